@@ -1,0 +1,17 @@
+//! room-archiver keeps every video-room recording of a SignalWire project safe on your own disk.
+//!
+//! The flow of one recording, always in this direction:
+//!
+//! ```text
+//! cron tick ─ring→ poll ──pages──→ signalwire ──wire→model──→ plan (pure) ──changes──→ store (SQLite)
+//!                                                                                       │ ring
+//!  archive/ ←land── landing ←bytes── transfer ←link── links ←claim due── download queue ←┘
+//!                      └────────────── store: archived, sha256, path
+//! ```
+//!
+//! `model` knows nobody; `signalwire`, `store` and `archive` know `model` and never each other;
+//! `poll` and `download` join them; `app` wires everything; only `cli`, `app` and `config`
+//! see the configuration.
+
+pub mod clock;
+pub mod model;

@@ -1,0 +1,16 @@
+//! What the archiver talks about: sessions, recordings, their states, links. Knows no other module.
+
+mod ids;
+mod link;
+mod recording;
+mod session;
+mod state;
+pub mod time;
+mod token;
+
+pub use ids::{BadId, RecordingId, SessionId};
+pub use link::{BadLink, MediaLink};
+pub use recording::{Listed, Recording, UpstreamStatus};
+pub use session::{Session, SessionStatus};
+pub use state::{BadState, State};
+pub use token::ApiToken;

@@ -1,0 +1,108 @@
+//! A media link: short-lived, secret, in memory only.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::NaiveDateTime;
+use url::Url;
+
+/// A pre-signed link to a recording's bytes, with the moment it expires on the monotonic clock.
+///
+/// Debug and Display show its host alone: path and query are a key to the recording.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MediaLink {
+    url: Url,
+    expires: Duration,
+}
+
+/// A `uri` that can't be a media link. It does not repeat the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadLink {
+    /// Not a URL with a host.
+    #[error("the link is not a URL with a host")]
+    NotAUrl,
+    /// A scheme other than http and https.
+    #[error("the link's scheme is neither https nor http")]
+    Scheme,
+    /// User name or password in the URL.
+    #[error("the link holds a user name or password")]
+    UserInfo,
+    /// Control characters or white space, which URL parsers silently drop.
+    #[error("the link holds control characters")]
+    Control,
+}
+
+impl MediaLink {
+    /// Reads a `uri` that arrived at `arrived` (monotonic) and was asked to live for `ttl`.
+    ///
+    /// It expires at the earlier of `arrived + ttl` and what S3's `X-Amz-Date` and `X-Amz-Expires`
+    /// parameters say, reckoned against `server_now`, the answer's own `Date`, so that a wrong local
+    /// clock moves nothing.
+    ///
+    /// # Errors
+    /// [`BadLink`], if it can't be a media link.
+    pub fn parse(
+        uri: &str,
+        arrived: Duration,
+        ttl: Duration,
+        server_now: Option<NaiveDateTime>,
+    ) -> Result<Self, BadLink> {
+        if uri.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(BadLink::Control);
+        }
+        let url = Url::parse(uri).map_err(|_| BadLink::NotAUrl)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(BadLink::Scheme);
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(BadLink::NotAUrl);
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(BadLink::UserInfo);
+        }
+        let life = server_now
+            .and_then(|now| signed_life(&url, now))
+            .map_or(ttl, |signed| signed.min(ttl));
+        Ok(Self {
+            url,
+            expires: arrived.saturating_add(life),
+        })
+    }
+
+    /// How long it can still be used to start a request, at monotonic time `now`.
+    #[must_use]
+    pub fn life_left(&self, now: Duration) -> Duration {
+        self.expires.saturating_sub(now)
+    }
+
+    /// The URL, for the request and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &Url {
+        &self.url
+    }
+
+    /// The host the media lies on: the one part that may be shown.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+}
+
+/// The life S3's own parameters leave at `now`.
+fn signed_life(url: &Url, now: NaiveDateTime) -> Option<Duration> {
+    let parameter = |name: &str| {
+        url.query_pairs()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    };
+    let signed = NaiveDateTime::parse_from_str(&parameter("X-Amz-Date")?, "%Y%m%dT%H%M%SZ").ok()?;
+    let seconds = parameter("X-Amz-Expires")?.parse::<u32>().ok()?;
+    let left = signed + chrono::TimeDelta::seconds(seconds.into()) - now;
+    Some(left.to_std().unwrap_or_default())
+}
+
+impl fmt::Debug for MediaLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MediaLink({}/…)", self.host())
+    }
+}

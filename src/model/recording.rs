@@ -1,0 +1,84 @@
+//! A room recording as the vendor describes it.
+
+use chrono::{DateTime, Utc};
+
+use super::{MediaLink, RecordingId, SessionId};
+
+/// A room recording; everything but its id may be missing upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// The vendor's id.
+    pub id: RecordingId,
+    /// The session it was made in.
+    pub session_id: Option<SessionId>,
+    /// The vendor's word for its status.
+    pub status: UpstreamStatus,
+    /// When it started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it stopped.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Length in seconds; integers and fractions both occur.
+    pub duration_seconds: Option<f64>,
+    /// Bytes of the file. The contract's int32 wraps at 2 GiB: zero and negative numbers are unknown.
+    pub size_bytes: Option<u64>,
+    /// The MIME type.
+    pub format: Option<String>,
+    /// What the vendor charges for it.
+    pub cost_in_dollars: Option<f64>,
+    /// When the vendor made the object.
+    pub created_at: Option<DateTime<Utc>>,
+    /// When the vendor last changed the object.
+    pub updated_at: Option<DateTime<Utc>>,
+    /// The vendor's whole object as canonical JSON, without its `uri`.
+    pub upstream: String,
+}
+
+/// A recording together with the link its listing brought, if it brought one.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The recording.
+    pub recording: Recording,
+    /// Its short-lived media link.
+    pub link: Option<MediaLink>,
+}
+
+/// The status of a recording upstream: the documented words, and whatever else may come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamStatus {
+    /// Being recorded.
+    Recording,
+    /// Paused.
+    Paused,
+    /// Being made ready.
+    Processing,
+    /// Ready to download.
+    Completed,
+    /// Another word, or none: not ready, kept as it came.
+    Other(Option<String>),
+}
+
+impl UpstreamStatus {
+    /// Reads the vendor's word.
+    #[must_use]
+    pub fn parse(word: Option<String>) -> Self {
+        match word.as_deref() {
+            Some("recording") => Self::Recording,
+            Some("paused") => Self::Paused,
+            Some("processing") => Self::Processing,
+            Some("completed") => Self::Completed,
+            _ => Self::Other(word),
+        }
+    }
+
+    /// The vendor's word, as it came.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Recording => Some("recording"),
+            Self::Paused => Some("paused"),
+            Self::Processing => Some("processing"),
+            Self::Completed => Some("completed"),
+            Self::Other(word) => word.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Times as the database and the views hold them: `2026-11-23T20:02:27.123Z`, UTC, milliseconds.
+//! The fixed width makes their order as text their order in time.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// The text of a time.
+#[must_use]
+pub fn to_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Reads any RFC 3339 time; years outside 1970–9999 are refused, as their text would not sort.
+#[must_use]
+pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text.trim())
+        .ok()?
+        .with_timezone(&Utc);
+    (0..=253_402_300_799)
+        .contains(&time.timestamp())
+        .then_some(time)
+}

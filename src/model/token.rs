@@ -1,0 +1,21 @@
+//! The API token: present in memory only, unreadable in Debug output.
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// The API token of a SignalWire project. Its Debug output hides it.
+#[derive(Clone, Debug)]
+pub struct ApiToken(SecretString);
+
+impl ApiToken {
+    /// Takes a token as read from its source; surrounding white space, such as a file's last line end, is cut off.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(SecretString::from(text.trim()))
+    }
+
+    /// The token itself, for the Authorization header and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
