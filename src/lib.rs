@@ -14,4 +14,7 @@
 //! see the configuration.
 
 pub mod clock;
+pub mod cooldown;
 pub mod model;
+pub mod signalwire;
+pub mod store;

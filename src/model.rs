@@ -1,5 +1,6 @@
 //! What the archiver talks about: sessions, recordings, their states, links. Knows no other module.
 
+mod change;
 mod ids;
 mod link;
 mod recording;
@@ -8,6 +9,7 @@ mod state;
 pub mod time;
 mod token;
 
+pub use change::{Change, Known, Room};
 pub use ids::{BadId, RecordingId, SessionId};
 pub use link::{BadLink, MediaLink};
 pub use recording::{Listed, Recording, UpstreamStatus};

@@ -1,0 +1,96 @@
+//! Hosts that asked for patience with `Retry-After`: shared by all requests to a host, kept in the
+//! database by those who join client and store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// What is waited when a host asks for patience without saying how much.
+const DEFAULT: Duration = Duration::from_secs(30);
+/// The longest that is waited, whatever a host asks for.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// The hosts that asked for patience. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Cooldowns(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    until: HashMap<String, DateTime<Utc>>,
+    changed: bool,
+}
+
+impl Cooldowns {
+    /// Those that an earlier process kept.
+    #[must_use]
+    pub fn load(kept: Vec<(String, DateTime<Utc>)>) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            until: kept.into_iter().collect(),
+            changed: false,
+        })))
+    }
+
+    /// Until when a host is to be left alone, if it still is at `now`.
+    #[must_use]
+    pub fn until(&self, host: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let until = self.lock().until.get(host).copied()?;
+        // A wall clock that was set back must not silence a host for years.
+        (until > now && until <= now + LONGEST).then_some(until)
+    }
+
+    /// A host asked for patience: `retry_after` is the header as it came. Returns until when.
+    #[must_use]
+    pub fn ask(&self, host: &str, retry_after: Option<&str>, now: DateTime<Utc>) -> DateTime<Utc> {
+        let until = now + retry_after.map_or(DEFAULT, |header| parse_retry_after(header, now));
+        let mut inner = self.lock();
+        inner.until.insert(host.to_owned(), until);
+        inner.changed = true;
+        until
+    }
+
+    /// What is to be kept, if anything changed since the last call.
+    #[must_use]
+    pub fn take_changed(&self, now: DateTime<Utc>) -> Option<Vec<(String, DateTime<Utc>)>> {
+        let mut inner = self.lock();
+        if !std::mem::take(&mut inner.changed) {
+            return None;
+        }
+        inner.until.retain(|_, until| *until > now);
+        Some(inner.until.clone().into_iter().collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads `Retry-After` (RFC 9110, 10.2.3): seconds or an HTTP date, kept within one second and one hour.
+/// Garbage counts as [`DEFAULT`].
+#[must_use]
+pub fn parse_retry_after(header: &str, now: DateTime<Utc>) -> Duration {
+    let header = header.trim();
+    let asked = if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Too many digits for u64 is simply very long.
+        Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)))
+    } else {
+        parse_http_date(header).map(|at| {
+            (at - now)
+                .max(TimeDelta::zero())
+                .to_std()
+                .unwrap_or_default()
+        })
+    };
+    asked
+        .unwrap_or(DEFAULT)
+        .clamp(Duration::from_secs(1), LONGEST)
+}
+
+/// Reads an HTTP date in its one current form (RFC 9110, 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+#[must_use]
+pub fn parse_http_date(text: &str) -> Option<DateTime<Utc>> {
+    chrono::NaiveDateTime::parse_from_str(text.trim(), "%a, %d %b %Y %H:%M:%S GMT")
+        .ok()
+        .map(|time| time.and_utc())
+}

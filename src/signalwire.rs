@@ -1,0 +1,13 @@
+//! The vendor's API: the only module that knows its paths, its JSON and its errors.
+//!
+//! Contract: SignalWire's published `openapi.video.yaml`. Where it is silent the client works either way.
+
+mod client;
+mod error;
+mod pages;
+mod wire;
+
+pub use client::{Client, Options};
+pub use error::{Error, Result};
+pub use pages::{Page, Pages};
+pub use wire::Rejected;

@@ -1,0 +1,152 @@
+//! The vendor's JSON, read leniently: everything but an `id` may be absent, null or odd.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::model::{Listed, MediaLink, Recording, Session, SessionStatus, UpstreamStatus, time};
+
+/// A page of a list: its items unread, so that one bad item does not spoil the others.
+#[derive(Deserialize)]
+pub(super) struct RawPage<'a> {
+    #[serde(default)]
+    pub links: Links,
+    #[serde(borrow)]
+    pub data: Option<Vec<&'a RawValue>>,
+}
+
+/// The links of a page; only `next` matters.
+#[derive(Deserialize, Default)]
+pub(super) struct Links {
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// An item that could not be read, and why. Nothing of it is kept but its index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its place in the page, from 0.
+    pub index: usize,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// What an answer's items are read with.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Monotonic time of the answer.
+    pub at: Duration,
+    /// The life asked for the links.
+    pub ttl: Duration,
+    /// The answer's `Date`.
+    pub date: Option<DateTime<Utc>>,
+}
+
+/// A kind of item a list can hold.
+pub trait Item: Sized {
+    /// Reads it from the vendor's object.
+    fn read(object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str>;
+}
+
+pub(super) fn read_item<T: Item>(raw: &RawValue, arrival: Arrival) -> Result<T, &'static str> {
+    match serde_json::from_str(raw.get()) {
+        Ok(Value::Object(object)) => T::read(object, arrival),
+        Ok(_) => Err("not an object"),
+        Err(_) => Err("not readable as JSON"),
+    }
+}
+
+impl Item for Session {
+    fn read(mut object: Map<String, Value>, _: Arrival) -> Result<Self, &'static str> {
+        // A link that lives for minutes, like `uri`: it must not be kept.
+        object.remove("preview_url");
+        Ok(Self {
+            id: id(&object, "id").ok_or("its id is not a UUID")?,
+            room_name: text(&object, "name").filter(|name| !name.is_empty()),
+            status: SessionStatus::parse(text(&object, "status")),
+            start_time: date(&object, "start_time"),
+            end_time: date(&object, "end_time"),
+            created_at: date(&object, "created_at"),
+            updated_at: date(&object, "updated_at"),
+            upstream: canonical(object),
+        })
+    }
+}
+
+impl Item for Listed {
+    fn read(mut object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str> {
+        let uri = object.remove("uri");
+        let id = id(&object, "id").ok_or("its id is not a UUID")?;
+        let link = match uri {
+            Some(Value::String(uri)) if !uri.is_empty() => {
+                let date = arrival.date.map(|date| date.naive_utc());
+                MediaLink::parse(&uri, arrival.at, arrival.ttl, date)
+                    .inspect_err(
+                        |error| tracing::warn!(recording.id = %id, "a link can't be used: {error}"),
+                    )
+                    .ok()
+            }
+            _ => None,
+        };
+        let recording = Recording {
+            id,
+            session_id: self::id(&object, "room_session_id"),
+            status: UpstreamStatus::parse(text(&object, "status")),
+            started_at: date(&object, "started_at"),
+            finished_at: date(&object, "finished_at"),
+            duration_seconds: number(&object, "duration").filter(|seconds| *seconds >= 0.0),
+            size_bytes: size(&object, "size_in_bytes"),
+            format: text(&object, "format").filter(|format| !format.is_empty()),
+            cost_in_dollars: number(&object, "cost_in_dollars"),
+            created_at: date(&object, "created_at"),
+            updated_at: date(&object, "updated_at"),
+            upstream: canonical(object),
+        };
+        Ok(Self { recording, link })
+    }
+}
+
+fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
+    object.get(key)?.as_str().map(str::to_owned)
+}
+
+fn id<T: std::str::FromStr>(object: &Map<String, Value>, key: &str) -> Option<T> {
+    object.get(key)?.as_str()?.parse().ok()
+}
+
+fn date(object: &Map<String, Value>, key: &str) -> Option<DateTime<Utc>> {
+    let value = object.get(key).filter(|value| !value.is_null())?;
+    let date = value.as_str().and_then(time::parse);
+    if date.is_none() {
+        tracing::debug!("a {key} is not a time and counts as unknown");
+    }
+    date
+}
+
+/// Numbers come as integers, fractions and, from some gateways, as text.
+fn number(object: &Map<String, Value>, key: &str) -> Option<f64> {
+    match object.get(key)? {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+    .filter(|number| number.is_finite())
+}
+
+/// The contract's int32 can't tell a size of 2 GiB or more. Zero, negative numbers, and the very
+/// ends of int32, where a saturated one would stand, are unknown.
+fn size(object: &Map<String, Value>, key: &str) -> Option<u64> {
+    object
+        .get(key)?
+        .as_i64()
+        .filter(|size| *size > 0 && *size != i64::from(i32::MAX))
+        .map(i64::cast_unsigned)
+}
+
+/// The object as text; its keys are sorted, so that the same object is always the same text.
+fn canonical(object: Map<String, Value>) -> String {
+    Value::Object(object).to_string()
+}

@@ -1,0 +1,87 @@
+//! The archive's memory: one SQLite database in WAL mode.
+//!
+//! One writer connection that never expires, and a small pool of readers. Every write is a short
+//! transaction that begins IMMEDIATE; none is ever open across a request. Rows are private to this
+//! module: what goes in and comes out are types of `model`.
+
+mod downloads;
+mod files;
+mod meta;
+mod open;
+mod passes;
+mod recordings;
+mod sessions;
+mod views;
+
+use std::path::PathBuf;
+
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+pub use downloads::{Claim, Ending, Landed, Order, Part, Tally};
+pub use files::{Found, Verifiable};
+pub use open::{Access, OpenError};
+pub use passes::{Pass, PassCounts, PassKind, PassOutcome};
+pub use recordings::{Applied, Placement, Plan};
+pub use sessions::{DueSession, Horizon, NEXT_PASS};
+pub use views::{Attempt, Counts, Detail, Filter, LastPass, Row};
+
+/// A failed read or write of the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQLite's own error.
+    #[error("the database failed")]
+    Sqlite(#[from] sqlx::Error),
+    /// A guarded change that should have touched exactly one row did not.
+    #[error("recording {id} was not in the state expected ({expected})")]
+    Guard {
+        /// The recording.
+        id: crate::model::RecordingId,
+        /// The state it should have had.
+        expected: &'static str,
+    },
+    /// A value that the schema's checks should have kept out.
+    #[error("the database holds a {0} that cannot be read")]
+    Content(&'static str),
+}
+
+/// The result of a read or write of the database.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The open database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    path: PathBuf,
+    access: Access,
+}
+
+impl Store {
+    /// Begins a write: takes the database's write lock at once, so that it can't fail half-way.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The pool for reads.
+    fn read(&self) -> &SqlitePool {
+        &self.reader
+    }
+}
+
+/// Fails unless a guarded statement touched exactly one row.
+fn exactly_one(
+    result: &sqlx::sqlite::SqliteQueryResult,
+    id: crate::model::RecordingId,
+    expected: &'static str,
+) -> Result<()> {
+    if result.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(Error::Guard { id, expected })
+    }
+}
+
+/// The connection inside a transaction, for `execute`.
+fn on<'a>(transaction: &'a mut Transaction<'static, Sqlite>) -> &'a mut SqliteConnection {
+    &mut *transaction
+}

@@ -1,0 +1,220 @@
+//! The archived files as rows: what lies on the disk held against what is known, and what to read again.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::Row as _;
+
+use super::recordings::recording_id;
+use super::sessions::json;
+use super::{Result, Store, on};
+use crate::model::{RecordingId, time};
+
+/// A file found in the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// Relative to the archive.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The recording its name tells of.
+    #[serde(serialize_with = "as_text")]
+    pub id: Option<RecordingId>,
+}
+
+/// An archived file to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verifiable {
+    /// The recording.
+    pub id: RecordingId,
+    /// Where, relative to the archive.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+impl Store {
+    /// Begins to hold the files of the archive against the rows.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn begin_inventory(&self) -> Result<()> {
+        sqlx::raw_sql(
+            "CREATE TEMP TABLE IF NOT EXISTS found (path TEXT PRIMARY KEY, bytes INTEGER, id TEXT) WITHOUT ROWID;
+             DELETE FROM temp.found",
+        )
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes a batch of files found.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn inventory(&self, files: &[Found]) -> Result<()> {
+        sqlx::query(
+            "INSERT OR REPLACE INTO temp.found
+             SELECT value ->> 'path', value ->> 'bytes', value ->> 'id' FROM json_each(?)",
+        )
+        .bind(json(files)?)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Draws the conclusions: archived rows without their file, or with one of another length, become
+    /// damaged; files named after a recording that no row tells of are kept for adoption. Returns how
+    /// many of each there are.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn end_inventory(&self, now: DateTime<Utc>) -> Result<(u64, u64)> {
+        let now = time::to_text(now);
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO event (at, kind, recording_id, text)
+             SELECT ?, 'damage', r.id, 'the archived file is ' || iif(f.path IS NULL, 'missing', 'altered')
+             FROM recording r LEFT JOIN temp.found f ON f.path = r.path
+             WHERE r.state = 'archived' AND f.bytes IS NOT r.archived_bytes",
+        )
+        .bind(&now)
+        .execute(on(&mut tx))
+        .await?;
+        let damaged = sqlx::query(
+            "UPDATE recording AS r SET state = 'damaged', next_attempt_at = NULL, retries = 0, faults = 0,
+                damage = iif(EXISTS (SELECT 1 FROM temp.found f WHERE f.path = r.path), 'altered', 'missing')
+             WHERE state = 'archived'
+               AND archived_bytes IS NOT (SELECT f.bytes FROM temp.found f WHERE f.path = r.path)",
+        )
+        .execute(on(&mut tx))
+        .await?;
+        let strays = sqlx::query(
+            "INSERT OR IGNORE INTO stray (path, recording_id)
+             SELECT f.path, f.id FROM temp.found f WHERE f.id IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.path = f.path AND r.state = 'archived')",
+        )
+        .execute(on(&mut tx))
+        .await?;
+        sqlx::query("DELETE FROM stray WHERE path NOT IN (SELECT path FROM temp.found)")
+            .execute(on(&mut tx))
+            .await?;
+        sqlx::query("DELETE FROM temp.found")
+            .execute(on(&mut tx))
+            .await?;
+        tx.commit().await?;
+        Ok((damaged.rows_affected(), strays.rows_affected()))
+    }
+
+    /// Forgets a file that was to be adopted: it did not fit, or is gone.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn forget_stray(&self, path: &str) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM stray WHERE path = ?")
+            .bind(path)
+            .execute(on(&mut tx))
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The archived file verified longest ago, after `after` in that order, unless verified since `since`.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn longest_unverified(&self, since: DateTime<Utc>) -> Result<Option<Verifiable>> {
+        self.verifiable(
+            "SELECT id, path, archived_bytes, sha256 FROM recording
+             WHERE state = 'archived' AND verified_at < ? ORDER BY verified_at LIMIT 1",
+            time::to_text(since),
+        )
+        .await
+    }
+
+    /// The archived file of one recording.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn verifiable_file(&self, id: RecordingId) -> Result<Option<Verifiable>> {
+        self.verifiable(
+            "SELECT id, path, archived_bytes, sha256 FROM recording WHERE state = 'archived' AND id = ?",
+            id.to_string(),
+        )
+        .await
+    }
+
+    async fn verifiable(
+        &self,
+        query: &'static str,
+        parameter: String,
+    ) -> Result<Option<Verifiable>> {
+        sqlx::query(query)
+            .bind(parameter)
+            .fetch_optional(self.read())
+            .await?
+            .map(|row| {
+                Ok(Verifiable {
+                    id: recording_id(row.try_get("id")?)?,
+                    path: row.try_get("path")?,
+                    bytes: row.try_get::<i64, _>("archived_bytes")?.cast_unsigned(),
+                    sha256: row.try_get("sha256")?,
+                })
+            })
+            .transpose()
+    }
+
+    /// Notes what reading a file again came to: `None`, it holds; else what is wrong with it. A row that
+    /// is not archived any more is left alone.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn verified(
+        &self,
+        id: RecordingId,
+        damage: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let now = time::to_text(now);
+        let mut tx = self.write().await?;
+        match damage {
+            None => {
+                sqlx::query(
+                    "UPDATE recording SET verified_at = ? WHERE id = ? AND state = 'archived'",
+                )
+                .bind(&now)
+                .bind(id.to_string())
+                .execute(on(&mut tx))
+                .await?;
+            }
+            Some(damage) => {
+                let done = sqlx::query(
+                    "UPDATE recording SET state = 'damaged', damage = ?, next_attempt_at = NULL, retries = 0,
+                        faults = 0 WHERE id = ? AND state = 'archived'",
+                )
+                .bind(damage)
+                .bind(id.to_string())
+                .execute(on(&mut tx))
+                .await?;
+                if done.rows_affected() == 1 {
+                    sqlx::query("INSERT INTO event (at, kind, recording_id, text) VALUES (?, 'damage', ?, ?)")
+                        .bind(&now)
+                        .bind(id.to_string())
+                        .bind(format!("the archived file is {damage}"))
+                        .execute(on(&mut tx))
+                        .await?;
+                }
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn as_text<S: serde::Serializer>(
+    id: &Option<RecordingId>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    id.map(|id| id.to_string()).serialize(serializer)
+}

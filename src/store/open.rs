@@ -1,0 +1,320 @@
+//! Opens, checks, migrates and closes the database file.
+
+use std::fs::{OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, SqlSafeStr as _, SqliteConnection};
+
+use super::Store;
+
+/// The mark of our database files, in SQLite's header (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x524d_4152;
+/// The owner writes, the archive's group reads.
+const MODE: u32 = 0o640;
+/// How long a statement waits for another writer before it fails.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// What a process wants to do with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read and write; create and migrate where needed.
+    Write,
+    /// Read only, as any member of the archive's group may; never creates or migrates.
+    Read,
+}
+
+/// Why a database could not be opened. Nothing of it was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is none, and it was to be read only.
+    #[error(
+        "there is no database at '{0}' yet: start the service or run 'room-archiver once' first"
+    )]
+    Missing(PathBuf),
+    /// Its directory or the file itself can't be used.
+    #[error("could not open the database '{path}'")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another program's database, or no database at all.
+    #[error(
+        "'{0}' is not a room-archiver database; move it away or set database.path to another file"
+    )]
+    Foreign(PathBuf),
+    /// Damaged.
+    #[error(
+        "the database '{path}' is damaged; move it away and run 'room-archiver once --sweep': \
+             it is rebuilt from the vendor and adopts the files that are there"
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// Written by a newer release.
+    #[error(
+        "the database '{0}' was written by a newer release of room-archiver; install that release, \
+             or restore the backup made before the upgrade"
+    )]
+    Newer(PathBuf),
+    /// Written by an older release, and it was to be read only.
+    #[error(
+        "the database '{0}' was written by an older release; start this release's service once to migrate it"
+    )]
+    Older(PathBuf),
+    /// Anything else SQLite refuses.
+    #[error("could not open the database '{path}'")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A migration failed; it was rolled back.
+    #[error("could not bring the database '{path}' up to date")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: MigrateError,
+    },
+}
+
+impl Store {
+    /// Opens the database at `path`; with [`Access::Write`] creates and migrates it as needed.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a database that is refused is left untouched.
+    pub async fn open(path: &Path, access: Access) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        match std::fs::metadata(path) {
+            // An empty file: made by `create`, then cut short before its first transaction.
+            Ok(file) if file.len() > 0 => check_identity(path, access).await?,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+            _ if access == Access::Read => return Err(OpenError::Missing(path.to_owned())),
+            _ => create(path).map_err(io)?,
+        }
+        let sqlite = |source| classify(path, source);
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY)
+            .foreign_keys(true);
+        let reader = SqlitePoolOptions::new()
+            .max_connections(3)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options.clone().read_only(true));
+        if access == Access::Read {
+            return Ok(Self {
+                writer: reader.clone(),
+                reader,
+                path: path.to_owned(),
+                access,
+            });
+        }
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_mins(5))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(
+                options
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .pragma("cache_size", "-8000")
+                    .pragma("journal_size_limit", "67108864"),
+            )
+            .await
+            .map_err(sqlite)?;
+        migrator().run(&writer).await.map_err(|error| match error {
+            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
+                OpenError::Newer(path.to_owned())
+            }
+            source => OpenError::Migrate {
+                path: path.to_owned(),
+                source,
+            },
+        })?;
+        sqlx::raw_sql("CREATE TEMP TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
+            .execute(&writer)
+            .await
+            .map_err(sqlite)?;
+        Ok(Self {
+            writer,
+            reader,
+            path: path.to_owned(),
+            access,
+        })
+    }
+
+    /// Closes the database so that a member of its group can read it with `sqlite3 -readonly`.
+    ///
+    /// The last connection to close a WAL database removes its `-wal` and `-shm` files, and who may
+    /// not write to the directory can't open it any more: SQLite would have to create them. Empty
+    /// ones are enough for it to read the database
+    /// (<https://www.sqlite.org/wal.html#read_only_databases>).
+    pub async fn close(self) {
+        self.reader.close().await;
+        if self.access == Access::Read {
+            return;
+        }
+        _ = sqlx::raw_sql("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&self.writer)
+            .await;
+        self.writer.close().await;
+        for suffix in ["-wal", "-shm"] {
+            let mut name = self.path.clone().into_os_string();
+            name.push(suffix);
+            if let Err(error) = leave_empty(Path::new(&name), &self.path) {
+                tracing::debug!(%error, "could not leave an empty {suffix} file beside the database");
+            }
+        }
+    }
+
+    /// Moves the write-ahead log into the database and lets SQLite refresh its statistics.
+    ///
+    /// # Errors
+    /// [`super::Error`], if SQLite fails; a reader that holds it up is no error.
+    pub async fn maintain(&self) -> super::Result<()> {
+        sqlx::raw_sql("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Creates the file before SQLite does, with the mode that its `-wal` and `-shm` files take over.
+fn create(path: &Path) -> io::Result<()> {
+    if let Some(directory) = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(directory)?;
+    }
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(MODE)
+        .open(path)?;
+    file.set_permissions(Permissions::from_mode(MODE))
+}
+
+/// Reads whose database it is and which migrations it has had, before anything may write to it.
+///
+/// Through SQLite and not with a plain read: closing any descriptor of a file drops every POSIX lock
+/// this process holds on it (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+async fn check_identity(path: &Path, access: Access) -> Result<(), OpenError> {
+    let sqlite = |source| classify(path, source);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .read_only(access == Access::Read);
+    let mut connection = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(sqlite)?;
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(sqlite)?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(sqlite)?;
+    let migrated: bool = sqlx::query_scalar(
+        "SELECT count(*) > 0 FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .map_err(sqlite)?;
+    let applied: i64 = if migrated {
+        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(sqlite)?
+    } else {
+        0
+    };
+    connection.close().await.map_err(sqlite)?;
+    // A crash before the first migration leaves the id unset and our own bookkeeping table at most.
+    let ours = id == APPLICATION_ID || (id == 0 && (tables == 0 || migrated));
+    let newest = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    if !ours {
+        Err(OpenError::Foreign(path.to_owned()))
+    } else if applied > newest {
+        Err(OpenError::Newer(path.to_owned()))
+    } else if applied < newest && access == Access::Read {
+        Err(OpenError::Older(path.to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
+fn classify(path: &Path, source: sqlx::Error) -> OpenError {
+    let path = path.to_owned();
+    let code = source
+        .as_database_error()
+        .and_then(|error| error.code()?.parse::<u32>().ok())
+        .map(|code| code & 0xff);
+    match code {
+        Some(11) => OpenError::Corrupt { path, source }, // SQLITE_CORRUPT
+        Some(26) => OpenError::Foreign(path),            // SQLITE_NOTADB
+        _ => OpenError::Sqlite { path, source },
+    }
+}
+
+/// Leaves an empty file with the database's owner and mode.
+fn leave_empty(path: &Path, like: &Path) -> io::Result<()> {
+    let like = std::fs::metadata(like)?;
+    let file = match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(path)
+    {
+        Ok(file) => file,
+        // Another connection is still open: the file is its own.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    file.set_permissions(Permissions::from_mode(like.mode() & 0o777))?;
+    let made = file.metadata()?;
+    if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
+        std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid()))?;
+    }
+    Ok(())
+}
+
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "archive",
+        include_str!("../../migrations/0001_archive.sql"),
+    ),
+    (2, "views", include_str!("../../migrations/0002_views.sql")),
+];
+
+/// The embedded migrations. Not sqlx's macro: it would compile SQLite a second time for the host.
+fn migrator() -> Migrator {
+    Migrator::with_migrations(
+        MIGRATIONS
+            .into_iter()
+            .map(|(version, name, sql)| {
+                let sql = sql.into_sql_str();
+                Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+            })
+            .collect(),
+    )
+}

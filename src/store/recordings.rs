@@ -1,0 +1,410 @@
+//! Recordings: written a page at a time, each with the decision that `plan` makes about it.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::sessions::json;
+use super::{Error, Result, Store, on};
+use crate::model::{
+    Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
+};
+
+/// What became of a page of recordings.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows that were unknown before.
+    pub new: u64,
+    /// Recordings that can now be downloaded.
+    pub due: u64,
+}
+
+/// What filter and plan need to know of a recording to place it anew without asking upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placement {
+    /// The recording.
+    pub id: RecordingId,
+    /// Its state.
+    pub state: State,
+    /// Its room.
+    pub room: Room,
+    /// The vendor's word for its status.
+    pub status: UpstreamStatus,
+    /// When it started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// Its length.
+    pub duration_seconds: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct RecordingRow<'a> {
+    id: String,
+    session_id: Option<String>,
+    upstream_status: Option<&'a str>,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    duration_seconds: Option<f64>,
+    size_bytes: Option<u64>,
+    format: Option<&'a str>,
+    cost_in_dollars: Option<f64>,
+    updated_at: Option<String>,
+    upstream: &'a str,
+    state: &'static str,
+    skip_reason: Option<&'static str>,
+    completed: bool,
+    changed: bool,
+    another_chance: bool,
+}
+
+/// A recording, what is known of it and of its room → what to write; `None`: nothing.
+pub type Plan<'a> = &'a (dyn Fn(&Recording, Option<&Known>, &Room) -> Option<Change> + Sync);
+
+impl Store {
+    /// Writes a page of recordings as the vendor describes them, each with the decision `plan` makes.
+    /// Those of a sweep (`mark`) are noted as seen. An unknown session gets a row to be filled in later.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails; then nothing of the page is kept.
+    pub async fn apply_recordings(
+        &self,
+        page: &[Recording],
+        now: DateTime<Utc>,
+        mark: bool,
+        plan: Plan<'_>,
+    ) -> Result<Applied> {
+        let page = last_of_each(page);
+        let ids: Vec<String> = page
+            .iter()
+            .map(|recording| recording.id.to_string())
+            .collect();
+        let ids = json(&ids)?;
+        let mut tx = self.write().await?;
+        let known = known(&mut tx, &ids).await?;
+        let rooms = rooms(&mut tx, &page).await?;
+        let mut applied = Applied::default();
+        let mut rows = Vec::new();
+        let mut conflicts = Vec::new();
+        for recording in &page {
+            let before = known.get(&recording.id);
+            let room = recording
+                .session_id
+                .map_or(&Room::Settled(None), |session| {
+                    rooms.get(&session).unwrap_or(&Room::Unknown)
+                });
+            let Some(change) = plan(recording, before, room) else {
+                continue;
+            };
+            applied.new += u64::from(before.is_none());
+            applied.due += u64::from(matches!(change.state, State::Pending | State::Damaged));
+            if change.other_session {
+                conflicts.push(recording);
+            }
+            rows.push(row(recording, before, &change));
+        }
+        if mark {
+            sqlx::query("INSERT OR IGNORE INTO temp.seen SELECT value FROM json_each(?)")
+                .bind(&ids)
+                .execute(on(&mut tx))
+                .await?;
+        }
+        if !rows.is_empty() {
+            upsert(&mut tx, &json(&rows)?, &time::to_text(now)).await?;
+        }
+        for recording in conflicts {
+            note_conflict(&mut tx, recording, now).await?;
+        }
+        tx.commit().await?;
+        Ok(applied)
+    }
+
+    /// After a complete sweep: marks archived recordings it did not see as gone upstream, and returns
+    /// those that still have to be asked for one by one, because losing them would matter.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn vanished(&self, now: DateTime<Utc>) -> Result<Vec<RecordingId>> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE recording SET upstream_gone_at = ? WHERE state IN ('archived', 'skipped')
+                AND upstream_gone_at IS NULL AND id NOT IN (SELECT id FROM temp.seen)",
+        )
+        .bind(time::to_text(now))
+        .execute(on(&mut tx))
+        .await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM recording WHERE state IN ('waiting', 'pending', 'failed', 'damaged')
+                AND upstream_gone_at IS NULL AND id NOT IN (SELECT id FROM temp.seen)",
+        )
+        .fetch_all(on(&mut tx))
+        .await?;
+        tx.commit().await?;
+        ids.iter().map(|id| recording_id(id)).collect()
+    }
+
+    /// Notes that a recording is gone upstream. One that was never archived is lost.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn recording_gone(&self, id: RecordingId, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE recording SET upstream_gone_at = coalesce(upstream_gone_at, ?2),
+                state = CASE WHEN state IN ('waiting', 'pending', 'failed') AND damage IS NULL
+                    THEN 'lost' ELSE state END
+             WHERE id = ?1",
+        )
+        .bind(id.to_string())
+        .bind(time::to_text(now))
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Recordings whose place depends on filter and room, after `after` in the order of their ids.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn placements(
+        &self,
+        after: Option<RecordingId>,
+        limit: u32,
+    ) -> Result<Vec<Placement>> {
+        sqlx::query(
+            "SELECT r.id, r.state, r.upstream_status, r.started_at, r.duration_seconds, s.room_name,
+                r.session_id IS NULL OR s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL AS settled
+             FROM recording r LEFT JOIN session s ON s.id = r.session_id
+             WHERE r.state IN ('waiting', 'skipped', 'pending') AND r.upstream_gone_at IS NULL AND r.id > ?
+             ORDER BY r.id LIMIT ?",
+        )
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(limit)
+        .fetch_all(self.read())
+        .await?
+        .iter()
+        .map(placement)
+        .collect()
+    }
+
+    /// Moves a recording between waiting, skipped and pending, if it is still in the state it was seen in.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn place(&self, moves: &[(Placement, State, Option<&'static str>)]) -> Result<()> {
+        let mut tx = self.write().await?;
+        for (placement, state, reason) in moves {
+            sqlx::query(
+                "UPDATE recording SET state = ?, skip_reason = ? WHERE id = ? AND state = ?",
+            )
+            .bind(state.as_str())
+            .bind(reason)
+            .bind(placement.id.to_string())
+            .bind(placement.state.as_str())
+            .execute(on(&mut tx))
+            .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// The same id twice on a page is one row: the last.
+fn last_of_each(page: &[Recording]) -> Vec<&Recording> {
+    let mut seen = HashMap::new();
+    for (index, recording) in page.iter().enumerate() {
+        seen.insert(recording.id, index);
+    }
+    page.iter()
+        .enumerate()
+        .filter(|(index, recording)| seen[&recording.id] == *index)
+        .map(|(_, recording)| recording)
+        .collect()
+}
+
+async fn known(
+    tx: &mut Transaction<'static, Sqlite>,
+    ids: &str,
+) -> Result<HashMap<RecordingId, Known>> {
+    sqlx::query(
+        "SELECT r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
+            r.upstream_gone_at IS NOT NULL AS gone, r.damage IS NOT NULL AS damaged
+         FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
+    )
+    .bind(ids)
+    .fetch_all(on(tx))
+    .await?
+    .iter()
+    .map(|row| {
+        let session: Option<String> = row.try_get("session_id")?;
+        Ok((
+            recording_id(row.try_get("id")?)?,
+            Known {
+                state: state(row)?,
+                session_id: session.and_then(|id| id.parse().ok()),
+                upstream: row.try_get("upstream")?,
+                size_bytes: row
+                    .try_get::<Option<i64>, _>("size_bytes")?
+                    .map(i64::cast_unsigned),
+                updated_at: row
+                    .try_get::<Option<String>, _>("updated_at")?
+                    .as_deref()
+                    .and_then(time::parse),
+                gone: row.try_get("gone")?,
+                damaged: row.try_get("damaged")?,
+            },
+        ))
+    })
+    .collect()
+}
+
+async fn rooms(
+    tx: &mut Transaction<'static, Sqlite>,
+    page: &[&Recording],
+) -> Result<HashMap<SessionId, Room>> {
+    let mut ids: Vec<SessionId> = page
+        .iter()
+        .filter_map(|recording| recording.session_id)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows: Vec<(String, Option<String>, bool)> = sqlx::query_as(
+        "SELECT s.id, s.room_name, s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL
+         FROM json_each(?) j CROSS JOIN session s ON s.id = j.value",
+    )
+    .bind(json(&ids)?)
+    .fetch_all(on(tx))
+    .await?;
+    rows.into_iter()
+        .map(|(id, name, settled)| {
+            let id = id.parse().map_err(|_| Error::Content("session id"))?;
+            Ok((
+                id,
+                if settled {
+                    Room::Settled(name)
+                } else {
+                    Room::Unknown
+                },
+            ))
+        })
+        .collect()
+}
+
+fn row<'a>(recording: &'a Recording, before: Option<&Known>, change: &Change) -> RecordingRow<'a> {
+    let text = |time: Option<DateTime<Utc>>| time.map(time::to_text);
+    let session = before
+        .and_then(|known| known.session_id)
+        .or(recording.session_id);
+    RecordingRow {
+        id: recording.id.to_string(),
+        session_id: session.map(|id| id.to_string()),
+        upstream_status: recording.status.as_str(),
+        started_at: text(recording.started_at),
+        finished_at: text(recording.finished_at),
+        duration_seconds: recording.duration_seconds,
+        size_bytes: recording.size_bytes,
+        format: recording.format.as_deref(),
+        cost_in_dollars: recording.cost_in_dollars,
+        updated_at: text(recording.updated_at),
+        upstream: &recording.upstream,
+        state: change.state.as_str(),
+        skip_reason: change.skip_reason,
+        completed: recording.status == UpstreamStatus::Completed,
+        changed: change.changed_after_archiving,
+        another_chance: change.another_chance,
+    }
+}
+
+async fn upsert(tx: &mut Transaction<'static, Sqlite>, rows: &str, now: &str) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO session (id, first_seen_at, next_list_at)
+         SELECT DISTINCT value ->> 'session_id', ?2, ?2 FROM json_each(?1)
+         WHERE value ->> 'session_id' IS NOT NULL ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(rows)
+    .bind(now)
+    .execute(on(tx))
+    .await?;
+    sqlx::query(
+        "INSERT INTO recording (id, session_id, upstream_status, started_at, finished_at, duration_seconds,
+            size_bytes, format, cost_in_dollars, updated_at, upstream, state, skip_reason, first_seen_at,
+            completed_seen_at, upstream_changed_at)
+         SELECT value ->> 'id', value ->> 'session_id', value ->> 'upstream_status', value ->> 'started_at',
+            value ->> 'finished_at', value ->> 'duration_seconds', value ->> 'size_bytes', value ->> 'format',
+            value ->> 'cost_in_dollars', value ->> 'updated_at', value ->> 'upstream', value ->> 'state',
+            value ->> 'skip_reason', ?2, iif(value ->> 'completed', ?2, NULL), iif(value ->> 'changed', ?2, NULL)
+         FROM json_each(?1) WHERE true
+         ON CONFLICT (id) DO UPDATE SET session_id = coalesce(recording.session_id, excluded.session_id),
+            upstream_status = excluded.upstream_status, started_at = excluded.started_at,
+            finished_at = excluded.finished_at, duration_seconds = excluded.duration_seconds,
+            size_bytes = excluded.size_bytes, format = excluded.format,
+            cost_in_dollars = excluded.cost_in_dollars, updated_at = excluded.updated_at,
+            upstream = excluded.upstream, state = excluded.state, skip_reason = excluded.skip_reason,
+            completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
+            upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
+            upstream_gone_at = NULL",
+    )
+    .bind(rows)
+    .bind(now)
+    .execute(on(tx))
+    .await?;
+    sqlx::query(
+        "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL
+         WHERE id IN (SELECT value ->> 'id' FROM json_each(?) WHERE value ->> 'another_chance')",
+    )
+    .bind(rows)
+    .execute(on(tx))
+    .await?;
+    Ok(())
+}
+
+/// Kept once for each pair, however often it is listed so.
+async fn note_conflict(
+    tx: &mut Transaction<'static, Sqlite>,
+    recording: &Recording,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let Some(session) = recording.session_id else {
+        return Ok(());
+    };
+    sqlx::query(
+        "INSERT INTO event (at, kind, recording_id, text) SELECT ?1, 'session_conflict', ?2, ?3
+         WHERE NOT EXISTS (SELECT 1 FROM event WHERE kind = 'session_conflict' AND recording_id = ?2 AND text = ?3)",
+    )
+    .bind(time::to_text(now))
+    .bind(recording.id.to_string())
+    .bind(format!("listed under session {session} too; it stays with the first"))
+    .execute(on(tx))
+    .await?;
+    Ok(())
+}
+
+fn placement(row: &SqliteRow) -> Result<Placement> {
+    let settled: bool = row.try_get("settled")?;
+    Ok(Placement {
+        id: recording_id(row.try_get("id")?)?,
+        state: state(row)?,
+        room: if settled {
+            Room::Settled(row.try_get("room_name")?)
+        } else {
+            Room::Unknown
+        },
+        status: UpstreamStatus::parse(row.try_get("upstream_status")?),
+        started_at: row
+            .try_get::<Option<String>, _>("started_at")?
+            .as_deref()
+            .and_then(time::parse),
+        duration_seconds: row.try_get("duration_seconds")?,
+    })
+}
+
+pub(super) fn recording_id(text: &str) -> Result<RecordingId> {
+    text.parse().map_err(|_| Error::Content("recording id"))
+}
+
+pub(super) fn state(row: &SqliteRow) -> Result<State> {
+    row.try_get::<&str, _>("state")?
+        .parse()
+        .map_err(|_| Error::Content("state"))
+}

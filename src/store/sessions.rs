@@ -1,0 +1,295 @@
+//! Sessions: upserted a page at a time, listed when due, settled in the end.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Error, Result, Store, on};
+use crate::model::{Session, SessionId, SessionStatus, time};
+
+/// A session whose recordings are due to be listed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueSession {
+    /// Its id.
+    pub id: SessionId,
+    /// The vendor's word for its status.
+    pub status: SessionStatus,
+    /// When it started, as well as it is known.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended, as well as it is known; absent while it runs.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Some of its recordings are not completed upstream.
+    pub open: bool,
+    /// It was never described: known from a recording alone.
+    pub stub: bool,
+    /// When its recordings are due, for going on after it.
+    pub next_list_at: DateTime<Utc>,
+}
+
+/// How far back the sessions are known for sure: the newest of each kind of time that a complete walk saw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Horizon {
+    /// The newest `created_at`.
+    pub created: Option<DateTime<Utc>>,
+    /// The newest `start_time`.
+    pub started: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize)]
+struct SessionRow<'a> {
+    id: String,
+    room_name: Option<&'a str>,
+    status: Option<&'a str>,
+    start_time: Option<String>,
+    end_time: Option<String>,
+    created_at: Option<String>,
+    ended_at: Option<String>,
+    upstream: &'a str,
+}
+
+impl Store {
+    /// Writes a page of sessions as the vendor describes them. New and changed ones become due at once.
+    /// Those of a sweep (`mark`) are noted as seen.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails; then nothing of the page is kept.
+    pub async fn apply_sessions(
+        &self,
+        page: &[Session],
+        now: DateTime<Utc>,
+        mark: bool,
+    ) -> Result<()> {
+        let text = |time: Option<DateTime<Utc>>| time.map(time::to_text);
+        let rows: Vec<_> = page
+            .iter()
+            .map(|session| SessionRow {
+                id: session.id.to_string(),
+                room_name: session.room_name.as_deref(),
+                status: session.status.as_str(),
+                start_time: text(session.start_time),
+                end_time: text(session.end_time),
+                created_at: text(session.created_at),
+                ended_at: text(session.ended_at()),
+                upstream: &session.upstream,
+            })
+            .collect();
+        let rows = json(&rows)?;
+        let mut tx = self.write().await?;
+        if mark {
+            sqlx::query("INSERT OR IGNORE INTO temp.seen SELECT value ->> 'id' FROM json_each(?)")
+                .bind(&rows)
+                .execute(on(&mut tx))
+                .await?;
+        }
+        sqlx::query(
+            "INSERT INTO session (id, room_name, status, start_time, end_time, created_at, ended_at,
+                first_seen_at, described_at, next_list_at, upstream)
+             SELECT value ->> 'id', value ->> 'room_name', value ->> 'status', value ->> 'start_time',
+                value ->> 'end_time', value ->> 'created_at', value ->> 'ended_at', ?2, ?2, ?2,
+                value ->> 'upstream'
+             FROM json_each(?1) WHERE true
+             ON CONFLICT (id) DO UPDATE SET room_name = excluded.room_name, status = excluded.status,
+                start_time = excluded.start_time, end_time = excluded.end_time,
+                created_at = excluded.created_at, ended_at = excluded.ended_at,
+                described_at = coalesce(session.described_at, excluded.described_at),
+                next_list_at = ?2, settled_at = NULL, upstream_gone_at = NULL, upstream = excluded.upstream
+             WHERE session.upstream IS NOT excluded.upstream OR session.upstream_gone_at IS NOT NULL",
+        )
+        .bind(&rows)
+        .bind(time::to_text(now))
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Up to `limit` sessions due at `now`, in the order they fell due, after the one given.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn due_sessions(
+        &self,
+        now: DateTime<Utc>,
+        after: Option<&DueSession>,
+        limit: u32,
+    ) -> Result<Vec<DueSession>> {
+        let (after_time, after_id) = after
+            .map(|due| (time::to_text(due.next_list_at), due.id.to_string()))
+            .unwrap_or_default();
+        sqlx::query(
+            "SELECT id, status, coalesce(start_time, created_at) AS started_at, ended_at, next_list_at,
+                described_at IS NULL AS stub,
+                EXISTS (SELECT 1 FROM recording r WHERE r.session_id = s.id
+                    AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL) AS open
+             FROM session s
+             WHERE next_list_at IS NOT NULL AND next_list_at <= ? AND (next_list_at, id) > (?, ?)
+             ORDER BY next_list_at, id LIMIT ?",
+        )
+        .bind(time::to_text(now))
+        .bind(after_time)
+        .bind(after_id)
+        .bind(limit)
+        .fetch_all(self.read())
+        .await?
+        .iter()
+        .map(due_session)
+        .collect()
+    }
+
+    /// Whether some recording of the session is not completed upstream.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn session_open(&self, id: SessionId) -> Result<bool> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM recording WHERE session_id = ?
+                AND upstream_status IS NOT 'completed' AND upstream_gone_at IS NULL)",
+        )
+        .bind(id.to_string())
+        .fetch_one(self.read())
+        .await?)
+    }
+
+    /// Notes that a session's recordings were listed in full, and when they are due again; `None`
+    /// settles it.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn session_listed(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        next: Option<DateTime<Utc>>,
+    ) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE session SET listed_at = ?2, next_list_at = ?3,
+                settled_at = CASE WHEN ?3 IS NULL THEN ?2 END WHERE id = ?1",
+        )
+        .bind(id.to_string())
+        .bind(time::to_text(now))
+        .bind(next.map(time::to_text))
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Settles, after a complete sweep that began at `swept_at`, every session that it saw and that
+    /// ended before `ended_before` with every recording completed, and notes all it saw as listed.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn settle_swept(
+        &self,
+        swept_at: DateTime<Utc>,
+        ended_before: DateTime<Utc>,
+    ) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE session AS s SET listed_at = ?1,
+                settled_at = CASE WHEN s.ended_at < ?2 THEN ?1 END,
+                next_list_at = CASE WHEN s.ended_at < ?2 THEN NULL ELSE s.next_list_at END
+             WHERE s.next_list_at IS NOT NULL AND s.described_at IS NOT NULL
+               AND s.id IN (SELECT id FROM temp.seen)
+               AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.session_id = s.id
+                    AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL)",
+        )
+        .bind(time::to_text(swept_at))
+        .bind(time::to_text(ended_before))
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Notes that a session is gone upstream: nothing more can be listed.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn session_gone(&self, id: SessionId, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE session SET upstream_gone_at = coalesce(upstream_gone_at, ?2), next_list_at = NULL,
+                settled_at = coalesce(settled_at, ?2) WHERE id = ?1",
+        )
+        .bind(id.to_string())
+        .bind(time::to_text(now))
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// After a complete sweep: the described sessions it did not see.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn unseen_sessions(&self, limit: u32) -> Result<Vec<SessionId>> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM session WHERE described_at IS NOT NULL AND upstream_gone_at IS NULL
+                AND id NOT IN (SELECT id FROM temp.seen) LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.writer)
+        .await?;
+        ids.iter()
+            .map(|id| id.parse().map_err(|_| Error::Content("session id")))
+            .collect()
+    }
+
+    /// How far back the sessions are known for sure.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn horizon(&self) -> Result<Horizon> {
+        let at = |text: Option<String>| text.as_deref().and_then(time::parse);
+        Ok(Horizon {
+            created: at(self.fact("sessions_known_until_created").await?),
+            started: at(self.fact("sessions_known_until_started").await?),
+        })
+    }
+
+    /// Moves the horizon on, never back. Only a complete walk may.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn advance_horizon(&self, to: Horizon) -> Result<()> {
+        let now = self.horizon().await?;
+        if let Some(to) = to.created.max(now.created) {
+            self.set_fact("sessions_known_until_created", Some(&time::to_text(to)))
+                .await?;
+        }
+        if let Some(to) = to.started.max(now.started) {
+            self.set_fact("sessions_known_until_started", Some(&time::to_text(to)))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn due_session(row: &SqliteRow) -> Result<DueSession> {
+    let at = |column: &str| -> Result<Option<DateTime<Utc>>> {
+        Ok(row
+            .try_get::<Option<String>, _>(column)?
+            .as_deref()
+            .and_then(time::parse))
+    };
+    Ok(DueSession {
+        id: row
+            .try_get::<String, _>("id")?
+            .parse()
+            .map_err(|_| Error::Content("session id"))?,
+        status: SessionStatus::parse(row.try_get("status")?),
+        started_at: at("started_at")?,
+        ended_at: at("ended_at")?,
+        open: row.try_get("open")?,
+        stub: row.try_get("stub")?,
+        next_list_at: at("next_list_at")?.ok_or(Error::Content("time"))?,
+    })
+}
+
+/// JSON of rows for `json_each`.
+pub(super) fn json<T: Serialize>(rows: &[T]) -> Result<String> {
+    serde_json::to_string(rows).map_err(|_| Error::Content("row"))
+}
+
+/// The shortest step: what is due "at the next pass" must not be due again in this one.
+pub const NEXT_PASS: TimeDelta = TimeDelta::milliseconds(1);
