@@ -15,6 +15,8 @@
 
 pub mod clock;
 pub mod cooldown;
+pub mod links;
 pub mod model;
+pub mod poll;
 pub mod signalwire;
 pub mod store;

@@ -118,15 +118,14 @@ pub struct Tally {
 }
 
 impl Store {
-    /// Claims up to `limit` due recordings whose room is known, and begins an attempt for each.
+    /// Claims up to `limit` due recordings, and begins an attempt for each.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails; then nothing is claimed.
     pub async fn claim(&self, limit: u32, order: Order, now: DateTime<Utc>) -> Result<Vec<Claim>> {
-        const DUE: &str = "SELECT r.id FROM recording r LEFT JOIN session s ON s.id = r.session_id
+        const DUE: &str = "SELECT r.id FROM recording r
              WHERE r.state IN ('pending', 'damaged') AND (r.next_attempt_at IS NULL OR r.next_attempt_at <= ?1)
                AND NOT (r.state = 'damaged' AND r.upstream_gone_at IS NOT NULL)
-               AND (r.session_id IS NULL OR s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL)
              ORDER BY r.started_at";
         let due = match order {
             Order::OldestFirst => concat_query(DUE, " LIMIT ?2"),

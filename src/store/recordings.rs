@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
@@ -12,6 +12,10 @@ use super::{Error, Result, Store, on};
 use crate::model::{
     Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
 };
+
+/// For how long a recording waits for its session to be described. After that it goes without: a name
+/// in a path is not worth a recording.
+const ROOM_PATIENCE: TimeDelta = TimeDelta::hours(1);
 
 /// What became of a page of recordings.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -83,7 +87,7 @@ impl Store {
         let ids = json(&ids)?;
         let mut tx = self.write().await?;
         let known = known(&mut tx, &ids).await?;
-        let rooms = rooms(&mut tx, &page).await?;
+        let rooms = rooms(&mut tx, &page, now).await?;
         let mut applied = Applied::default();
         let mut rows = Vec::new();
         let mut conflicts = Vec::new();
@@ -163,22 +167,29 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Recordings whose place depends on filter and room, after `after` in the order of their ids.
+    /// Recordings whose place depends on filter and room, of one session or of all, after `after` in the
+    /// order of their ids.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
     pub async fn placements(
         &self,
+        session: Option<SessionId>,
         after: Option<RecordingId>,
+        now: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<Placement>> {
         sqlx::query(
             "SELECT r.id, r.state, r.upstream_status, r.started_at, r.duration_seconds, s.room_name,
-                r.session_id IS NULL OR s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL AS settled
+                r.session_id IS NULL OR s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL
+                    OR s.first_seen_at < ?1 AS settled
              FROM recording r LEFT JOIN session s ON s.id = r.session_id
-             WHERE r.state IN ('waiting', 'skipped', 'pending') AND r.upstream_gone_at IS NULL AND r.id > ?
-             ORDER BY r.id LIMIT ?",
+             WHERE r.state IN ('waiting', 'skipped', 'pending') AND r.upstream_gone_at IS NULL
+               AND (?2 IS NULL OR r.session_id = ?2) AND r.id > ?3
+             ORDER BY r.id LIMIT ?4",
         )
+        .bind(time::to_text(now - ROOM_PATIENCE))
+        .bind(session.map(|id| id.to_string()))
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
         .bind(limit)
         .fetch_all(self.read())
@@ -261,6 +272,7 @@ async fn known(
 async fn rooms(
     tx: &mut Transaction<'static, Sqlite>,
     page: &[&Recording],
+    now: DateTime<Utc>,
 ) -> Result<HashMap<SessionId, Room>> {
     let mut ids: Vec<SessionId> = page
         .iter()
@@ -271,9 +283,11 @@ async fn rooms(
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let rows: Vec<(String, Option<String>, bool)> = sqlx::query_as(
         "SELECT s.id, s.room_name, s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL
-         FROM json_each(?) j CROSS JOIN session s ON s.id = j.value",
+            OR s.first_seen_at < ?2
+         FROM json_each(?1) j CROSS JOIN session s ON s.id = j.value",
     )
     .bind(json(&ids)?)
+    .bind(time::to_text(now - ROOM_PATIENCE))
     .fetch_all(on(tx))
     .await?;
     rows.into_iter()

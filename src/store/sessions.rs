@@ -103,6 +103,24 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Sessions known from a recording alone, still to be asked for.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn stub_sessions(&self, limit: u32) -> Result<Vec<DueSession>> {
+        sqlx::query(
+            "SELECT id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
+                true AS stub, false AS open
+             FROM session WHERE described_at IS NULL AND upstream_gone_at IS NULL LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(self.read())
+        .await?
+        .iter()
+        .map(due_session)
+        .collect()
+    }
+
     /// Up to `limit` sessions due at `now`, in the order they fell due, after the one given.
     ///
     /// # Errors

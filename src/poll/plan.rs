@@ -1,0 +1,185 @@
+//! What is to be done about a recording: a pure function of what was listed and what is known.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::model::{Change, Known, Recording, Room, State, UpstreamStatus};
+
+/// Which kind of pass is looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A poll: failed recordings stay failed unless they changed upstream.
+    Poll,
+    /// A sweep: failed recordings get another chance.
+    Sweep,
+}
+
+/// Which recordings are archived.
+#[derive(Debug, Clone)]
+pub struct RoomFilter {
+    include: GlobSet,
+    exclude: GlobSet,
+    since: Option<DateTime<Utc>>,
+    min_duration: Duration,
+}
+
+/// A glob that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{glob}' is not a glob: {reason}")]
+pub struct BadFilter {
+    glob: String,
+    reason: String,
+}
+
+impl RoomFilter {
+    /// Rooms whose name matches one of `include` and none of `exclude`; recordings that started at
+    /// `since` or later and last `min_duration` or longer.
+    ///
+    /// # Errors
+    /// [`BadFilter`], for the first glob that can't be read.
+    pub fn new(
+        include: &[String],
+        exclude: &[String],
+        since: Option<DateTime<Utc>>,
+        min_duration: Duration,
+    ) -> Result<Self, BadFilter> {
+        Ok(Self {
+            include: globs(include)?,
+            exclude: globs(exclude)?,
+            since,
+            min_duration,
+        })
+    }
+
+    /// Why a recording is left out; `None`: it is archived. What is unknown leaves nothing out.
+    #[must_use]
+    pub fn leaves_out(
+        &self,
+        room: Option<&str>,
+        started_at: Option<DateTime<Utc>>,
+        duration_seconds: Option<f64>,
+    ) -> Option<&'static str> {
+        let name = room.unwrap_or_default();
+        if !self.include.is_match(name) {
+            Some("the room matches none of filter.include_rooms")
+        } else if self.exclude.is_match(name) {
+            Some("the room matches filter.exclude_rooms")
+        } else if started_at
+            .zip(self.since)
+            .is_some_and(|(started, since)| started < since)
+        {
+            Some("it started before filter.since")
+        } else if duration_seconds.is_some_and(|seconds| seconds < self.min_duration.as_secs_f64())
+        {
+            Some("it is shorter than filter.min_duration")
+        } else {
+            None
+        }
+    }
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, BadFilter> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        // A room's name is no path: `*` matches a slash too.
+        let glob = GlobBuilder::new(pattern)
+            .literal_separator(false)
+            .build()
+            .map_err(|error| BadFilter {
+                glob: pattern.clone(),
+                reason: error.kind().to_string(),
+            })?;
+        set.add(glob);
+    }
+    set.build().map_err(|error| BadFilter {
+        glob: patterns.join(", "),
+        reason: error.kind().to_string(),
+    })
+}
+
+/// Where a recording that is not on the disk belongs: waiting, skipped or pending.
+///
+/// While its room is unknown it waits, as the filter can't tell and the path has no name.
+#[must_use]
+pub fn position(
+    filter: &RoomFilter,
+    room: &Room,
+    status: &UpstreamStatus,
+    started_at: Option<DateTime<Utc>>,
+    duration_seconds: Option<f64>,
+) -> (State, Option<&'static str>) {
+    let completed = *status == UpstreamStatus::Completed;
+    let Room::Settled(name) = room else {
+        return (State::Waiting, None);
+    };
+    // A recording that is still growing may yet become long enough.
+    let duration = duration_seconds.filter(|_| completed);
+    match filter.leaves_out(name.as_deref(), started_at, duration) {
+        Some(reason) => (State::Skipped, Some(reason)),
+        None if completed => (State::Pending, None),
+        None => (State::Waiting, None),
+    }
+}
+
+/// Decides about a listed recording; `None`: nothing is to be written.
+#[must_use]
+pub fn plan(
+    filter: &RoomFilter,
+    kind: Kind,
+    listed: &Recording,
+    known: Option<&Known>,
+    room: &Room,
+) -> Option<Change> {
+    let (state, skip_reason) = position(
+        filter,
+        room,
+        &listed.status,
+        listed.started_at,
+        listed.duration_seconds,
+    );
+    let fresh = Change {
+        state,
+        skip_reason,
+        changed_after_archiving: false,
+        other_session: false,
+        another_chance: false,
+    };
+    let Some(known) = known else {
+        return Some(fresh);
+    };
+    let content_changed =
+        known.size_bytes != listed.size_bytes || known.updated_at != listed.updated_at;
+    let other_session = listed
+        .session_id
+        .is_some_and(|session| known.session_id.is_some_and(|first| first != session));
+    let another_chance = match known.state {
+        State::Failed => kind == Kind::Sweep || content_changed,
+        State::Lost => true,
+        // It was gone while its damaged file waited to be fetched again.
+        State::Damaged => known.gone,
+        _ => false,
+    };
+    let change = match known.state {
+        State::Waiting | State::Skipped | State::Pending => fresh,
+        State::Failed | State::Lost if another_chance && !known.damaged => fresh,
+        state => Change {
+            state,
+            skip_reason: None,
+            ..fresh
+        },
+    };
+    let change = Change {
+        changed_after_archiving: known.state == State::Archived && content_changed,
+        other_session,
+        another_chance,
+        ..change
+    };
+    let same = change.state == known.state
+        && known.upstream == listed.upstream
+        && !known.gone
+        && !other_session
+        && !another_chance;
+    (!same).then_some(change)
+}

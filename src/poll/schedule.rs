@@ -1,0 +1,68 @@
+//! When a session's recordings are due again: a pure function. Each poll while it runs and for a
+//! quarter of an hour after, then at growing steps, until it is settled.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::model::SessionStatus;
+
+/// For how long after its end a session is listed at each poll.
+const EAGER: Duration = Duration::from_mins(15);
+/// The longest step between two listings of a session that is not settled.
+const LONGEST_STEP: Duration = Duration::from_hours(6);
+
+/// What follows the listing of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// List it again at the next poll.
+    NextPoll,
+    /// List it again after this long.
+    After(Duration),
+    /// Nothing more is expected of it.
+    Settled,
+}
+
+/// Decides when to list a session again.
+///
+/// `now` is the vendor's time, as `started_at` and `ended_at` are. `open`: some recording of it is not
+/// completed. `settle`: how long after its end it may still bring recordings.
+#[must_use]
+pub fn next_listing(
+    status: &SessionStatus,
+    started_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+    open: bool,
+    now: DateTime<Utc>,
+    settle: Duration,
+) -> Listing {
+    let age = |time: DateTime<Utc>| (now - time).to_std().unwrap_or_default();
+    let Some(ended) = ended_at.map(age) else {
+        // A word that is not documented may mean anything: looked at for ever, less and less often.
+        return match (status, started_at) {
+            (SessionStatus::Other(_), Some(started)) => step(age(started)),
+            _ => Listing::NextPoll,
+        };
+    };
+    if ended < EAGER {
+        Listing::NextPoll
+    } else if open {
+        step(ended)
+    } else if ended >= settle {
+        Listing::Settled
+    } else {
+        match step(ended) {
+            Listing::After(step) => Listing::After(step.min(settle.saturating_sub(ended))),
+            other => other,
+        }
+    }
+}
+
+/// Half the age again, so that the number of listings grows with the logarithm of the age alone.
+fn step(age: Duration) -> Listing {
+    if age < EAGER {
+        Listing::NextPoll
+    } else {
+        Listing::After((age / 2).min(LONGEST_STEP))
+    }
+}
