@@ -14,4 +14,6 @@
 //! see the configuration.
 
 pub mod clock;
+pub mod config;
+pub mod escape;
 pub mod model;
