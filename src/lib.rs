@@ -13,8 +13,11 @@
 //! `poll` and `download` join them; `app` wires everything; only `cli`, `app` and `config`
 //! see the configuration.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod cooldown;
+pub mod escape;
 pub mod links;
 pub mod model;
 pub mod poll;

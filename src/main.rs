@@ -1,3 +1,7 @@
 //! Parses the command line, runs the command, and sets the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    room_archiver::cli::run(std::env::args_os())
+}

@@ -1,0 +1,70 @@
+//! The command line: one file a command, and here what they share: which one runs, and how it ends.
+//! Errors are printed once, at this boundary.
+
+pub mod args;
+mod completions;
+mod config;
+pub mod exit;
+pub mod human;
+pub mod out;
+pub mod table;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Parser as _;
+
+use self::args::{Cli, Command};
+use self::exit::Exit;
+use crate::config::{ConfigErrors, Environment};
+use crate::escape;
+
+/// Runs the command that `args` (the program's name first) names; what it prints goes to stdout,
+/// what went wrong to stderr.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(message) => {
+            // Help and version come this way too. A closed stream is no reason to fail.
+            let _ = message.print();
+            let exit = if message.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            return exit.into();
+        }
+    };
+    dispatch(&cli, &Environment::process())
+        .unwrap_or_else(|error| report(&error))
+        .into()
+}
+
+fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
+    let file = cli.config.as_deref();
+    match &cli.command {
+        Command::Config(args) => config::run(args, file, env),
+        Command::Completions(args) => completions::run(args),
+        _ => bail!("this command is unimplemented in this build"),
+    }
+}
+
+/// Prints the error with its causes and tells the exit code it means.
+fn report(error: &anyhow::Error) -> Exit {
+    if out::is_closed(error) {
+        return Exit::Done;
+    }
+    let text = match error.downcast_ref::<ConfigErrors>() {
+        // Has lines of its own, each of them escaped.
+        Some(errors) => errors.to_string(),
+        None => escape::line(&format!("{error:#}")).into_owned(),
+    };
+    // Nobody is left to be told when stderr is closed.
+    let _ = writeln!(io::stderr(), "error: {text}");
+    Exit::of(error)
+}
+
+#[cfg(test)]
+mod tests;

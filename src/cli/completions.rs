@@ -1,0 +1,21 @@
+//! `completions`: a script that teaches a shell the commands.
+
+use anyhow::Result;
+use clap::CommandFactory as _;
+
+use super::args::{Cli, CompletionsArgs};
+use super::exit::Exit;
+use super::out;
+
+pub(super) fn run(args: &CompletionsArgs) -> Result<Exit> {
+    // Into memory first: the generator panics when it can't write.
+    let mut script = Vec::new();
+    clap_complete::generate(
+        args.shell,
+        &mut Cli::command(),
+        "room-archiver",
+        &mut script,
+    );
+    out::print(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Done)
+}

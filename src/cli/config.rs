@@ -1,0 +1,73 @@
+//! `config check` and `config show`: is the configuration right, and what is in effect?
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::args::ConfigCommand;
+use super::exit::Exit;
+use super::out;
+use crate::config::{Config, Environment, Loaded, TokenError};
+use crate::escape;
+
+pub(super) fn run(command: &ConfigCommand, file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let loaded = Loaded::read(file, env)?;
+    let text = match command {
+        ConfigCommand::Check => check(&loaded, env)?,
+        ConfigCommand::Show => show(&loaded, env)?,
+    };
+    out::print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn check(loaded: &Loaded, env: &Environment) -> Result<String, TokenError> {
+    let token = token(&loaded.config, env)?;
+    let file = loaded.file.display().to_string();
+    Ok(format!(
+        "{}: the configuration can be used\n{token}\n",
+        escape::line(&file)
+    ))
+}
+
+/// The settings as TOML that could be loaded again; what is not a default is marked with its origin.
+fn show(loaded: &Loaded, env: &Environment) -> Result<String> {
+    let settings =
+        toml::to_string(&loaded.config).context("could not write the configuration as TOML")?;
+    let mut text = String::new();
+    let mut section = "";
+    for line in settings.lines() {
+        text.push_str(&escape::line(line));
+        if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            section = name;
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && let Some(origin) = loaded.origins.get(&format!("{section}.{key}"))
+        {
+            // Writing to a String can't fail.
+            let _ = write!(text, "  # {}", escape::line(origin));
+        }
+        text.push('\n');
+    }
+    let token = token(&loaded.config, env).unwrap_or_else(|error| error.to_string());
+    let _ = writeln!(text, "\n# {}", escape::line(&token));
+    Ok(text)
+}
+
+/// One line on the token. That it is not set or not readable is normal for a person at the
+/// terminal, while the service gets it as a credential; what is there and unusable is an error.
+fn token(config: &Config, env: &Environment) -> Result<String, TokenError> {
+    match config.token(env) {
+        Ok(found) if found.world_readable => Ok(format!(
+            "API token: set, from {}, which every user of this machine can read; chmod 0600 it",
+            found.source
+        )),
+        Ok(found) => Ok(format!("API token: set, from {}", found.source)),
+        Err(TokenError::NotSet) => Ok(
+            "API token: not set here; the service may get it as the systemd credential signalwire_api_token".to_owned(),
+        ),
+        Err(TokenError::Unreadable { from, source }) => {
+            Ok(format!("API token: not readable here, from {from}: {source}"))
+        }
+        Err(error @ TokenError::Unusable { .. }) => Err(error),
+    }
+}

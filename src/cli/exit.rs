@@ -1,0 +1,46 @@
+//! The exit codes, a public interface that scripts and the service's unit rely on.
+
+use std::process::ExitCode;
+
+use crate::config::{ConfigErrors, TokenError};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything was done.
+    Done = 0,
+    /// Something failed.
+    Failure = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// SignalWire refused the credentials.
+    CredentialsRefused = 3,
+    /// Done, but recordings that are completed upstream are not archived.
+    Incomplete = 4,
+    /// Verification found damage.
+    Damage = 5,
+    /// Another instance holds the archive.
+    AnotherInstance = 6,
+}
+
+impl Exit {
+    /// The code that an error means.
+    #[must_use]
+    pub fn of(error: &anyhow::Error) -> Self {
+        let configuration = error
+            .chain()
+            .any(|cause| cause.is::<ConfigErrors>() || cause.is::<TokenError>());
+        if configuration {
+            Self::Usage
+        } else {
+            Self::Failure
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

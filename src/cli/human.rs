@@ -1,0 +1,81 @@
+//! Sizes, durations and ages as people read them.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use chrono::{DateTime, Utc};
+
+/// A number of bytes in binary units: `1.4 GiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    ByteSize(bytes).display().iec().to_string()
+}
+
+/// A duration in its two largest units, cut off: `3 h 12 min`, `2 d`, `0 s`.
+#[must_use]
+pub fn duration(time: Duration) -> String {
+    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+    let seconds = time.as_secs();
+    let Some(largest) = units.iter().position(|(_, length)| seconds >= *length) else {
+        return "0 s".to_owned();
+    };
+    let (unit, length) = units[largest];
+    let mut text = format!("{} {unit}", seconds / length);
+    if let Some((unit, smaller)) = units.get(largest + 1) {
+        let rest = seconds % length / smaller;
+        if rest > 0 {
+            text = format!("{text} {rest} {unit}");
+        }
+    }
+    text
+}
+
+/// How long ago, or how far ahead, `then` is: `3 h 12 min ago`, `in 40 s`, `now`.
+#[must_use]
+pub fn age(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let past = (now - then).to_std().unwrap_or_default();
+    let ahead = (then - now).to_std().unwrap_or_default();
+    match (past.as_secs(), ahead.as_secs()) {
+        (0, 0) => "now".to_owned(),
+        (0, _) => format!("in {}", duration(ahead)),
+        _ => format!("{} ago", duration(past)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_show_their_two_largest_units() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (61, "1 min 1 s"),
+            (3_600, "1 h"),
+            (11_520, "3 h 12 min"),
+            (3_601, "1 h"),
+            (172_800 + 3_599, "2 d"),
+            (u64::MAX, "213503982334601 d 7 h"),
+        ] {
+            assert_eq!(duration(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(duration(Duration::from_millis(999)), "0 s");
+    }
+
+    #[test]
+    fn ages_look_back_and_ahead() {
+        let now = crate::model::time::parse("2026-11-23T20:00:00Z").unwrap();
+        let at = |text: &str| age(crate::model::time::parse(text).unwrap(), now);
+        assert_eq!(at("2026-11-23T16:48:00Z"), "3 h 12 min ago");
+        assert_eq!(at("2026-11-23T20:00:40Z"), "in 40 s");
+        assert_eq!(at("2026-11-23T19:59:59.5Z"), "now");
+    }
+
+    #[test]
+    fn sizes_are_in_binary_units() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1_503_238_554), "1.4 GiB");
+    }
+}

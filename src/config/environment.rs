@@ -1,0 +1,44 @@
+//! The environment as a value, so that tests need not change the process's own.
+
+use std::collections::BTreeMap;
+
+/// The variables that concern the configuration. It may hold the token, so it has no Debug.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's variables that matter here: `ROOM_ARCHIVER…` and `CREDENTIALS_DIRECTORY`.
+    #[must_use]
+    pub fn process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                let ours = name.starts_with("ROOM_ARCHIVER") || name == "CREDENTIALS_DIRECTORY";
+                ours.then(|| (name, value.to_string_lossy().into_owned()))
+            })
+            .collect()
+    }
+
+    /// A variable's value; an empty one counts as not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let value = self.0.get(name)?;
+        (!value.is_empty()).then_some(value.as_str())
+    }
+
+    /// All variables, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(
+            pairs
+                .into_iter()
+                .map(|(k, v)| (k.into(), v.into()))
+                .collect(),
+        )
+    }
+}

@@ -1,0 +1,311 @@
+//! Lays file and environment over the defaults. Each key is judged by itself, so that one wrong key
+//! hides no other, and each problem names the place the value came from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use figment::error::{Actual, Kind};
+use figment::value::{Dict, Value};
+use figment::{Figment, Profile, Provider as _};
+
+use super::errors::{ConfigErrors, Problem};
+use super::layers::{Layer, plain, read_table, typed};
+use super::{Config, Environment, validate};
+
+/// Where the configuration is looked for when nothing else is said.
+pub const DEFAULT_PATH: &str = "/etc/room-archiver/config.toml";
+pub(super) const PATH_VARIABLE: &str = "ROOM_ARCHIVER_CONFIG";
+const PREFIX: &str = "ROOM_ARCHIVER__";
+const TOKEN_HINT: &str = "the token never belongs here: use the systemd credential signalwire_api_token, a file named by signalwire.api_token_file, or the variable ROOM_ARCHIVER_API_TOKEN; if this one was a real token, replace it";
+
+/// A configuration and where it came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// The file that was read.
+    pub file: PathBuf,
+    /// Where each `section.key` that was set came from: the file's path, or `environment variable NAME`.
+    pub origins: BTreeMap<String, String>,
+}
+
+impl Loaded {
+    /// Like [`Config::load`], and remembers where each value came from.
+    ///
+    /// # Errors
+    ///
+    /// Every problem found, each with its file or variable and its key.
+    pub fn read(path: Option<&Path>, env: &Environment) -> Result<Self, ConfigErrors> {
+        let file = path
+            .or_else(|| env.get(PATH_VARIABLE).map(Path::new))
+            .unwrap_or(Path::new(DEFAULT_PATH))
+            .to_owned();
+        let place = file.display().to_string();
+        let table = read_table(&file).map_err(|text| {
+            ConfigErrors(vec![Problem {
+                place: place.clone(),
+                key: None,
+                text,
+            }])
+        })?;
+
+        let mut reading = Reading::new(place.clone());
+        let mut layers = Figment::new().merge(Layer {
+            place,
+            dict: plain(table),
+        });
+        for (name, value) in env.iter() {
+            if let Some(layer) = reading.variable(name, value) {
+                layers = layers.merge(layer);
+            }
+        }
+        reading.overlay(&layers);
+        reading.finish(file)
+    }
+}
+
+/// The state of one load: the good settings so far, and what is wrong.
+struct Reading {
+    file: String,
+    defaults: Dict,
+    good: Dict,
+    origins: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+}
+
+impl Reading {
+    fn new(file: String) -> Self {
+        let defaults = Value::serialize(Config::default())
+            .ok()
+            .and_then(Value::into_dict)
+            .expect("the defaults are a table");
+        Self {
+            file,
+            good: defaults.clone(),
+            defaults,
+            origins: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn problem(&mut self, place: &str, key: Option<&str>, text: String) {
+        self.problems.push(Problem {
+            place: place.to_owned(),
+            key: key.map(str::to_owned),
+            text,
+        });
+    }
+
+    fn default_of(&self, section: &str, key: &str) -> Option<&Value> {
+        self.defaults.get(section)?.as_dict()?.get(key)
+    }
+
+    /// The layer of one environment variable, if it is a setting.
+    fn variable(&mut self, name: &str, text: &str) -> Option<Layer> {
+        let place = format!("environment variable {name}");
+        let Some(path) = name.strip_prefix(PREFIX) else {
+            self.catch_single_underscores(name, &place);
+            return None;
+        };
+        let path = path.to_ascii_lowercase();
+        let Some((section, key)) = path.split_once("__") else {
+            let text = format!("names no setting; write {PREFIX}SECTION__KEY");
+            self.problem(&place, None, text);
+            return None;
+        };
+        let value = typed(text, self.default_of(section, key));
+        let dict = Dict::from([(
+            section.to_owned(),
+            Value::from(Dict::from([(key.to_owned(), value)])),
+        )]);
+        Some(Layer { place, dict })
+    }
+
+    /// `ROOM_ARCHIVER_POLL_SETTLE` would be ignored without a word, so it is a problem.
+    fn catch_single_underscores(&mut self, name: &str, place: &str) {
+        let Some(rest) = name.strip_prefix("ROOM_ARCHIVER_") else {
+            return;
+        };
+        let squeezed = rest.to_ascii_lowercase().replace("__", "_");
+        let meant = self
+            .known_keys()
+            .find(|known| known.replace('.', "_") == squeezed);
+        if let Some(meant) = meant {
+            let variable = format!("{PREFIX}{}", meant.replace('.', "__").to_uppercase());
+            self.problem(
+                place,
+                None,
+                format!("two underscores divide the parts; write {variable}"),
+            );
+        }
+    }
+
+    fn known_keys(&self) -> impl Iterator<Item = String> {
+        self.defaults.iter().flat_map(|(section, keys)| {
+            let keys = keys.as_dict().into_iter().flat_map(Dict::keys);
+            keys.map(move |key| format!("{section}.{key}"))
+        })
+    }
+
+    /// Takes over each key that is known and readable.
+    fn overlay(&mut self, layers: &Figment) {
+        let user = layers
+            .data()
+            .ok()
+            .and_then(|mut profiles| profiles.remove(&Profile::Default))
+            .unwrap_or_default();
+        let place_of = |value: &Value| {
+            layers
+                .get_metadata(value.tag())
+                .map_or_else(|| "configuration".to_owned(), |m| m.name.to_string())
+        };
+        for (section, value) in user {
+            let place = first_leaf_place(&value, &place_of);
+            match (self.defaults.contains_key(&section), value) {
+                (true, Value::Dict(_, keys)) => {
+                    for (key, value) in keys {
+                        let place = first_leaf_place(&value, &place_of);
+                        self.overlay_key(&section, &key, value, &place);
+                    }
+                }
+                (true, _) => {
+                    let text = format!(
+                        "must be a section; write [{section}] on a line of its own, its keys below"
+                    );
+                    self.problem(&place, Some(&section), text);
+                }
+                (false, _) => {
+                    let text = self.unknown("section", &section, None);
+                    self.problem(&place, Some(&section), text);
+                }
+            }
+        }
+    }
+
+    fn overlay_key(&mut self, section: &str, key: &str, value: Value, place: &str) {
+        let path = format!("{section}.{key}");
+        if self.default_of(section, key).is_none() {
+            let text = self.unknown("key", key, Some(section));
+            self.problem(place, Some(&path), text);
+            return;
+        }
+        let mut trial = self.good.clone();
+        let Some(Value::Dict(_, keys)) = trial.get_mut(section) else {
+            return;
+        };
+        keys.insert(key.to_owned(), value);
+        match Value::from(trial.clone()).deserialize::<Config>() {
+            Ok(_) => {
+                self.good = trial;
+                self.origins.insert(path, place.to_owned());
+            }
+            Err(error) => self.problem(place, Some(&path), describe(&error.kind)),
+        }
+    }
+
+    /// What to say of an unknown name. Its value is never repeated.
+    fn unknown(&self, what: &str, name: &str, section: Option<&str>) -> String {
+        let plain = name.to_ascii_lowercase().replace('-', "_");
+        if matches!(
+            plain.as_str(),
+            "token" | "api_token" | "api_key" | "password" | "secret" | "auth_token"
+        ) {
+            return TOKEN_HINT.to_owned();
+        }
+        let moved = self
+            .known_keys()
+            .find(|known| known.split_once('.').is_some_and(|(_, key)| key == plain));
+        let near = match section.and_then(|section| self.defaults.get(section)?.as_dict()) {
+            Some(keys) => nearest(&plain, keys.keys()),
+            None => nearest(&plain, self.defaults.keys()),
+        };
+        match (near, moved, section) {
+            (Some(near), _, Some(section)) => {
+                format!("unknown {what}; did you mean {section}.{near}?")
+            }
+            (_, Some(moved), _) => format!("unknown {what}; did you mean {moved}?"),
+            (Some(near), _, None) => format!("unknown {what}; did you mean {near}?"),
+            (None, None, _) => format!("unknown {what}; remove it"),
+        }
+    }
+
+    fn finish(mut self, file: PathBuf) -> Result<Loaded, ConfigErrors> {
+        let config = Value::from(self.good.clone())
+            .deserialize::<Config>()
+            .expect("each key was tried");
+        for (key, text) in validate::problems(&config) {
+            // What is already told about a key may be the reason for this.
+            if self
+                .problems
+                .iter()
+                .any(|told| told.key.as_deref() == Some(key))
+            {
+                continue;
+            }
+            let place = self.origins.get(key).unwrap_or(&self.file).clone();
+            self.problem(&place, Some(key), text);
+        }
+        if self.problems.is_empty() {
+            Ok(Loaded {
+                config,
+                file,
+                origins: self.origins,
+            })
+        } else {
+            Err(ConfigErrors(self.problems))
+        }
+    }
+}
+
+/// Tables merged from several layers keep the tag of one; their leaves know better.
+fn first_leaf_place(value: &Value, place_of: &impl Fn(&Value) -> String) -> String {
+    match value {
+        Value::Dict(_, keys) => match keys.values().next() {
+            Some(inner) => first_leaf_place(inner, place_of),
+            None => place_of(value),
+        },
+        _ => place_of(value),
+    }
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known.as_str()))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
+        .map(|(_, known)| known)
+}
+
+/// What is wrong with a value, without the value.
+fn describe(kind: &Kind) -> String {
+    match kind {
+        Kind::Message(text) => text.clone(),
+        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+            let expected = match expected.as_str() {
+                "a duration" | "duration" => {
+                    "a duration as text, such as \"30s\", \"15m\" or \"24h\""
+                }
+                "a string" | "string" => "text in quotes",
+                "a boolean" | "bool" => "true or false",
+                "a sequence" => "a list, such as [\"one\", \"two\"]",
+                "u32" | "u64" | "usize" => "a whole number",
+                other => other,
+            };
+            match found {
+                Actual::Str(_) => format!("expected {expected}, found other text"),
+                Actual::Bool(_) => format!("expected {expected}, found true or false"),
+                Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => {
+                    format!("expected {expected}, found a number")
+                }
+                Actual::Seq => format!("expected {expected}, found a list"),
+                Actual::Map => format!("expected {expected}, found a table"),
+                _ => format!("expected {expected}"),
+            }
+        }
+        Kind::UnknownVariant(_, expected) => format!("expected one of {}", expected.join(", ")),
+        Kind::ISizeOutOfRange(_) | Kind::USizeOutOfRange(_) => {
+            "the number is out of range".to_owned()
+        }
+        _ => "not a value for this key".to_owned(),
+    }
+}

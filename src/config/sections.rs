@@ -1,0 +1,239 @@
+//! The sections of the configuration with their defaults. Names and defaults are a public interface.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::validate;
+use super::values::{FileMode, Globs, LogFormat, LogLevel, Order, Schedule, Since, Size, optional};
+
+/// The account and how to talk to its API.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct SignalWire {
+    /// The space's name: `example` for `https://example.signalwire.com`.
+    #[serde(with = "optional")]
+    pub space: Option<String>,
+    /// The API's origin instead of a space; http only for loopback.
+    #[serde(with = "optional")]
+    pub base_url: Option<String>,
+    /// The project's id, the user name of the API.
+    pub project_id: String,
+    /// The file that holds the API token.
+    #[serde(with = "optional")]
+    pub api_token_file: Option<PathBuf>,
+    /// How long links live when they are made; grown for large files.
+    #[serde(with = "humantime_serde")]
+    pub media_ttl: Duration,
+    /// Rows a page, 1 to 1000.
+    pub page_size: u32,
+    /// Longest wait for a connection.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// Longest wait for a whole answer of the API.
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+    /// PEM certificates to trust besides the usual ones.
+    #[serde(with = "optional")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl SignalWire {
+    /// The API's origin, from `space` or `base_url`.
+    ///
+    /// # Errors
+    ///
+    /// The key that is wrong and why; never for a configuration that was loaded.
+    pub fn origin(&self) -> Result<Url, (&'static str, &'static str)> {
+        validate::origin(self)
+    }
+}
+
+impl Default for SignalWire {
+    fn default() -> Self {
+        Self {
+            space: None,
+            base_url: None,
+            project_id: String::new(),
+            api_token_file: None,
+            media_ttl: Duration::from_mins(15),
+            page_size: 1000,
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            ca_file: None,
+        }
+    }
+}
+
+/// When to look for sessions and recordings.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Poll {
+    /// When a poll pass begins.
+    pub schedule: Schedule,
+    /// When a sweep begins.
+    pub sweep_schedule: Schedule,
+    /// How long after its end a session may still bring recordings.
+    #[serde(with = "humantime_serde")]
+    pub settle: Duration,
+    /// When a recording that is not completed, or completed without a link, is shown as stuck.
+    #[serde(with = "humantime_serde")]
+    pub stuck_after: Duration,
+    /// Sessions listed at the same time.
+    pub concurrency: usize,
+}
+
+impl Default for Poll {
+    fn default() -> Self {
+        Self {
+            schedule: schedule("0 */5 * * * *"),
+            sweep_schedule: schedule("0 30 3 * * *"),
+            settle: Duration::from_hours(24),
+            stuck_after: Duration::from_hours(24),
+            concurrency: 8,
+        }
+    }
+}
+
+/// Which recordings to keep.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Filter {
+    /// Rooms to keep; any glob may match.
+    pub include_rooms: Globs,
+    /// Rooms to leave out, even when included.
+    pub exclude_rooms: Globs,
+    /// Recordings that started earlier are left out.
+    #[serde(with = "optional")]
+    pub since: Option<Since>,
+    /// Shorter recordings are left out.
+    #[serde(with = "humantime_serde")]
+    pub min_duration: Duration,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            include_rooms: Globs::new(vec!["*".to_owned()]).expect("a star is a glob"),
+            exclude_rooms: Globs::default(),
+            since: None,
+            min_duration: Duration::ZERO,
+        }
+    }
+}
+
+/// How to download.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Download {
+    /// Downloads at the same time.
+    pub concurrency: usize,
+    /// Which recordings come first.
+    pub order: Order,
+    /// Bytes per second over all downloads; 0: no limit.
+    pub bandwidth_limit: Size,
+    /// A transfer without a byte for this long is cut and resumed.
+    #[serde(with = "humantime_serde")]
+    pub stall_timeout: Duration,
+    /// The wait before the first retry.
+    #[serde(with = "humantime_serde")]
+    pub retry_initial: Duration,
+    /// The longest wait between retries.
+    #[serde(with = "humantime_serde")]
+    pub retry_max: Duration,
+    /// Media may come from loopback and private addresses, for tests and demos.
+    pub allow_private_hosts: bool,
+}
+
+impl Default for Download {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            order: Order::OldestFirst,
+            bandwidth_limit: Size(0),
+            stall_timeout: Duration::from_secs(30),
+            retry_initial: Duration::from_secs(10),
+            retry_max: Duration::from_hours(1),
+            allow_private_hosts: false,
+        }
+    }
+}
+
+/// Where the files go.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Archive {
+    /// The archive's root.
+    pub directory: PathBuf,
+    /// The file's path below the root, a template that names `recording_id`.
+    pub path_template: String,
+    /// Downloads pause while less than this is free.
+    pub min_free_space: Size,
+    /// Permissions of archived files.
+    pub file_mode: FileMode,
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::from("/var/lib/room-archiver/recordings"),
+            path_template:
+                "{{ room }}/{{ year }}/{{ month }}/{{ started_at }}_{{ recording_id }}.{{ ext }}"
+                    .to_owned(),
+            min_free_space: Size(2 << 30),
+            file_mode: FileMode::default(),
+        }
+    }
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Database {
+    /// The SQLite file; a local filesystem, as WAL needs.
+    pub path: PathBuf,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("/var/lib/room-archiver/archive.db"),
+        }
+    }
+}
+
+/// The rolling re-read of archived files.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Verify {
+    /// When a run begins.
+    pub schedule: Schedule,
+    /// How much a run reads at most, those verified longest ago first.
+    pub bytes_per_run: Size,
+}
+
+impl Default for Verify {
+    fn default() -> Self {
+        Self {
+            schedule: schedule("0 0 4 * * 0"),
+            bytes_per_run: Size(50 << 30),
+        }
+    }
+}
+
+/// What the log says and how.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Log {
+    /// The least severe events that are logged.
+    pub level: LogLevel,
+    /// The form of the log.
+    pub format: LogFormat,
+}
+
+/// Metrics and health over HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Telemetry {
+    /// Where `/metrics` and `/healthz` are served; nowhere by default.
+    #[serde(with = "optional")]
+    pub listen: Option<SocketAddr>,
+}
+
+fn schedule(text: &str) -> Schedule {
+    text.parse().expect("the default schedules fire")
+}

@@ -1,0 +1,490 @@
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::*;
+
+const REQUIRED: &str = "[signalwire]\nspace = \"example\"\nproject_id = \"p-1\"\n";
+const SAMPLE: &str = include_str!("../../config/config.toml");
+
+struct Case {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn file(text: &str) -> Case {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    fs::write(&path, text).unwrap();
+    Case { _dir: dir, path }
+}
+
+fn env(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().copied().collect()
+}
+
+fn load_with(text: &str, pairs: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    Config::load(Some(&file(text).path), &env(pairs))
+}
+
+fn load(text: &str) -> Config {
+    load_with(text, &[]).unwrap()
+}
+
+/// The problems as `key: text`, without the place.
+fn problems(text: &str, pairs: &[(&str, &str)]) -> Vec<String> {
+    let errors = load_with(text, pairs).unwrap_err().0;
+    errors
+        .iter()
+        .map(|p| format!("{}: {}", p.key.as_deref().unwrap_or("-"), p.text))
+        .collect()
+}
+
+fn time(text: &str) -> DateTime<Utc> {
+    crate::model::time::parse(text).unwrap()
+}
+
+#[test]
+fn the_shipped_sample_is_the_defaults_and_the_required_values() {
+    let mut expected = Config::default();
+    expected.signalwire.space = Some("example".to_owned());
+    expected.signalwire.project_id = "00000000-0000-0000-0000-000000000000".to_owned();
+    assert_eq!(load(SAMPLE), expected);
+}
+
+/// Uncommenting every key must still load, and change nothing but the examples.
+#[test]
+fn every_commented_key_of_the_sample_is_a_real_one_with_its_default() {
+    let text: String = SAMPLE
+        .lines()
+        .filter(|line| !line.starts_with("# base_url"))
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest)
+                if rest
+                    .split(" = ")
+                    .next()
+                    .is_some_and(|key| !key.contains(' ')) =>
+            {
+                format!("{rest}\n")
+            }
+            _ => format!("{line}\n"),
+        })
+        .filter(|line| !line.starts_with("ROOM_ARCHIVER"))
+        .collect();
+    let config = load(&text);
+    let mut expected = load(SAMPLE);
+    expected.signalwire.api_token_file = Some("/etc/room-archiver/token".into());
+    expected.signalwire.ca_file = Some("/etc/room-archiver/ca.pem".into());
+    expected.filter.since = Some("2024-01-01".parse().unwrap());
+    assert_eq!(config, expected);
+    let shown = toml::to_string(&Config::default()).unwrap();
+    for key in shown
+        .lines()
+        .filter_map(|line| Some(line.split_once(" = ")?.0))
+    {
+        assert!(
+            SAMPLE.contains(&format!("{key} = ")),
+            "{key} is not in the sample"
+        );
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_file_and_key() {
+    let case = file(
+        "[signalwire]\nspace = \"example\"\nproject_id = 5\npage_size = 5000\n[poll]\nsetle = \"1h\"\nsettle = \"soon\"\n[download]\nconcurrency = 0\norder = \"random\"\n[archive]\npath_template = \"{{ room }}\"\n[verify]\nschedule = \"0 0 30 2 *\"\n[lgo]\nlevel = \"info\"\n",
+    );
+    let errors = Config::load(Some(&case.path), &env(&[])).unwrap_err();
+    assert!(
+        errors
+            .0
+            .iter()
+            .all(|p| p.place == case.path.display().to_string())
+    );
+    let mut keys: Vec<_> = errors.0.iter().filter_map(|p| p.key.as_deref()).collect();
+    keys.sort_unstable();
+    assert_eq!(
+        keys,
+        [
+            "archive.path_template",
+            "download.concurrency",
+            "download.order",
+            "lgo",
+            "poll.setle",
+            "poll.settle",
+            "signalwire.page_size",
+            "signalwire.project_id",
+            "verify.schedule",
+        ]
+    );
+    let text = errors.to_string();
+    assert!(text.starts_with("the configuration has 9 problems:\n"));
+    assert!(text.contains("did you mean poll.settle?"), "{text}");
+    assert!(text.contains("did you mean log?"), "{text}");
+    assert!(
+        text.contains("expected one of oldest_first, newest_first"),
+        "{text}"
+    );
+    assert!(text.contains("must be between 1 and 1000"), "{text}");
+}
+
+#[test]
+fn a_key_in_the_wrong_section_is_sent_to_the_right_one() {
+    let found = problems(
+        &format!("settle = \"1h\"\n{REQUIRED}file_mode = \"0600\"\n"),
+        &[],
+    );
+    assert_eq!(
+        found,
+        [
+            "settle: unknown section; did you mean poll.settle?",
+            "signalwire.file_mode: unknown key; did you mean archive.file_mode?",
+        ]
+    );
+}
+
+#[test]
+fn a_variable_beats_the_file_and_is_named_in_problems() {
+    let text = format!("{REQUIRED}[poll]\nsettle = \"2h\"\nconcurrency = 3\n");
+    let config = load_with(
+        &text,
+        &[
+            ("ROOM_ARCHIVER__POLL__SETTLE", "36h"),
+            (
+                "ROOM_ARCHIVER__FILTER__EXCLUDE_ROOMS",
+                "[\"test-*\", \"{a,b}\"]",
+            ),
+            ("ROOM_ARCHIVER__FILTER__INCLUDE_ROOMS", "team-*, board"),
+            ("ROOM_ARCHIVER__ARCHIVE__FILE_MODE", "0600"),
+            ("ROOM_ARCHIVER__SIGNALWIRE__PROJECT_ID", "123"),
+            ("ROOM_ARCHIVER__SIGNALWIRE__PAGE_SIZE", "50"),
+            ("ROOM_ARCHIVER__DOWNLOAD__BANDWIDTH_LIMIT", "1048576"),
+            ("ROOM_ARCHIVER__DOWNLOAD__ALLOW_PRIVATE_HOSTS", "true"),
+            ("ROOM_ARCHIVER__TELEMETRY__LISTEN", "127.0.0.1:9464"),
+            ("ROOM_ARCHIVER_API_TOKEN", "PT1"),
+            ("ROOM_ARCHIVER_CONFIG", "/nowhere"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.poll.settle, Duration::from_hours(36));
+    assert_eq!(config.poll.concurrency, 3);
+    assert!(config.filter.exclude_rooms.is_match("test-1"));
+    assert!(config.filter.exclude_rooms.is_match("b"));
+    assert!(config.filter.include_rooms.is_match("board"));
+    assert!(!config.filter.include_rooms.is_match("aboard"));
+    assert_eq!(config.archive.file_mode.bits(), 0o600);
+    assert_eq!(config.signalwire.project_id, "123");
+    assert_eq!(config.signalwire.page_size, 50);
+    assert_eq!(config.download.bandwidth_limit, Size(1 << 20));
+    assert!(config.download.allow_private_hosts);
+    assert_eq!(config.telemetry.listen.unwrap().port(), 9464);
+
+    let errors = load_with(
+        &text,
+        &[
+            ("ROOM_ARCHIVER__POLL__SETTLE", "1s"),
+            ("ROOM_ARCHIVER__POLL__CONCURRENCY", "many"),
+            ("ROOM_ARCHIVER__POLLS__SETTLE", "1h"),
+            ("ROOM_ARCHIVER__POLL", "1h"),
+            ("ROOM_ARCHIVER_POLL_SETTLE", "1h"),
+        ],
+    )
+    .unwrap_err()
+    .to_string();
+    for expected in [
+        "environment variable ROOM_ARCHIVER__POLL__SETTLE: poll.settle: must be between 1m and 1year",
+        "environment variable ROOM_ARCHIVER__POLL__CONCURRENCY: poll.concurrency: expected a whole number, found other text",
+        "environment variable ROOM_ARCHIVER__POLLS__SETTLE: polls: unknown section; did you mean poll?",
+        "environment variable ROOM_ARCHIVER__POLL: names no setting; write ROOM_ARCHIVER__SECTION__KEY",
+        "environment variable ROOM_ARCHIVER_POLL_SETTLE: two underscores divide the parts; write ROOM_ARCHIVER__POLL__SETTLE",
+    ] {
+        assert!(errors.contains(expected), "{expected}\nnot in\n{errors}");
+    }
+}
+
+#[test]
+fn secrets_in_wrong_places_are_never_repeated() {
+    let secret = "PT5up3r5ecret";
+    let errors = load_with(
+        &format!(
+            "[signalwire]\napi_token = \"{secret}\"\nproject_id = [\"{secret}\"]\nspace = \"{secret}.x\"\napi_token_file = \"{secret}\"\nmedia_ttl = \"{secret}\"\n[download]\norder = \"{secret}\"\nbandwidth_limit = \"{secret}\"\n"
+        ),
+        &[
+            ("ROOM_ARCHIVER__SIGNALWIRE__API_TOKEN", secret),
+            ("ROOM_ARCHIVER__SIGNALWIRE__BASE_URL", &format!("https://u:{secret}@example.org")),
+            ("ROOM_ARCHIVER__POLL__SCHEDULE", secret),
+            ("ROOM_ARCHIVER__POLL__CONCURRENCY", secret),
+        ],
+    )
+    .unwrap_err();
+    assert!(!errors.to_string().contains(secret), "{errors}");
+    assert!(!format!("{errors:?}").contains(secret));
+    assert!(
+        errors
+            .to_string()
+            .contains("signalwire.api_token: the token never belongs here")
+    );
+
+    let broken = load_with(&format!("[signalwire]\napi_token = \"{secret}\n"), &[]).unwrap_err();
+    assert!(!broken.to_string().contains(secret), "{broken}");
+}
+
+#[test]
+fn broken_toml_is_placed_by_line_and_column() {
+    let found = problems("[signalwire]\nspace = \"example\"\nproject_id = = 1\n", &[]);
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].starts_with("-: line 3, column 14: not valid TOML"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    let errors =
+        Config::load(None, &env(&[("ROOM_ARCHIVER_CONFIG", "/nowhere/c.toml")])).unwrap_err();
+    assert_eq!(errors.0[0].place, "/nowhere/c.toml");
+    assert!(errors.to_string().contains("--config"));
+}
+
+#[test]
+fn space_and_base_url_give_one_origin() {
+    let origin = |line: &str| {
+        load_with(&format!("[signalwire]\nproject_id = \"p\"\n{line}\n"), &[])
+            .map(|config| config.signalwire.origin().unwrap().to_string())
+            .map_err(|errors| errors.0[0].key.clone().unwrap())
+    };
+    assert_eq!(
+        origin("space = \"acme-1\""),
+        Ok("https://acme-1.signalwire.com/".into())
+    );
+    assert_eq!(
+        origin("base_url = \"https://h.example:8443\""),
+        Ok("https://h.example:8443/".into())
+    );
+    assert_eq!(
+        origin("base_url = \"http://127.0.0.1:80\""),
+        Ok("http://127.0.0.1/".into())
+    );
+    assert_eq!(
+        origin("base_url = \"http://[::1]:1\""),
+        Ok("http://[::1]:1/".into())
+    );
+    assert_eq!(origin(""), Err("signalwire.space".into()));
+    for bad in [
+        "space = \"a.signalwire.com\"",
+        "space = \"a/b\"",
+        "space = \"-a\"",
+    ] {
+        assert_eq!(origin(bad), Err("signalwire.space".into()), "{bad}");
+    }
+    for bad in [
+        "http://example.org",
+        "https://example.org/api",
+        "https://example.org/?a=b",
+        "https://u@example.org",
+        "ftp://localhost",
+        "example.org",
+        "http://127.0.0.1.example.org",
+        "http://localhost.example.org",
+    ] {
+        assert_eq!(
+            origin(&format!("base_url = \"{bad}\"")),
+            Err("signalwire.base_url".into()),
+            "{bad}"
+        );
+    }
+    assert_eq!(
+        origin("space = \"a\"\nbase_url = \"https://b.example\""),
+        Err("signalwire.base_url".into())
+    );
+}
+
+#[test]
+fn schedules_are_six_fields_in_utc_and_fire() {
+    let five: Schedule = "0 */5 * * * *".parse().unwrap();
+    assert_eq!(
+        five.next_after(time("2026-11-23T20:05:00Z")),
+        Some(time("2026-11-23T20:10:00Z"))
+    );
+    let sunday: Schedule = "0 0 4 * * 0".parse().unwrap();
+    assert_eq!(
+        sunday.next_after(time("2026-11-23T20:05:00Z")),
+        Some(time("2026-11-29T04:00:00Z"))
+    );
+    let leap: Schedule = "0 0 0 29 2 *".parse().unwrap();
+    assert_eq!(
+        leap.next_after(time("2026-11-23T20:05:00Z")),
+        Some(time("2028-02-29T00:00:00Z"))
+    );
+    for bad in [
+        "*/5 * * * *",
+        "0 0 0 30 2 *",
+        "0 0 0 1 1 * 2030",
+        "@daily",
+        "0 60 * * * *",
+        "",
+        "a b c d e f",
+    ] {
+        assert!(bad.parse::<Schedule>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn sizes_are_exact_and_shown_as_they_can_be_read() {
+    for (text, bytes, shown) in [
+        ("2GiB", 2 << 30, "2GiB"),
+        ("0", 0, "0"),
+        ("500 MB", 500_000_000, "500000000"),
+        ("1.5KiB", 1536, "1536"),
+    ] {
+        let size: Size = text.parse().unwrap();
+        assert_eq!((size, size.to_string().as_str()), (Size(bytes), shown));
+        assert_eq!(size.to_string().parse(), Ok(size));
+    }
+    for bad in ["", "-1", "2 apples", "99999999TiB"] {
+        assert!(bad.parse::<Size>().is_err(), "{bad}");
+    }
+    assert_eq!(
+        load(&format!("{REQUIRED}[archive]\nmin_free_space = 1024\n"))
+            .archive
+            .min_free_space,
+        Size(1024)
+    );
+}
+
+#[test]
+fn dates_modes_and_globs_are_read_strictly() {
+    let config = load(&format!("{REQUIRED}[filter]\nsince = 2024-01-01\n"));
+    assert_eq!(
+        config.filter.since.unwrap().at(),
+        time("2024-01-01T00:00:00Z")
+    );
+    let config = load(&format!(
+        "{REQUIRED}[filter]\nsince = \"2024-01-01T02:00:00+02:00\"\n"
+    ));
+    assert_eq!(
+        config.filter.since.unwrap().at(),
+        time("2024-01-01T00:00:00Z")
+    );
+    for (key, bad) in [
+        ("filter.since", "\"yesterday\""),
+        ("filter.include_rooms", "[\"[a\"]"),
+        ("filter.include_rooms", "[]"),
+        ("archive.file_mode", "\"0642\""),
+        ("archive.file_mode", "\"0240\""),
+        ("archive.file_mode", "640"),
+        ("archive.file_mode", "\"rw\""),
+        ("archive.directory", "\"recordings\""),
+        ("download.stall_timeout", "\"0s\""),
+        ("download.retry_initial", "\"2h\""),
+        ("signalwire.media_ttl", "\"59s\""),
+        ("telemetry.listen", "\"9464\""),
+        ("log.level", "\"loud\""),
+        ("download.bandwidth_limit", "-1"),
+        ("poll.settle", "30"),
+    ] {
+        let (section, name) = key.split_once('.').unwrap();
+        let required = if section == "signalwire" {
+            ""
+        } else {
+            "[signalwire]\n"
+        };
+        let rest = REQUIRED.strip_prefix("[signalwire]\n").unwrap();
+        let text = if section == "signalwire" {
+            format!("[signalwire]\n{rest}{name} = {bad}\n")
+        } else {
+            format!("{required}{rest}[{section}]\n{name} = {bad}\n")
+        };
+        let found = problems(&text, &[]);
+        assert!(
+            found.len() == 1 && found[0].starts_with(&format!("{key}: ")),
+            "{key} = {bad}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_shown_reads_back_the_same() {
+    let config = load(&format!(
+        "{REQUIRED}[filter]\nsince = \"2024-01-01\"\n[archive]\nmin_free_space = \"3MB\"\n"
+    ));
+    assert_eq!(load(&toml::to_string(&config).unwrap()), config);
+}
+
+mod token {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn write(dir: &Path, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = dir.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn credential_beats_file_beats_variable() {
+        let dir = tempfile::tempdir().unwrap();
+        let credentials = dir.path().to_str().unwrap();
+        let mut config = Config::default();
+        let env = env(&[
+            ("CREDENTIALS_DIRECTORY", credentials),
+            ("ROOM_ARCHIVER_API_TOKEN", "PTvar"),
+        ]);
+        let found = config.token(&env).unwrap();
+        assert_eq!(
+            (found.token.expose(), found.source),
+            ("PTvar", TokenSource::Variable)
+        );
+
+        let path = write(dir.path(), "token", "PTfile\n", 0o644);
+        config.signalwire.api_token_file = Some(path.clone());
+        let found = config.token(&env).unwrap();
+        assert_eq!(
+            (found.token.expose(), found.source),
+            ("PTfile", TokenSource::File(path))
+        );
+        assert!(found.world_readable);
+
+        write(dir.path(), "signalwire_api_token", "PTcred", 0o440);
+        let found = config.token(&env).unwrap();
+        assert_eq!(found.token.expose(), "PTcred");
+        assert!(!found.world_readable);
+        assert!(!format!("{found:?}").contains("PTcred"));
+    }
+
+    #[test]
+    fn nothing_and_nonsense_are_refused_without_repeating_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        assert!(matches!(config.token(&env(&[])), Err(TokenError::NotSet)));
+        assert!(matches!(
+            config.token(&env(&[("ROOM_ARCHIVER_API_TOKEN", "")])),
+            Err(TokenError::NotSet)
+        ));
+        for bad in [
+            "",
+            " \n",
+            "PTone\nPTtwo",
+            "PT one",
+            "PT\u{1b}one",
+            &"x".repeat(5000),
+        ] {
+            config.signalwire.api_token_file = Some(write(dir.path(), "token", bad, 0o600));
+            let error = config
+                .token(&env(&[("ROOM_ARCHIVER_API_TOKEN", "PTvar")]))
+                .unwrap_err();
+            assert!(matches!(error, TokenError::Unusable { .. }), "{bad:?}");
+            assert!(!error.to_string().contains("PT"), "{error}");
+        }
+        config.signalwire.api_token_file = Some(dir.path().join("missing"));
+        assert!(matches!(
+            config.token(&env(&[])),
+            Err(TokenError::Unreadable { .. })
+        ));
+    }
+}

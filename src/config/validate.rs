@@ -1,0 +1,236 @@
+//! What a single value's type can't say: ranges, and keys that must fit one another.
+
+use std::path::Path;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::{Config, SignalWire};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Key and text of each problem.
+type Found = Vec<(&'static str, String)>;
+
+/// Everything that is wrong with `config`.
+pub(super) fn problems(config: &Config) -> Found {
+    let mut found = Vec::new();
+    signalwire(config, &mut found);
+    poll_and_filter(config, &mut found);
+    download(config, &mut found);
+    archive(config, &mut found);
+    found
+}
+
+fn signalwire(config: &Config, found: &mut Found) {
+    let section = &config.signalwire;
+    if let Err((key, text)) = section.origin() {
+        found.push((key, text.to_owned()));
+    }
+    let id = &section.project_id;
+    if id.is_empty() {
+        found.push((
+            "signalwire.project_id",
+            "not set; it is the Project ID on the API page of your SignalWire dashboard".to_owned(),
+        ));
+    } else if !id.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
+        found.push((
+            "signalwire.project_id",
+            "must be an id without spaces and colons; copy the Project ID from your SignalWire dashboard".to_owned(),
+        ));
+    }
+    for (key, file) in [
+        ("signalwire.api_token_file", &section.api_token_file),
+        ("signalwire.ca_file", &section.ca_file),
+    ] {
+        if let Some(file) = file {
+            absolute(found, key, file);
+        }
+    }
+    let ttl = section.media_ttl;
+    between(
+        found,
+        "signalwire.media_ttl",
+        ttl,
+        Duration::from_mins(1),
+        7 * DAY,
+    );
+    if ttl.subsec_nanos() != 0 {
+        found.push(("signalwire.media_ttl", "must be whole seconds".to_owned()));
+    }
+    count(
+        found,
+        "signalwire.page_size",
+        section.page_size as usize,
+        1000,
+    );
+    let (least, most) = (Duration::from_millis(1), Duration::from_mins(10));
+    for (key, time) in [
+        ("signalwire.connect_timeout", section.connect_timeout),
+        ("signalwire.request_timeout", section.request_timeout),
+    ] {
+        between(found, key, time, least, most);
+    }
+}
+
+fn poll_and_filter(config: &Config, found: &mut Found) {
+    let (minute, year) = (Duration::from_mins(1), 366 * DAY);
+    between(found, "poll.settle", config.poll.settle, minute, year);
+    between(
+        found,
+        "poll.stuck_after",
+        config.poll.stuck_after,
+        minute,
+        year,
+    );
+    count(found, "poll.concurrency", config.poll.concurrency, 64);
+    if config.filter.include_rooms.is_empty() {
+        found.push((
+            "filter.include_rooms",
+            "an empty list would archive nothing; use [\"*\"] for all rooms".to_owned(),
+        ));
+    }
+}
+
+fn download(config: &Config, found: &mut Found) {
+    let section = &config.download;
+    count(found, "download.concurrency", section.concurrency, 64);
+    if (1..16 << 10).contains(&section.bandwidth_limit.0) {
+        found.push((
+            "download.bandwidth_limit",
+            "must be at least \"16KiB\" a second, or \"0\" for no limit".to_owned(),
+        ));
+    }
+    let (least, hour) = (Duration::from_millis(1), Duration::from_hours(1));
+    for (key, time, most) in [
+        ("download.stall_timeout", section.stall_timeout, hour),
+        ("download.retry_initial", section.retry_initial, DAY),
+        ("download.retry_max", section.retry_max, 7 * DAY),
+    ] {
+        between(found, key, time, least, most);
+    }
+    if section.retry_initial > section.retry_max {
+        found.push((
+            "download.retry_initial",
+            "must not be longer than download.retry_max".to_owned(),
+        ));
+    }
+}
+
+fn archive(config: &Config, found: &mut Found) {
+    let (directory, database) = (&config.archive.directory, &config.database.path);
+    absolute(found, "archive.directory", directory);
+    absolute(found, "database.path", database);
+    if directory.parent().is_none() {
+        found.push((
+            "archive.directory",
+            "must be a directory of its own, not the root".to_owned(),
+        ));
+    }
+    if directory.starts_with(database) {
+        found.push((
+            "database.path",
+            "must be a file, such as \"/var/lib/room-archiver/archive.db\", not a directory of the archive".to_owned(),
+        ));
+    }
+    if let Err(text) = path_template(&config.archive.path_template) {
+        found.push(("archive.path_template", text));
+    }
+    if config.verify.bytes_per_run.0 == 0 {
+        found.push((
+            "verify.bytes_per_run",
+            "must be more than 0, or nothing would ever be verified".to_owned(),
+        ));
+    }
+}
+
+/// The one place where a template is judged.
+fn path_template(text: &str) -> Result<(), String> {
+    if text.contains("recording_id") {
+        Ok(())
+    } else {
+        Err("must contain {{ recording_id }}, or two recordings could share a name".to_owned())
+    }
+}
+
+fn between(found: &mut Found, key: &'static str, time: Duration, least: Duration, most: Duration) {
+    if !(least..=most).contains(&time) {
+        let (least, most) = (
+            humantime_serde::re::humantime::format_duration(least),
+            humantime_serde::re::humantime::format_duration(most),
+        );
+        found.push((key, format!("must be between {least} and {most}")));
+    }
+}
+
+fn count(found: &mut Found, key: &'static str, number: usize, most: usize) {
+    if !(1..=most).contains(&number) {
+        found.push((key, format!("must be between 1 and {most}")));
+    }
+}
+
+// The text is not repeated: it may be a token that landed in the wrong key.
+fn absolute(found: &mut Found, key: &'static str, path: &Path) {
+    if !path.is_absolute() {
+        found.push((
+            key,
+            "must be an absolute path, one that begins with \"/\"".to_owned(),
+        ));
+    }
+}
+
+/// The API's origin, or the key that is wrong and why.
+pub(super) fn origin(section: &SignalWire) -> Result<Url, (&'static str, &'static str)> {
+    const SPACE: &str = "signalwire.space";
+    const BASE_URL: &str = "signalwire.base_url";
+    match (&section.space, &section.base_url) {
+        (None, None) => Err((
+            SPACE,
+            "not set; it is the first part of your dashboard's address: \"example\" for https://example.signalwire.com",
+        )),
+        (Some(_), Some(_)) => Err((BASE_URL, "signalwire.space is set too; keep one of them")),
+        (Some(space), None) => from_space(space).map_err(|text| (SPACE, text)),
+        (None, Some(text)) => from_base_url(text).map_err(|text| (BASE_URL, text)),
+    }
+}
+
+fn from_space(space: &str) -> Result<Url, &'static str> {
+    const EXPECTED: &str = "must be the name alone: \"example\" for https://example.signalwire.com";
+    let label = (1..=63).contains(&space.len())
+        && space
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !space.starts_with('-')
+        && !space.ends_with('-');
+    if !label {
+        return Err(EXPECTED);
+    }
+    Url::parse(&format!("https://{space}.signalwire.com/")).map_err(|_| EXPECTED)
+}
+
+fn from_base_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text)
+        .map_err(|_| "must be a URL, such as \"https://example.signalwire.com\"")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password; the token has its own place");
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(
+            "must be an origin without path and query, such as \"https://example.signalwire.com\"",
+        );
+    }
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if loopback => Ok(url),
+        "http" => Err(
+            "must begin with https://; http is for loopback hosts only, as it would show the token to the network",
+        ),
+        _ => Err("must begin with https://"),
+    }
+}

@@ -1,0 +1,373 @@
+//! Types of single settings. Each is read from text, says what it expects when the text is wrong,
+//! and never repeats the text: a person may have pasted a secret into the wrong key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytesize::ByteSize;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::model::time;
+
+/// Serde through `FromStr` and `Display`.
+macro_rules! as_text {
+    ($name:ident) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?
+                    .parse()
+                    .map_err(de::Error::custom)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+    };
+}
+
+/// A cron schedule: six fields, seconds first, in UTC. It fires at least once.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    text: String,
+    cron: Cron,
+}
+
+impl Schedule {
+    /// The first time after `time` at which it fires; none when its last time has passed.
+    #[must_use]
+    pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.cron.find_next_occurrence(&time, false).ok()
+    }
+
+    /// The schedule as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fields = text.split_whitespace().count();
+        if fields != 6 {
+            return Err(format!(
+                "expected six fields (second minute hour day month weekday), such as \"0 */5 * * * *\", found {fields}"
+            ));
+        }
+        let cron = CronParser::builder()
+            .seconds(Seconds::Required)
+            .year(Year::Disallowed)
+            .build()
+            .parse(text)
+            .map_err(|_| {
+                "not a cron schedule; the six fields are second minute hour day month weekday, such as \"0 */5 * * * *\""
+            })?;
+        let schedule = Self {
+            text: text.to_owned(),
+            cron,
+        };
+        // Six fields without a year repeat for ever or never fire, so any start will do.
+        if schedule.next_after(DateTime::UNIX_EPOCH).is_none() {
+            return Err("the schedule never fires; is there such a day in that month".to_owned());
+        }
+        Ok(schedule)
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+as_text!(Schedule);
+
+/// A number of bytes, written `2GiB`, `500 MB` or `1048576`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ByteSize(bytes) = text
+            .trim()
+            .parse()
+            .map_err(|_| "expected a size, such as \"2GiB\", \"500MB\" or \"0\"")?;
+        // The database counts in signed 64-bit numbers.
+        if i64::try_from(bytes).is_err() {
+            return Err("the size is larger than any disk");
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        // The largest unit that tells the number exactly, so that what is shown can be read back.
+        match units
+            .into_iter()
+            .find(|(bits, _)| self.0 > 0 && self.0.trailing_zeros() >= *bits)
+        {
+            Some((bits, unit)) => write!(f, "{}{unit}", self.0 >> bits),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u64),
+            Text(String),
+        }
+        let parsed = match Written::deserialize(from) {
+            Ok(Written::Number(bytes)) => bytes.to_string().parse(),
+            Ok(Written::Text(text)) => text.parse(),
+            Err(_) => "".parse(),
+        };
+        parsed.map_err(de::Error::custom)
+    }
+}
+
+/// Permissions of an archived file, written in octal: `0640`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(u32);
+
+impl FileMode {
+    /// The permission bits.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for FileMode {
+    fn default() -> Self {
+        Self(0o640)
+    }
+}
+
+impl FromStr for FileMode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        if !(3..=4).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err("expected permissions as octal text, such as \"0640\"");
+        }
+        match u32::from_str_radix(digits, 8) {
+            Ok(mode) if mode > 0o777 => {
+                Err("only the nine permission bits can be set: \"0000\" to \"0777\"")
+            }
+            Ok(mode) if mode & 0o400 == 0 => {
+                Err("the owner must be able to read the files to verify them; use \"0640\"")
+            }
+            Ok(mode) if mode & 0o002 != 0 => {
+                Err("the files must not be writable by everybody; use \"0640\"")
+            }
+            Ok(mode) => Ok(Self(mode)),
+            Err(_) => Err("expected permissions as octal text, such as \"0640\""),
+        }
+    }
+}
+
+impl fmt::Display for FileMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+as_text!(FileMode);
+
+/// A point in time, written as a date (its start in UTC) or as an RFC 3339 time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    text: String,
+    at: DateTime<Utc>,
+}
+
+impl Since {
+    /// The time meant.
+    #[must_use]
+    pub fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let at = match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            Ok(date) => Some(date.and_time(NaiveTime::MIN).and_utc()),
+            Err(_) => time::parse(text),
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            at: at.ok_or("expected a date, such as \"2024-01-31\", or a time, such as \"2024-01-31T08:00:00Z\"")?,
+        })
+    }
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+as_text!(Since);
+
+/// Globs, any of which matches a room's name. They mind case; `*` also matches `/`.
+#[derive(Clone, Debug, Default)]
+pub struct Globs {
+    texts: Vec<String>,
+    set: GlobSet,
+}
+
+impl Globs {
+    /// Checks and compiles the globs.
+    ///
+    /// # Errors
+    ///
+    /// Which of them is wrong, counted from 1, and why.
+    pub fn new(texts: Vec<String>) -> Result<Self, String> {
+        let mut builder = GlobSetBuilder::new();
+        for (number, text) in (1..).zip(&texts) {
+            let glob = GlobBuilder::new(text)
+                .build()
+                .map_err(|error| format!("glob {number} of the list: {}", error.kind()))?;
+            builder.add(glob);
+        }
+        let set = builder.build().map_err(|error| error.kind().to_string())?;
+        Ok(Self { texts, set })
+    }
+
+    /// Does any of them match?
+    #[must_use]
+    pub fn is_match(&self, name: &str) -> bool {
+        self.set.is_match(name)
+    }
+
+    /// Is the list empty?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// The compiled set, for callers that know no configuration.
+    #[must_use]
+    pub fn set(&self) -> &GlobSet {
+        &self.set
+    }
+}
+
+impl PartialEq for Globs {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts == other.texts
+    }
+}
+
+impl Serialize for Globs {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.texts.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Globs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::new(Vec::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
+
+/// Which recordings are downloaded first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Those that started first: they are the next to vanish upstream.
+    #[default]
+    OldestFirst,
+    /// Those that started last.
+    NewestFirst,
+}
+
+/// The least severe events that are logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Failures only.
+    Error,
+    /// And what a person should look at.
+    Warn,
+    /// And what was done.
+    #[default]
+    Info,
+    /// And why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For the journal under systemd, text on a terminal.
+    #[default]
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Optional settings for which an empty text means "none", so that a variable can unset what the file sets.
+pub(super) mod optional {
+    use super::{Deserialize, Deserializer, FromStr, Serialize, Serializer, de, fmt};
+
+    pub fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: fmt::Display>,
+        D: Deserializer<'de>,
+    {
+        match Option::<String>::deserialize(from)?.as_deref() {
+            None | Some("") => Ok(None),
+            Some(text) => text.parse().map(Some).map_err(de::Error::custom),
+        }
+    }
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => value.serialize(to),
+            None => to.serialize_str(""),
+        }
+    }
+}
