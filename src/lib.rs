@@ -14,4 +14,6 @@
 //! see the configuration.
 
 pub mod clock;
+pub mod lifecycle;
 pub mod model;
+pub mod telemetry;

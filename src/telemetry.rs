@@ -1,0 +1,3 @@
+//! What an operator sees of the daemon: log lines, metrics, health.
+
+pub(crate) mod escape;
