@@ -16,4 +16,5 @@
 pub mod clock;
 pub mod lifecycle;
 pub mod model;
+pub mod schedule;
 pub mod telemetry;
