@@ -1,3 +1,4 @@
 //! What an operator sees of the daemon: log lines, metrics, health.
 
 pub(crate) mod escape;
+pub mod logs;

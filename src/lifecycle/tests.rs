@@ -186,7 +186,7 @@ async fn a_reload_is_bracketed_and_its_failure_shown() {
     assert_eq!(told[2], "READY=1");
     assert_eq!(
         told[4],
-        "STATUS=reload failed, nothing was changed: bad\\nREADY=0"
+        "STATUS=reload failed, nothing was changed: bad\\u000AREADY=0"
     );
     assert_eq!(told[5], "READY=1");
 }
