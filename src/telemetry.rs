@@ -1,4 +1,6 @@
 //! What an operator sees of the daemon: log lines, metrics, health.
 
 pub(crate) mod escape;
+pub mod http;
 pub mod logs;
+pub mod metrics;
