@@ -1,0 +1,274 @@
+//! The life of the process: signals, soft and hard stop, tasks it cannot live without, and
+//! what the service manager is told.
+//!
+//! One type for all of it, so that the daemon is never half dead: when a task that matters
+//! ends, everything stops and the exit code says so.
+
+mod pulse;
+mod signals;
+mod systemd;
+
+use std::error::Error;
+use std::fmt::Display;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::escape;
+use pulse::Pulses;
+use signals::Signal;
+
+pub use pulse::Pulse;
+pub use signals::Signals;
+pub use systemd::Systemd;
+
+/// How long tasks may take to stop, unless told otherwise. Below systemd's 90 s.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// The life of the process; clones share it.
+#[derive(Clone, Debug)]
+pub struct Lifecycle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    stop: CancellationToken,
+    failed: AtomicBool,
+    tasks: TaskTracker,
+    systemd: Systemd,
+    pulses: Arc<Pulses>,
+    status: Mutex<String>,
+}
+
+/// How the process came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Asked to stop, and every task wound up in time.
+    Stopped,
+    /// A critical task ended unasked, failed or panicked.
+    Failed,
+    /// A task did not wind up in time.
+    TimedOut,
+    /// A second signal cut the winding up short.
+    Interrupted,
+}
+
+impl End {
+    /// The exit code: 0 stopped or interrupted, 1 failed or timed out.
+    ///
+    /// Interrupted is 0: the operator wanted it, no state is lost by it, and a service
+    /// manager must not take it for a crash and start the daemon again.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Stopped | Self::Interrupted => 0,
+            Self::Failed | Self::TimedOut => 1,
+        }
+    }
+
+    /// Ends the process at once. Returning from `main` instead would wait for blocking
+    /// calls that may never return.
+    pub fn exit(self) -> ! {
+        std::process::exit(self.code().into())
+    }
+}
+
+impl Lifecycle {
+    /// A life under `systemd`; nothing is sent yet.
+    #[must_use]
+    pub fn new(clock: Clock, systemd: Systemd) -> Self {
+        let pulses = Arc::new(Pulses::new(clock, systemd.watchdog()));
+        Self(Arc::new(Inner {
+            stop: CancellationToken::new(),
+            failed: AtomicBool::new(false),
+            tasks: TaskTracker::new(),
+            systemd,
+            pulses,
+            status: Mutex::default(),
+        }))
+    }
+
+    /// The soft stop: cancelled when tasks are to wind up. Whoever cancels it stops the process.
+    #[must_use]
+    pub fn stop(&self) -> CancellationToken {
+        self.0.stop.clone()
+    }
+
+    /// Spawns a task that the process cannot live without.
+    ///
+    /// It may end well only after the soft stop. If it ends before, fails or panics, the
+    /// process stops softly and ends with [`End::Failed`].
+    pub fn spawn_critical<E>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) where
+        E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        self.0.tasks.spawn(async move {
+            match AssertUnwindSafe(task).catch_unwind().await {
+                Ok(Ok(())) if inner.stop.is_cancelled() => return,
+                Ok(Ok(())) => error!(task = name, "a task ended unasked"),
+                Ok(Err(error)) => {
+                    let error = chain(&*error.into());
+                    error!(task = name, error, "a task failed");
+                }
+                // The panic hook has said why.
+                Err(_) => error!(task = name, "a task panicked"),
+            }
+            inner.failed.store(true, Ordering::Relaxed);
+            inner.stop.cancel();
+        });
+    }
+
+    /// Registers a sign of life for a task; the watchdog is fed only while all of them beat.
+    #[must_use]
+    pub fn pulse(&self, name: &'static str) -> Pulse {
+        self.0.pulses.add(name)
+    }
+
+    /// Shows one line in `systemctl status`. Sent only when it differs from the last one.
+    pub fn status(&self, text: &str) {
+        let text = escape::line(text);
+        let mut status = self.0.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if *status != text {
+            self.0.systemd.send(&format!("STATUS={text}"));
+            *status = text.into_owned();
+        }
+    }
+
+    /// Reports ready, then lives until stopped.
+    ///
+    /// SIGHUP calls `reload`, whose errors its owner logs; here they only become the status
+    /// line. It is dropped when the stop comes first. SIGTERM and SIGINT stop softly: tasks
+    /// have `grace` to wind up. The second of them, or the end of `grace`, is the hard stop:
+    /// this returns, and the caller is to [`End::exit`] at once.
+    pub async fn run<F, E>(
+        &self,
+        mut signals: Signals,
+        grace: Duration,
+        mut reload: impl FnMut() -> F,
+    ) -> End
+    where
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&self.0)));
+        if !self.0.stop.is_cancelled() {
+            self.0.systemd.send("READY=1");
+        }
+        let mut again = false;
+        while again || self.next_sign(&mut signals).await == Signal::Reload {
+            self.0.systemd.reloading();
+            again = false;
+            if self
+                .reload(&mut signals, reload(), &mut again)
+                .await
+                .is_break()
+            {
+                break;
+            }
+        }
+        self.0.stop.cancel();
+        self.0.systemd.send("STOPPING=1");
+        let end = self.wind_up(signals, grace).await;
+        watchdog.abort();
+        end
+    }
+
+    /// The next signal; a soft stop from inside counts as one.
+    async fn next_sign(&self, signals: &mut Signals) -> Signal {
+        tokio::select! {
+            biased;
+            () = self.0.stop.cancelled() => Signal::Stop,
+            signal = signals.next() => signal,
+        }
+    }
+
+    /// Sees one reload through, unless a stop comes first. A signal meanwhile asks for
+    /// another one: what this one reads may be old already.
+    async fn reload<E: Display>(
+        &self,
+        signals: &mut Signals,
+        reload: impl Future<Output = Result<(), E>>,
+        again: &mut bool,
+    ) -> ControlFlow<()> {
+        tokio::pin!(reload);
+        let done = loop {
+            tokio::select! {
+                biased;
+                signal = self.next_sign(signals) => match signal {
+                    Signal::Stop => return ControlFlow::Break(()),
+                    Signal::Reload => *again = true,
+                },
+                done = &mut reload => break done,
+            }
+        };
+        if let Err(error) = done {
+            self.status(&format!("reload failed, nothing was changed: {error}"));
+        }
+        self.0.systemd.send("READY=1");
+        ControlFlow::Continue(())
+    }
+
+    async fn wind_up(&self, mut signals: Signals, grace: Duration) -> End {
+        info!("stopping");
+        self.0.tasks.close();
+        let end = tokio::select! {
+            biased;
+            () = self.0.tasks.wait() => End::Stopped,
+            () = async { while signals.next().await != Signal::Stop {} } => {
+                warn!("interrupted: stopping at once");
+                End::Interrupted
+            }
+            () = tokio::time::sleep(grace) => {
+                let tasks = self.0.tasks.len();
+                error!(tasks, "tasks did not stop in time: stopping at once");
+                End::TimedOut
+            }
+        };
+        if self.0.failed.load(Ordering::Relaxed) {
+            return End::Failed;
+        }
+        end
+    }
+}
+
+/// Pings the manager twice a period while every task beats. While stopping, without
+/// condition: that time is bounded anyway.
+async fn feed_watchdog(inner: Arc<Inner>) {
+    let Some(period) = inner.systemd.watchdog() else {
+        return;
+    };
+    let mut ticks = tokio::time::interval(period / 2);
+    loop {
+        ticks.tick().await;
+        if inner.pulses.all_fresh() || inner.stop.is_cancelled() {
+            inner.systemd.send("WATCHDOG=1");
+        }
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! What an operator sees of the daemon: log lines, metrics, health.
+
+pub mod http;
+pub mod logs;
+pub mod metrics;

@@ -1,0 +1,234 @@
+//! `/metrics` and `/healthz` on one listener, for monitoring on the same machine or network.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::escape;
+use super::metrics::Metrics;
+
+/// How long answers may take once the process stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+/// What is wrong with the daemon right now, by keys such as `disk`; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+impl Health {
+    /// Notes a reason for bad health; `None` takes it back. The reason is shown to whoever
+    /// asks: no links, no secrets.
+    pub fn set(&self, key: &'static str, reason: Option<String>) {
+        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) => reasons.insert(key, reason),
+            None => reasons.remove(key),
+        };
+    }
+
+    /// One `key: reason` a line, sorted by key; empty while all is well.
+    #[must_use]
+    pub fn reasons(&self) -> String {
+        let reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        for (key, reason) in reasons.iter() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{key}: {}", escape::line(reason));
+        }
+        text
+    }
+}
+
+/// Why `telemetry.listen` does not work.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// Not an IP address and a port.
+    #[error("telemetry.listen '{0}' is not an address and a port, as in 127.0.0.1:9464")]
+    Address(String),
+    /// The system refuses: in use, not ours, a privileged port.
+    #[error("could not listen on '{address}' (telemetry.listen)")]
+    Bind {
+        /// The refused address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A bound listener that does not answer yet.
+#[derive(Debug)]
+pub struct Server(TcpListener);
+
+impl Server {
+    /// Binds `listen`, an IP address and a port (0: any free one).
+    ///
+    /// # Errors
+    ///
+    /// See [`ListenError`].
+    pub async fn bind(listen: &str) -> Result<Self, ListenError> {
+        let Ok(address) = listen.parse::<SocketAddr>() else {
+            return Err(ListenError::Address(listen.to_owned()));
+        };
+        match TcpListener::bind(address).await {
+            Ok(listener) => Ok(Self(listener)),
+            Err(source) => Err(ListenError::Bind { address, source }),
+        }
+    }
+
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Answers until `stop`, then finishes the answers under way, for a few seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// The listener fails.
+    pub async fn serve(
+        self,
+        metrics: Metrics,
+        health: Health,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
+        let serving = axum::serve(self.0, router(metrics, health))
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let too_long = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_ANSWERS).await;
+        };
+        tokio::select! {
+            end = serving.into_future() => end,
+            // A client that never ends its request must not hold up the stop.
+            () = too_long => Ok(()),
+        }
+    }
+}
+
+fn router(metrics: Metrics, health: Health) -> Router {
+    Router::new()
+        .route("/metrics", get(show_metrics).with_state(metrics))
+        .route("/healthz", get(show_health).with_state(health))
+}
+
+async fn show_metrics(State(metrics): State<Metrics>) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], metrics.text())
+}
+
+async fn show_health(State(health): State<Health>) -> impl IntoResponse {
+    match health.reasons() {
+        well if well.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+        reasons => (StatusCode::SERVICE_UNAVAILABLE, reasons),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    const ANY: &str = "127.0.0.1:0";
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("a listener");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    }
+
+    #[tokio::test]
+    async fn metrics_and_health_are_served_until_the_stop() {
+        let server = Server::bind(ANY).await.expect("a free port");
+        let address = server.address().expect("an address");
+        let (health, stop) = (Health::default(), CancellationToken::new());
+        let metrics = Metrics::new("0.1.0");
+        let serving = tokio::spawn(server.serve(metrics, health.clone(), stop.clone()));
+
+        let answer = get(address, "/metrics").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(
+            answer.contains("content-type: application/openmetrics-text; version=1.0.0"),
+            "{answer}"
+        );
+        assert!(answer.ends_with("# EOF\n"), "{answer}");
+
+        let answer = get(address, "/healthz").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
+
+        health.set("disk", Some("only 1 GiB is free".to_owned()));
+        health.set("credentials", Some("refused\nHTTP".to_owned()));
+        let answer = get(address, "/healthz").await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(
+            answer.ends_with("credentials: refused\\u000AHTTP\ndisk: only 1 GiB is free\n"),
+            "{answer}"
+        );
+
+        health.set("disk", None);
+        health.set("credentials", None);
+        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
+        assert!(get(address, "/").await.starts_with("HTTP/1.1 404"));
+
+        stop.cancel();
+        let end = tokio::time::timeout(Duration::from_secs(10), serving).await;
+        end.expect("in time").expect("no panic").expect("no error");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_ends_its_request_does_not_hold_up_the_stop() {
+        let server = Server::bind(ANY).await.expect("a free port");
+        let address = server.address().expect("an address");
+        let stop = CancellationToken::new();
+        let serving = server.serve(Metrics::new("0"), Health::default(), stop.clone());
+        let serving = tokio::spawn(serving);
+        let mut stream = TcpStream::connect(address).await.expect("a listener");
+        stream.write_all(b"GET /metr").await.expect("sent");
+        get(address, "/healthz").await;
+        stop.cancel();
+        let end = tokio::time::timeout(LAST_ANSWERS * 2, serving).await;
+        end.expect("in time").expect("no panic").expect("no error");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_work_is_named_with_its_key() {
+        let error = Server::bind("localhost").await.expect_err("no port");
+        assert_eq!(
+            error.to_string(),
+            "telemetry.listen 'localhost' is not an address and a port, as in 127.0.0.1:9464"
+        );
+        let server = Server::bind(ANY).await.expect("a free port");
+        let address = server.address().expect("an address");
+        let error = Server::bind(&address.to_string())
+            .await
+            .expect_err("in use");
+        assert_eq!(
+            error.to_string(),
+            format!("could not listen on '{address}' (telemetry.listen)")
+        );
+        assert!(error.source().is_some());
+    }
+}
