@@ -13,5 +13,6 @@
 //! `poll` and `download` join them; `app` wires everything; only `cli`, `app` and `config`
 //! see the configuration.
 
+pub mod archive;
 pub mod clock;
 pub mod model;
