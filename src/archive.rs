@@ -2,4 +2,5 @@
 //! durably. Everything a name or a file from outside could do to the disk is stopped here.
 //! Knows `model` only.
 
+pub mod media;
 pub mod paths;
