@@ -13,6 +13,7 @@
 //! `poll` and `download` join them; `app` wires everything; only `cli`, `app` and `config`
 //! see the configuration.
 
+pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod config;

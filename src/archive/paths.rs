@@ -1,0 +1,278 @@
+//! From the configured template and a recording's facts to a safe relative path, and from a file's
+//! name back to the recording. Room names are anyone's words: they may hold `../`, control
+//! characters or 300 bytes, and still have to end up as a readable name inside the archive.
+
+mod clean;
+mod relative;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Datelike, Utc};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
+use uuid::Uuid;
+
+use crate::model::{RecordingId, SessionId};
+pub use relative::{BadPath, MAX_COMPONENT, MAX_COMPONENTS, MAX_PATH, RelativePath};
+
+/// The variables a template may use.
+const VARIABLES: [&str; 8] = [
+    "room",
+    "session_id",
+    "recording_id",
+    "started_at",
+    "year",
+    "month",
+    "day",
+    "ext",
+];
+
+/// What a path is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The room's name, as it came; unknown: `unnamed-room`.
+    pub room: Option<&'a str>,
+    /// The session; unknown: `unknown-session`.
+    pub session_id: Option<SessionId>,
+    /// The recording.
+    pub recording_id: RecordingId,
+    /// When it started; unknown: `undated`, month and day `00`.
+    pub started_at: Option<DateTime<Utc>>,
+    /// The MIME type, which gives the file's extension; unknown: `mp4`.
+    pub format: Option<&'a str>,
+}
+
+/// Why a path template can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadTemplate {
+    /// It is not a template.
+    #[error("the path template can't be read: {0}")]
+    Syntax(String),
+    /// It uses a variable that does not exist.
+    #[error("the path template uses '{0}', which is none of {list}", list = VARIABLES.join(", "))]
+    UnknownVariable(String),
+    /// It can be read, but not filled in.
+    #[error("the path template can't be filled in: {0}")]
+    Render(String),
+    /// Two recordings could get the same file name.
+    #[error(
+        "the path template must have {{{{ recording_id }}}} in its last part, unaltered and after any other id"
+    )]
+    NoRecordingId,
+    /// It begins with a slash.
+    #[error("the path template must be relative to the archive's directory")]
+    Absolute,
+    /// It could leave the archive, or enter the archiver's own directories.
+    #[error("the path template must not have parts that begin with a dot")]
+    Dot,
+    /// It gives more than [`MAX_COMPONENTS`] components.
+    #[error("the path template has more than {MAX_COMPONENTS} parts")]
+    TooDeep,
+}
+
+/// A path template that was tried out: every recording gets a path of its own from it.
+#[derive(Debug, Clone)]
+pub struct Template {
+    source: String,
+    environment: Environment<'static>,
+}
+
+impl Template {
+    /// Reads a template in Jinja's language and tries it out.
+    ///
+    /// # Errors
+    /// [`BadTemplate`], in one sentence for the person who wrote it.
+    pub fn parse(source: &str) -> Result<Self, BadTemplate> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let template = Self {
+            source: source.to_owned(),
+            environment,
+        };
+        template.check_variables()?;
+        for id in [u128::MAX / 3, u128::MAX / 5 * 3] {
+            for (room, time) in [
+                (None, None),
+                (Some("room"), DateTime::from_timestamp(1_700_000_000, 0)),
+            ] {
+                template.try_out(&Facts {
+                    room,
+                    session_id: room.map(|_| Uuid::from_u128(u128::MAX / 7).into()),
+                    recording_id: Uuid::from_u128(id).into(),
+                    started_at: time,
+                    format: None,
+                })?;
+            }
+        }
+        Ok(template)
+    }
+
+    fn check_variables(&self) -> Result<(), BadTemplate> {
+        let template = self
+            .environment
+            .template_from_str(&self.source)
+            .map_err(|error| BadTemplate::Syntax(sentence(&error)))?;
+        let mut unknown: Vec<_> = template
+            .undeclared_variables(false)
+            .into_iter()
+            .filter(|name| {
+                !VARIABLES.contains(&name.as_str())
+                    && self.environment.globals().all(|(global, _)| global != name)
+            })
+            .collect();
+        unknown.sort();
+        unknown
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |name| Err(BadTemplate::UnknownVariable(name)))
+    }
+
+    fn try_out(&self, facts: &Facts<'_>) -> Result<(), BadTemplate> {
+        let path = self.fill(facts).map_err(|error| match error.kind() {
+            ErrorKind::SyntaxError => BadTemplate::Syntax(sentence(&error)),
+            _ => BadTemplate::Render(sentence(&error)),
+        })?;
+        let path = path.trim();
+        if path.starts_with('/') {
+            return Err(BadTemplate::Absolute);
+        }
+        if path.split('/').any(|part| part.trim().starts_with('.')) {
+            return Err(BadTemplate::Dot);
+        }
+        if path.split('/').count() > MAX_COMPONENTS {
+            return Err(BadTemplate::TooDeep);
+        }
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if id_in_name(name).is_none_or(|(id, _)| id != facts.recording_id) {
+            return Err(BadTemplate::NoRecordingId);
+        }
+        Ok(())
+    }
+
+    /// The path of a recording's file: always the same for the same facts, inside the archive, and
+    /// different from every other recording's, on file systems that ignore case as well.
+    ///
+    /// Should a template's own logic fail or drop the id for some recording, the id is put back into
+    /// the file's name: no recording stays without a place.
+    #[must_use]
+    pub fn render(&self, facts: &Facts<'_>) -> RelativePath {
+        let text = self.fill(facts).unwrap_or_default();
+        let (parents, name) = text.rsplit_once('/').unwrap_or(("", &text));
+        let name = file_name(name, facts.recording_id, extension(facts.format));
+        let mut path = String::new();
+        for parent in parents
+            .split('/')
+            .map(|part| clean::component(part, MAX_COMPONENT))
+            .filter(|part| !part.is_empty())
+            .take(MAX_COMPONENTS - 1)
+        {
+            // Too long a path loses its deepest directories, never the file's name.
+            if path.len() + parent.len() + 1 + name.len() > MAX_PATH {
+                break;
+            }
+            path.push_str(&parent);
+            path.push('/');
+        }
+        path.push_str(&name);
+        RelativePath::from_clean(path)
+    }
+
+    fn fill(&self, facts: &Facts<'_>) -> Result<String, minijinja::Error> {
+        let time = facts
+            .started_at
+            .filter(|time| (1..=9999).contains(&time.year()));
+        let date = |format: &str, unknown: &str| {
+            time.map_or_else(
+                || unknown.to_owned(),
+                |time| time.format(format).to_string(),
+            )
+        };
+        let session_id = facts
+            .session_id
+            .map_or_else(|| "unknown-session".to_owned(), |id| id.to_string());
+        self.environment.render_str(
+            &self.source,
+            context! {
+                room => clean::room(facts.room.unwrap_or_default()),
+                session_id,
+                recording_id => facts.recording_id.to_string(),
+                started_at => date("%Y%m%dT%H%M%SZ", "undated"),
+                year => date("%Y", "undated"),
+                month => date("%m", "00"),
+                day => date("%d", "00"),
+                ext => extension(facts.format),
+            },
+        )
+    }
+}
+
+/// The recording whose id is in the name of the file at `path`: the last id, if there are several.
+#[must_use]
+pub fn recording_id_in(path: &str) -> Option<RecordingId> {
+    id_in_name(path.rsplit('/').next()?).map(|(id, _)| id)
+}
+
+/// Bytes of a UUID's hyphenated text.
+const ID_LEN: usize = 36;
+
+/// The last id in a file's name and where it begins.
+fn id_in_name(name: &str) -> Option<(RecordingId, usize)> {
+    (0..=name.len().checked_sub(ID_LEN)?).rev().find_map(|at| {
+        // Of that length, only the hyphenated form parses.
+        let id = name.get(at..at + ID_LEN)?.parse().ok()?;
+        Some((id, at))
+    })
+}
+
+/// A clean file name that holds `id`, whatever has to be cut off.
+fn file_name(rendered: &str, id: RecordingId, ext: &str) -> String {
+    let holds_id = |name: &str| id_in_name(name).is_some_and(|(found, _)| found == id);
+    let whole = clean::component(rendered, usize::MAX);
+    if whole.len() <= MAX_COMPONENT && holds_id(&whole) {
+        return whole;
+    }
+    let (head, end) = match id_in_name(&whole) {
+        Some((found, at)) if found == id => (&whole[..at], &whole[at + ID_LEN..]),
+        _ => (whole.as_str(), ""),
+    };
+    // A long end is dropped for the plain extension: what it said can't be told from here.
+    let plain = format!(".{ext}");
+    let end = if end.is_empty() || end.len() > 32 {
+        &plain
+    } else {
+        end
+    };
+    let head = clean::cut(head, MAX_COMPONENT - ID_LEN - 1 - end.len());
+    let separator = match head.chars().next_back() {
+        None | Some('_' | '-' | '.' | ' ') => "",
+        Some(_) => "_",
+    };
+    let name = clean::component(&format!("{head}{separator}{id}{end}"), MAX_COMPONENT);
+    if holds_id(&name) {
+        name
+    } else {
+        format!("{id}{plain}")
+    }
+}
+
+/// The file extension of a MIME type.
+fn extension(format: Option<&str>) -> &'static str {
+    let mime = format.unwrap_or_default().to_ascii_lowercase();
+    match mime.split(';').next().unwrap_or_default().trim() {
+        "video/webm" | "audio/webm" => "webm",
+        "video/quicktime" => "mov",
+        "video/x-matroska" => "mkv",
+        "video/ogg" | "audio/ogg" => "ogg",
+        "audio/mp4" => "m4a",
+        "audio/mpeg" => "mp3",
+        "audio/wav" | "audio/x-wav" => "wav",
+        _ => "mp4",
+    }
+}
+
+/// What is wrong, as the end of a sentence on one line.
+fn sentence(error: &minijinja::Error) -> String {
+    let text = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), str::to_owned);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
