@@ -4,3 +4,4 @@
 
 pub mod media;
 pub mod paths;
+pub mod root;

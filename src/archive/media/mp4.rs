@@ -33,7 +33,7 @@ pub(super) fn may_be_first(kind: &[u8]) -> bool {
 struct Seen {
     moov: bool,
     mdat: bool,
-    moof: bool,
+    fragmented: bool,
     /// Units in a second, from `mvhd`; zero: unknown.
     timescale: Option<u32>,
     /// From `mvhd`; `None`: unknown.
@@ -64,7 +64,7 @@ pub(super) fn check(reader: &mut Reader<'_>) -> Result<MediaInfo, BadMedia> {
             }
             b"mdat" => seen.mdat = true,
             b"moof" => {
-                seen.moof = true;
+                seen.fragmented = true;
                 walk(reader, &found, 1, &mut seen)?;
             }
             _ => {}
@@ -82,14 +82,14 @@ pub(super) fn check(reader: &mut Reader<'_>) -> Result<MediaInfo, BadMedia> {
     }
     Ok(MediaInfo {
         duration_seconds: seen.seconds(),
-        proves_end: !seen.moof && !open_ended,
+        proves_end: !seen.fragmented && !open_ended,
     })
 }
 
 impl Seen {
     fn seconds(&self) -> Option<f64> {
         // A fragmented file's `mvhd` tells of the part before the fragments only.
-        let units = if self.moof {
+        let units = if self.fragmented {
             self.fragments_duration
         } else {
             self.duration
@@ -114,6 +114,8 @@ fn walk(reader: &mut Reader<'_>, parent: &Box, depth: u8, seen: &mut Seen) -> Re
         }
         match &found.kind {
             b"trak" | b"mdia" | b"minf" | b"stbl" | b"mvex" | b"traf" => {
+                // It announces fragments, whether or not any are left.
+                seen.fragmented |= &found.kind == b"mvex";
                 walk(reader, &found, depth + 1, seen)?;
             }
             b"mvhd" => movie_header(reader, &found, seen)?,

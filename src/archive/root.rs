@@ -1,0 +1,207 @@
+//! The archive's directory, and the only hands that touch the files in it. It is held as a descriptor
+//! and everything beneath is reached component by component, never through a symbolic link: nothing a
+//! user puts into the archive can lead a write, or a read, out of it.
+
+mod land;
+mod parts;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
+use uuid::Uuid;
+
+use super::paths::RelativePath;
+pub use land::LandError;
+pub use walk::Found;
+
+const MARKER: &str = ".room-archiver";
+const PARTIAL: &str = ".partial";
+const QUARANTINE: &str = ".quarantine";
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+/// Without `NONBLOCK`, opening a FIFO someone left in the archive would wait for ever.
+const REGULAR: OFlags = OFlags::NOFOLLOW
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC);
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it is a regular file; a link never is.
+    pub is_file: bool,
+    /// Its bytes.
+    pub size_bytes: u64,
+    /// When it was last written to.
+    pub modified: Option<DateTime<Utc>>,
+}
+
+/// The archive's directory.
+#[derive(Debug)]
+pub struct Root(OwnedFd);
+
+impl Root {
+    /// Opens the archive's directory. It may be reached through a link the operator made; what lies in
+    /// it may not. Nothing is written: an unmounted directory stays untouched until its marker was seen.
+    ///
+    /// # Errors
+    /// The system's, as when it does not exist or is no directory.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
+        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
+    }
+
+    /// The archive's id from its marker file, `None` without one: not mounted, or not an archive yet.
+    ///
+    /// # Errors
+    /// The system's; `InvalidData` if the marker holds no id.
+    pub fn marker(&self) -> io::Result<Option<Uuid>> {
+        let file = match open_regular(&self.0, MARKER, OFlags::RDONLY) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut text = String::new();
+        file.take(100).read_to_string(&mut text)?;
+        Uuid::try_parse(text.trim())
+            .map(Some)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the marker holds no id"))
+    }
+
+    /// Marks the directory as the archive `id`, durably and as a whole or not at all.
+    ///
+    /// # Errors
+    /// The system's; `AlreadyExists` if it has a marker.
+    pub fn write_marker(&self, id: Uuid) -> io::Result<()> {
+        let new = format!("{MARKER}.new");
+        // What a crash left of an earlier attempt.
+        remove(&self.0, &new)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | REGULAR;
+        let fd = rustix::fs::openat(&self.0, &new, flags, Mode::from_raw_mode(0o640))?;
+        let mut file = File::from(fd);
+        writeln!(file, "{id}")?;
+        file.sync_all()?;
+        let written = rename_new(&self.0, &new, &self.0, MARKER);
+        if written.is_err() {
+            remove(&self.0, &new)?;
+        }
+        written?;
+        Ok(rustix::fs::fsync(&self.0)?)
+    }
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// The system's, `NotFound` among them; `InvalidInput` if it is no regular file; an error as well if
+    /// a link is in the way.
+    pub fn open_file(&self, path: &RelativePath) -> io::Result<File> {
+        let parent = self.parent(path)?;
+        open_regular(&parent, path.file_name(), OFlags::RDONLY)
+    }
+
+    /// What stands at a path; `None`: nothing.
+    ///
+    /// # Errors
+    /// The system's; an error as well if a link or a file is in the way.
+    pub fn stat(&self, path: &RelativePath) -> io::Result<Option<Standing>> {
+        let stat = self
+            .parent(path)
+            .and_then(|parent| Ok(stat_at(&parent, path.file_name())?));
+        match stat {
+            Ok(stat) => Ok(Some(Standing::of(&stat))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Bytes that can still be written by an ordinary user.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn free_space(&self) -> io::Result<u64> {
+        let stat = rustix::fs::fstatvfs(&self.0)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn partial(&self) -> io::Result<OwnedFd> {
+        Ok(make_directory(&self.0, PARTIAL, 0o700)?)
+    }
+
+    /// The directory a path's last component is in.
+    fn parent(&self, path: &RelativePath) -> io::Result<OwnedFd> {
+        let mut at = self.0.try_clone()?;
+        for component in path.parents() {
+            at = rustix::fs::openat(&at, component, DIRECTORY, Mode::empty())?;
+        }
+        Ok(at)
+    }
+}
+
+impl Standing {
+    fn of(stat: &Stat) -> Self {
+        let nanoseconds = u32::try_from(stat.st_mtime_nsec).unwrap_or_default();
+        Self {
+            is_file: FileType::from_raw_mode(stat.st_mode).is_file(),
+            size_bytes: u64::try_from(stat.st_size).unwrap_or_default(),
+            modified: DateTime::from_timestamp(stat.st_mtime, nanoseconds),
+        }
+    }
+}
+
+/// Opens a directory, after making it if it is not there. The caller syncs `parent`.
+fn make_directory(parent: impl AsFd, name: &str, mode: u32) -> rustix::io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(mode)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    rustix::fs::openat(&parent, name, DIRECTORY, Mode::empty())
+}
+
+/// Opens a regular file that is there.
+fn open_regular(parent: impl AsFd, name: &str, access: OFlags) -> io::Result<File> {
+    let fd = rustix::fs::openat(parent, name, access | REGULAR, Mode::empty())?;
+    if !Standing::of(&rustix::fs::fstat(&fd)?).is_file {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ));
+    }
+    Ok(File::from(fd))
+}
+
+fn stat_at(parent: impl AsFd, name: &str) -> rustix::io::Result<Stat> {
+    rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Removes a file; that it is not there is as good.
+fn remove(parent: impl AsFd, name: &str) -> io::Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Renames without ever replacing anything: `EXIST` if something is there.
+fn rename_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
+    match rustix::fs::renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_new(from, old, to, new),
+        result => result,
+    }
+}
+
+/// The same for file systems that can't rename so, such as NFS. A crash between the two steps leaves
+/// the file under both names.
+fn link_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
+    rustix::fs::linkat(&from, old, &to, new, AtFlags::empty())?;
+    rustix::fs::unlinkat(from, old, AtFlags::empty())
+}
