@@ -3,5 +3,6 @@
 //! Knows `model` only.
 
 pub mod media;
+pub mod part;
 pub mod paths;
 pub mod root;

@@ -19,7 +19,7 @@ pub use errors::{ConfigErrors, Problem};
 pub use load::{DEFAULT_PATH, Loaded};
 pub use sections::{Archive, Database, Download, Filter, Log, Poll, SignalWire, Telemetry, Verify};
 pub use token::{FoundToken, TokenError, TokenSource};
-pub use values::{FileMode, Globs, LogFormat, LogLevel, Order, Schedule, Since, Size};
+pub use values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size};
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

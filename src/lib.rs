@@ -13,17 +13,22 @@
 //! `poll` and `download` join them; `app` wires everything; only `cli`, `app` and `config`
 //! see the configuration.
 
+pub mod app;
 pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cooldown;
+pub mod download;
 pub mod escape;
+pub mod instance;
 pub mod lifecycle;
 pub mod links;
 pub mod model;
 pub mod poll;
+pub mod reconcile;
 pub mod schedule;
 pub mod signalwire;
 pub mod store;
 pub mod telemetry;
+pub mod verify;

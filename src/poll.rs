@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use pass::Report;
-pub use plan::{BadFilter, Kind, RoomFilter, plan, position};
+pub use plan::{Kind, RoomFilter, plan, position};
 pub use schedule::{Listing, next_listing};
 
 use crate::clock::Clock;

@@ -31,24 +31,18 @@ pub struct Schedule {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ScheduleError {
     /// Five fields (no seconds), seven (a year), a nickname such as `@daily`.
-    #[error("schedule '{text}' has {fields} fields, not six (seconds first)")]
-    Fields {
-        /// The refused text.
-        text: String,
-        /// How many fields it has.
-        fields: usize,
-    },
+    #[error(
+        "expected six fields (second minute hour day month weekday), such as \"0 */5 * * * *\", found {0}"
+    )]
+    Fields(usize),
     /// A field is malformed or out of its range.
-    #[error("schedule '{text}' is not valid: {reason}")]
-    Invalid {
-        /// The refused text.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(
+        "not a cron schedule; the six fields are second minute hour day month weekday, such as \"0 */5 * * * *\""
+    )]
+    Invalid,
     /// It fits no date, as the 30th of February.
-    #[error("schedule '{0}' never fires")]
-    NeverFires(String),
+    #[error("the schedule never fires; is there such a day in that month")]
+    NeverFires,
 }
 
 impl Schedule {
@@ -74,7 +68,7 @@ impl FromStr for Schedule {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let fields = text.split_whitespace().count();
         if fields != 6 {
-            return Err(ScheduleError::Fields { text, fields });
+            return Err(ScheduleError::Fields(fields));
         }
         // The options of tokio-cron-scheduler, so that both rings agree.
         let parsed = CronParser::builder()
@@ -82,19 +76,13 @@ impl FromStr for Schedule {
             .dom_and_dow(true)
             .build()
             .parse(&text);
-        let cron = match parsed {
-            Ok(cron) => cron,
-            Err(error) => {
-                let reason = error.to_string();
-                return Err(ScheduleError::Invalid { text, reason });
-            }
-        };
+        let cron = parsed.map_err(|_| ScheduleError::Invalid)?;
         // The calendar repeats itself, weekdays too, every 400 years: where the search
         // begins does not matter.
         let schedule = Self { text, cron };
         match schedule.next_after(DateTime::UNIX_EPOCH) {
             Some(_) => Ok(schedule),
-            None => Err(ScheduleError::NeverFires(schedule.text)),
+            None => Err(ScheduleError::NeverFires),
         }
     }
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::validate;
-use super::values::{FileMode, Globs, LogFormat, LogLevel, Order, Schedule, Since, Size, optional};
+use super::values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size, optional};
+use crate::schedule::Schedule;
 
 /// The account and how to talk to its API.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

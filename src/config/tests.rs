@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::*;
+use crate::schedule::Schedule;
 
 const REQUIRED: &str = "[signalwire]\nspace = \"example\"\nproject_id = \"p-1\"\n";
 const SAMPLE: &str = include_str!("../../config/config.toml");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::{Config, SignalWire};
+use crate::archive::paths::Template;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -144,13 +145,10 @@ fn archive(config: &Config, found: &mut Found) {
     }
 }
 
-/// The one place where a template is judged.
 fn path_template(text: &str) -> Result<(), String> {
-    if text.contains("recording_id") {
-        Ok(())
-    } else {
-        Err("must contain {{ recording_id }}, or two recordings could share a name".to_owned())
-    }
+    Template::parse(text)
+        .map(drop)
+        .map_err(|bad| bad.to_string())
 }
 
 fn between(found: &mut Found, key: &'static str, time: Duration, least: Duration, most: Duration) {

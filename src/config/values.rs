@@ -6,8 +6,6 @@ use std::str::FromStr;
 
 use bytesize::ByteSize;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use croner::Cron;
-use croner::parser::{CronParser, Seconds, Year};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -31,71 +29,6 @@ macro_rules! as_text {
         }
     };
 }
-
-/// A cron schedule: six fields, seconds first, in UTC. It fires at least once.
-#[derive(Clone, Debug)]
-pub struct Schedule {
-    text: String,
-    cron: Cron,
-}
-
-impl Schedule {
-    /// The first time after `time` at which it fires; none when its last time has passed.
-    #[must_use]
-    pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.cron.find_next_occurrence(&time, false).ok()
-    }
-
-    /// The schedule as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl FromStr for Schedule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fields = text.split_whitespace().count();
-        if fields != 6 {
-            return Err(format!(
-                "expected six fields (second minute hour day month weekday), such as \"0 */5 * * * *\", found {fields}"
-            ));
-        }
-        let cron = CronParser::builder()
-            .seconds(Seconds::Required)
-            .year(Year::Disallowed)
-            .build()
-            .parse(text)
-            .map_err(|_| {
-                "not a cron schedule; the six fields are second minute hour day month weekday, such as \"0 */5 * * * *\""
-            })?;
-        let schedule = Self {
-            text: text.to_owned(),
-            cron,
-        };
-        // Six fields without a year repeat for ever or never fire, so any start will do.
-        if schedule.next_after(DateTime::UNIX_EPOCH).is_none() {
-            return Err("the schedule never fires; is there such a day in that month".to_owned());
-        }
-        Ok(schedule)
-    }
-}
-
-impl fmt::Display for Schedule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl PartialEq for Schedule {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-as_text!(Schedule);
 
 /// A number of bytes, written `2GiB`, `500 MB` or `1048576`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 
 use crate::model::{Change, Known, Recording, Room, State, UpstreamStatus};
 
@@ -25,32 +25,22 @@ pub struct RoomFilter {
     min_duration: Duration,
 }
 
-/// A glob that can't be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{glob}' is not a glob: {reason}")]
-pub struct BadFilter {
-    glob: String,
-    reason: String,
-}
-
 impl RoomFilter {
     /// Rooms whose name matches one of `include` and none of `exclude`; recordings that started at
     /// `since` or later and last `min_duration` or longer.
-    ///
-    /// # Errors
-    /// [`BadFilter`], for the first glob that can't be read.
+    #[must_use]
     pub fn new(
-        include: &[String],
-        exclude: &[String],
+        include: GlobSet,
+        exclude: GlobSet,
         since: Option<DateTime<Utc>>,
         min_duration: Duration,
-    ) -> Result<Self, BadFilter> {
-        Ok(Self {
-            include: globs(include)?,
-            exclude: globs(exclude)?,
+    ) -> Self {
+        Self {
+            include,
+            exclude,
             since,
             min_duration,
-        })
+        }
     }
 
     /// Why a recording is left out; `None`: it is archived. What is unknown leaves nothing out.
@@ -78,25 +68,6 @@ impl RoomFilter {
             None
         }
     }
-}
-
-fn globs(patterns: &[String]) -> Result<GlobSet, BadFilter> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        // A room's name is no path: `*` matches a slash too.
-        let glob = GlobBuilder::new(pattern)
-            .literal_separator(false)
-            .build()
-            .map_err(|error| BadFilter {
-                glob: pattern.clone(),
-                reason: error.kind().to_string(),
-            })?;
-        set.add(glob);
-    }
-    set.build().map_err(|error| BadFilter {
-        glob: patterns.join(", "),
-        reason: error.kind().to_string(),
-    })
 }
 
 /// Where a recording that is not on the disk belongs: waiting, skipped or pending.

@@ -43,8 +43,8 @@ pub struct Claim {
     pub faults: u32,
     /// What an interrupted attempt left on the disk.
     pub part: Part,
-    /// Where the damaged file lies that this download replaces.
-    pub damaged_path: Option<String>,
+    /// The damaged file that this download replaces: where it lies, and the hash it should have.
+    pub damaged: Option<(String, String)>,
     /// A file of this recording that no row tells of, to be adopted if it fits.
     pub stray: Option<String>,
 }
@@ -102,6 +102,23 @@ pub enum Ending {
         /// Not before then.
         at: DateTime<Utc>,
     },
+}
+
+impl Ending {
+    /// The outcome's word in the view `attempts`; `None`: the attempt leaves no trace.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&'static str> {
+        match self {
+            Self::Archived(Landed { adopted: true, .. }) => Some("adopted"),
+            Self::Archived(_) => Some("archived"),
+            Self::Retry { .. } => Some("retry"),
+            Self::Failed => Some("failed"),
+            Self::Gone => Some("lost"),
+            Self::NotReady => Some("not_ready"),
+            Self::Stopped => Some("stopped"),
+            Self::Released { .. } => None,
+        }
+    }
 }
 
 /// What an attempt did, besides how it ended.
@@ -208,6 +225,21 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Forgets a part that was discarded.
+    ///
+    /// # Errors
+    /// [`Error`], if the database fails.
+    pub async fn forget_part(&self, id: RecordingId) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE recording SET part_bytes = 0, part_validator = NULL, part_total = NULL WHERE id = ?",
+        )
+        .bind(id.to_string())
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Ends an attempt: the one transaction that makes a recording archived, or says what is next.
     ///
     /// # Errors
@@ -225,15 +257,8 @@ impl Store {
             Ending::Released { at } => released(&mut tx, claim, *at).await?,
             _ => not_archived(&mut tx, claim, ending, tally, now).await?,
         }
-        let outcome = match ending {
-            Ending::Archived(Landed { adopted: true, .. }) => "adopted",
-            Ending::Archived(_) => "archived",
-            Ending::Retry { .. } => "retry",
-            Ending::Failed => "failed",
-            Ending::Gone => "lost",
-            Ending::NotReady => "not_ready",
-            Ending::Stopped => "stopped",
-            Ending::Released { .. } => return Ok(tx.commit().await?),
+        let Some(outcome) = ending.outcome() else {
+            return Ok(tx.commit().await?);
         };
         sqlx::query(
             "UPDATE attempt SET ended_at = ?, from_byte = ?, bytes = ?, http_status = ?, outcome = ?, error = ?
@@ -409,6 +434,8 @@ fn claimed(row: &SqliteRow) -> Result<Claim> {
     };
     let session: Option<String> = row.try_get("session_id")?;
     let damage: Option<String> = row.try_get("damage")?;
+    let path: Option<String> = row.try_get("path")?;
+    let sha256: Option<String> = row.try_get("sha256")?;
     Ok(Claim {
         id: recording_id(row.try_get("id")?)?,
         session_id: session.and_then(|id| id.parse().ok()),
@@ -428,7 +455,7 @@ fn claimed(row: &SqliteRow) -> Result<Claim> {
             validator: row.try_get("part_validator")?,
             total: bytes("part_total")?,
         },
-        damaged_path: damage.and(row.try_get("path")?),
+        damaged: damage.and(path.zip(sha256)),
         stray: row.try_get("stray")?,
     })
 }

@@ -33,11 +33,6 @@ struct ByOutcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByStatus {
-    status: Word,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByReason {
     reason: Word,
 }
@@ -63,7 +58,7 @@ pub struct Metrics {
     stuck: Gauge,
     bytes_downloaded: Counter,
     attempts: Family<ByOutcome, Counter>,
-    api_requests: Family<ByStatus, Counter>,
+    api_requests: Counter,
     passes: Family<ByPass, Counter>,
     pass_seconds: Family<ByKind, Histogram>,
     last_complete: Family<ByKind, Time>,
@@ -113,12 +108,7 @@ impl Metrics {
                 "Download attempts by outcome",
                 Family::default(),
             ),
-            api_requests: add(
-                r,
-                "api_requests",
-                "Requests to the API by class of status",
-                Family::default(),
-            ),
+            api_requests: add(r, "api_requests", "Requests to the API", Counter::default()),
             passes: add(r, "passes", "Passes by kind and outcome", Family::default()),
             pass_seconds: unit(
                 r,
@@ -202,23 +192,16 @@ impl Metrics {
         self.bytes_downloaded.inc_by(bytes);
     }
 
-    /// Counts a download attempt that has ended.
-    pub fn count_attempt(&self, outcome: Word) {
-        self.attempts.get_or_create(&ByOutcome { outcome }).inc();
+    /// Counts download attempts that have ended.
+    pub fn add_attempts(&self, outcome: Word, count: u64) {
+        self.attempts
+            .get_or_create(&ByOutcome { outcome })
+            .inc_by(count);
     }
 
-    /// Counts a request to the API by its status; `None`: no answer came.
-    pub fn count_api_request(&self, status: Option<u16>) {
-        let status = match status.map(|status| status / 100) {
-            Some(1) => "1xx",
-            Some(2) => "2xx",
-            Some(3) => "3xx",
-            Some(4) => "4xx",
-            Some(5) => "5xx",
-            Some(_) => "other",
-            None => "none",
-        };
-        self.api_requests.get_or_create(&ByStatus { status }).inc();
+    /// Counts requests to the API.
+    pub fn add_api_requests(&self, count: u64) {
+        self.api_requests.inc_by(count);
     }
 
     /// Counts a pass that has ended, and how long it took.
@@ -311,10 +294,8 @@ mod tests {
         other.set_failures(2);
         other.set_stuck(3);
         other.add_bytes_downloaded(1 << 40);
-        other.count_attempt("archived");
-        other.count_api_request(Some(200));
-        other.count_api_request(Some(429));
-        other.count_api_request(None);
+        other.add_attempts("archived", 1);
+        other.add_api_requests(3);
         other.count_pass("poll", "complete", Duration::from_millis(700));
         other.set_last_complete("poll", DateTime::UNIX_EPOCH + Duration::from_millis(1500));
         other.set_disk_free(1 << 41);

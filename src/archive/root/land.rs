@@ -85,6 +85,15 @@ impl Root {
         rustix::fs::fsync(&partial).map_err(sync)
     }
 
+    /// Makes a file that stands at `path` already, and its name, as durable as a landed one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn make_durable(&self, path: &RelativePath) -> io::Result<()> {
+        self.open_file(path)?.sync_all()?;
+        Ok(self.sync_chain(&self.make_parents(path)?)?)
+    }
+
     /// Sets aside what stands at `path`, durably, under a name of its own in `.quarantine`: file, link or
     /// directory, unread. `reason` becomes part of the name. Returns the new path.
     ///

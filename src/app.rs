@@ -1,0 +1,280 @@
+//! The composition root: makes the parts from the configuration and wires them together.
+
+mod daemon;
+mod report;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio_util::sync::CancellationToken;
+
+pub use daemon::run;
+
+use crate::archive::paths::Template;
+use crate::archive::root::Root;
+use crate::clock::Clock;
+use crate::config::{Config, Environment, Order};
+use crate::cooldown::Cooldowns;
+use crate::download::{Board, Media, Rate, Ring, Setup, Throttle, retry};
+use crate::instance::Instance;
+use crate::links::Links;
+use crate::model::ApiToken;
+use crate::poll::{Poller, RoomFilter};
+use crate::reconcile;
+use crate::signalwire::{self, Client};
+use crate::store::{self, Access, Store};
+use crate::verify::Verifier;
+
+/// Called whenever something got on.
+pub type Beat = Arc<dyn Fn() + Send + Sync>;
+
+/// An archive that this process has to itself: what lives as long as the process, whatever is reloaded.
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// The archive's directory.
+    pub root: Arc<Root>,
+    /// Disk and rows have to be compared before anything is downloaded.
+    pub compare: bool,
+    /// What is being downloaded.
+    pub board: Board,
+    /// Wakes the downloads.
+    pub ring: Ring,
+    /// The soft stop.
+    pub stop: CancellationToken,
+    /// The time.
+    pub clock: Clock,
+    links: Links,
+    cooldowns: Cooldowns,
+    rate: Arc<Rate>,
+    _instance: Instance,
+}
+
+impl App {
+    /// Locks and opens the archive that the configuration tells of.
+    ///
+    /// # Errors
+    /// Another instance, a directory that is not the archive, a database that can't be used.
+    pub async fn open(config: &Config, clock: Clock, stop: CancellationToken) -> Result<Self> {
+        let (directory, database) = (&config.archive.directory, &config.database.path);
+        reconcile::prepare_directory(directory, database)?;
+        let instance = Instance::lock(database, directory)?;
+        let store = Store::open(database, Access::Write).await?;
+        let now = clock.now();
+        let interrupted = store.recover(now).await?;
+        if interrupted > 0 {
+            tracing::info!(
+                "{interrupted} downloads of the last instance were interrupted and go on"
+            );
+        }
+        let (root, compare) = reconcile::open(directory, &store).await?;
+        let cooldowns = Cooldowns::load(store.cooldowns().await?);
+        Ok(Self {
+            store,
+            root,
+            compare,
+            board: Board::default(),
+            ring: Ring::default(),
+            stop,
+            clock,
+            links: Links::default(),
+            cooldowns,
+            rate: Arc::default(),
+            _instance: instance,
+        })
+    }
+
+    /// A client of the configured space.
+    ///
+    /// # Errors
+    /// Certificates that can't be used.
+    pub fn client(&self, config: &Config, token: ApiToken) -> Result<Arc<Client>> {
+        client(config, token, self.clock.clone(), self.cooldowns.clone())
+    }
+
+    /// What discovers sessions and recordings.
+    #[must_use]
+    pub fn poller(&self, config: &Config, client: Arc<Client>, beat: Beat) -> Poller {
+        Poller {
+            client,
+            store: self.store.clone(),
+            links: self.links.clone(),
+            cooldowns: self.cooldowns.clone(),
+            filter: Arc::new(room_filter(config)),
+            settle: config.poll.settle,
+            concurrency: config.poll.concurrency,
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+            beat,
+        }
+    }
+
+    /// What downloads work with.
+    ///
+    /// # Errors
+    /// Certificates that can't be used.
+    pub fn setup(&self, config: &Config, client: Arc<Client>, beat: Beat) -> Result<Setup> {
+        let download = &config.download;
+        let media = Media::new(
+            config.signalwire.connect_timeout,
+            download.stall_timeout,
+            download.allow_private_hosts,
+            &authorities(config)?,
+        )
+        .context("could not set up TLS")?;
+        Ok(Setup {
+            client,
+            media,
+            links: self.links.clone(),
+            cooldowns: self.cooldowns.clone(),
+            store: self.store.clone(),
+            root: self.root.clone(),
+            template: Template::parse(&config.archive.path_template)?,
+            file_mode: config.archive.file_mode.bits(),
+            min_free_space: config.archive.min_free_space.0,
+            concurrency: download.concurrency,
+            order: match download.order {
+                Order::OldestFirst => store::Order::OldestFirst,
+                Order::NewestFirst => store::Order::NewestFirst,
+            },
+            backoff: retry::Backoff {
+                initial: download.retry_initial,
+                most: download.retry_max,
+            },
+            stall_timeout: download.stall_timeout,
+            throttle: Throttle::new(download.bandwidth_limit.0, self.clock.clone()),
+            rate: self.rate.clone(),
+            board: self.board.clone(),
+            clock: self.clock.clone(),
+            beat,
+        })
+    }
+
+    /// What verifies archived files; `read` hears how many bytes were read.
+    #[must_use]
+    pub fn verifier(&self, read: Arc<dyn Fn(u64) + Send + Sync>) -> Verifier {
+        Verifier {
+            store: self.store.clone(),
+            root: self.root.clone(),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+            read,
+        }
+    }
+
+    /// Writes down what the database's views need of the configuration, and places recordings anew if
+    /// the filter is another than last time.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn apply_config(&self, config: &Config, poller: &Poller) -> Result<()> {
+        let stuck_after = config.poll.stuck_after.as_secs().to_string();
+        self.store
+            .set_fact("stuck_after_seconds", Some(&stuck_after))
+            .await?;
+        let filter = toml::to_string(&config.filter).unwrap_or_default();
+        if self.store.fact("filter").await?.as_deref() != Some(filter.as_str()) {
+            poller.replace(None).await?;
+            self.store.set_fact("filter", Some(&filter)).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares disk and rows, if that is needed.
+    ///
+    /// # Errors
+    /// The disk's or the database's.
+    pub async fn compare_if_needed(&self) -> Result<()> {
+        if self.compare {
+            reconcile::compare(self.root.clone(), &self.store, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends in order: nothing may be under way any more.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn close(self) -> Result<()> {
+        reconcile::note_clean_stop(&self.store).await?;
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+/// A client of the configured space, outside a running instance.
+///
+/// # Errors
+/// Certificates that can't be used.
+pub fn client(
+    config: &Config,
+    token: ApiToken,
+    clock: Clock,
+    cooldowns: Cooldowns,
+) -> Result<Arc<Client>> {
+    let signalwire = &config.signalwire;
+    let base = signalwire
+        .origin()
+        .map_err(|(key, text)| anyhow::anyhow!("{key}: {text}"))?;
+    let options = signalwire::Options {
+        base,
+        project_id: signalwire.project_id.clone(),
+        token,
+        page_size: signalwire.page_size,
+        media_ttl: signalwire.media_ttl,
+        connect_timeout: signalwire.connect_timeout,
+        request_timeout: signalwire.request_timeout,
+        retry_delay: config
+            .download
+            .retry_initial
+            .min(std::time::Duration::from_secs(1)),
+        ca: authorities(config)?,
+    };
+    Ok(Arc::new(
+        Client::new(options, clock, cooldowns).context("could not set up TLS")?,
+    ))
+}
+
+/// The token, and a word of warning if its file can be read by everybody.
+///
+/// # Errors
+/// [`crate::config::TokenError`].
+pub fn token(config: &Config, env: &Environment) -> Result<ApiToken> {
+    let found = config.token(env)?;
+    if found.world_readable {
+        tracing::warn!(
+            "the file of the API token can be read by every user of this machine: chmod 0600 it"
+        );
+    }
+    Ok(found.token)
+}
+
+/// The configured filter.
+#[must_use]
+pub fn room_filter(config: &Config) -> RoomFilter {
+    let filter = &config.filter;
+    RoomFilter::new(
+        filter.include_rooms.set().clone(),
+        filter.exclude_rooms.set().clone(),
+        filter.since.as_ref().map(crate::config::Since::at),
+        filter.min_duration,
+    )
+}
+
+/// The private authorities to trust, and the one TLS provider of this process.
+fn authorities(config: &Config) -> Result<Vec<reqwest::Certificate>> {
+    // The first call sets it; later ones find it set.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let Some(path) = &config.signalwire.ca_file else {
+        return Ok(Vec::new());
+    };
+    read_authorities(path)
+        .with_context(|| format!("could not use signalwire.ca_file '{}'", path.display()))
+}
+
+fn read_authorities(path: &Path) -> Result<Vec<reqwest::Certificate>> {
+    Ok(reqwest::Certificate::from_pem_bundle(&std::fs::read(
+        path,
+    )?)?)
+}

@@ -1,0 +1,342 @@
+//! The service: passes when their bells ring, downloads all the time, reloads, and an end in order.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow};
+use chrono::TimeDelta;
+use tokio::sync::{Mutex, watch};
+
+use super::report::{Passes, Reporter};
+use super::{App, Beat};
+use crate::clock::Clock;
+use crate::config::{Config, Environment, LogFormat, LogLevel};
+use crate::download::{Downloader, Setup, Until};
+use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
+use crate::poll::Poller;
+use crate::schedule::{Bell, Bells, Each};
+use crate::store::PassKind;
+use crate::telemetry::http::Server;
+use crate::telemetry::logs::{self, Logs};
+use crate::verify::Scope;
+
+/// Passes are kept for this long.
+const KEEP_PASSES: TimeDelta = TimeDelta::days(90);
+
+/// Runs the service until it is stopped.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
+    let signals = Signals::install().context("could not listen for signals")?;
+    let config = Config::load(file, env)?;
+    let clock = Clock::system();
+    let logs = Logs::init(
+        level(config.log.level),
+        format(config.log.format),
+        clock.clone(),
+    )?;
+    let token = super::token(&config, env)?;
+    let lifecycle = Lifecycle::new(clock.clone(), Systemd::from_env());
+    let app = Arc::new(App::open(&config, clock.clone(), lifecycle.stop()).await?);
+    let service = Service::start(&app, &lifecycle, &config, token).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+    let loader = Loader {
+        file: file.map(Path::to_owned),
+        env,
+    };
+    let current = Mutex::new(config);
+    let end = lifecycle
+        .run(signals, lifecycle::GRACE, || async {
+            let mut current = current.lock().await;
+            loader
+                .reload(&mut current, &app, &service, &logs)
+                .await
+                .inspect_err(|error| {
+                    tracing::error!(
+                        "the configuration was not reloaded, the old one stays: {error:#}"
+                    );
+                })
+        })
+        .await;
+    drop(service);
+    if end == End::Stopped || end == End::Failed {
+        match Arc::try_unwrap(app) {
+            Ok(app) => app.close().await?,
+            Err(_) => tracing::warn!("the database is still in use and was not closed in order"),
+        }
+    }
+    tracing::info!("stopped");
+    Ok(end)
+}
+
+/// The running parts, as far as a reload reaches them.
+struct Service {
+    setup: watch::Sender<Arc<Setup>>,
+    poller: watch::Sender<Arc<Poller>>,
+    verify_budget: watch::Sender<u64>,
+    bells: Bells,
+    download_beat: Beat,
+    poll_beat: Beat,
+}
+
+impl Service {
+    async fn start(
+        app: &Arc<App>,
+        lifecycle: &Lifecycle,
+        config: &Config,
+        token: crate::model::ApiToken,
+    ) -> Result<Self> {
+        let client = app.client(config, token)?;
+        let (poll_pulse, poll_beat) = beating(lifecycle.pulse("discovery"));
+        let (download_pulse, download_beat) = beating(lifecycle.pulse("downloads"));
+        let poller = app.poller(config, client.clone(), poll_beat.clone());
+        app.apply_config(config, &poller).await?;
+        let setup = app.setup(config, client, download_beat.clone())?;
+        let (setup, setups) = watch::channel(Arc::new(setup));
+        let (poller, pollers) = watch::channel(Arc::new(poller));
+        let (verify_budget, budgets) = watch::channel(config.verify.bytes_per_run.0);
+        let downloader = Downloader::new(setups, app.ring.clone(), app.stop.clone());
+        let reporter = Reporter::new(app, lifecycle, downloader.clone());
+        if let Some(listen) = config.telemetry.listen {
+            let server = Server::bind(&listen.to_string()).await?;
+            tracing::info!(address = %server.address()?, "serving /metrics and /healthz");
+            let (metrics, health) = (reporter.metrics.clone(), reporter.health.clone());
+            let stop = app.stop.clone();
+            lifecycle.spawn_critical("telemetry", async move {
+                server.serve(metrics, health, stop).await
+            });
+        }
+        let store = &app.store;
+        let last = Each {
+            poll: None,
+            sweep: store.last_complete(PassKind::Sweep).await?,
+            verify: Some(
+                store
+                    .last_complete(PassKind::Verify)
+                    .await?
+                    .unwrap_or(app.clock.now()),
+            ),
+        };
+        let bells = Bells::new(schedules(config), last, app.clock.clone());
+        let rings = bells.bells();
+        let passes = reporter.passes.clone();
+        let ringing = bells.clone();
+        let (stop, pulse) = (app.stop.clone(), lifecycle.pulse("schedules"));
+        lifecycle.spawn_critical("schedules", async move {
+            ringing.run(stop, pulse).await;
+            Ok::<_, Infallible>(())
+        });
+        lifecycle.spawn_critical(
+            "discovery",
+            discover(
+                app.clone(),
+                pollers,
+                Each {
+                    verify: rings.verify.clone(),
+                    ..rings.clone()
+                },
+                downloader.clone(),
+                passes,
+                poll_pulse,
+            ),
+        );
+        let downloading = app.clone();
+        lifecycle.spawn_critical("downloads", async move {
+            let _pulse = download_pulse;
+            downloading.compare_if_needed().await?;
+            downloader.run(Until::Stopped).await?;
+            Ok::<_, anyhow::Error>(())
+        });
+        lifecycle.spawn_critical("verification", verify(app.clone(), rings.verify, budgets));
+        lifecycle.spawn_critical("reports", reporter.run());
+        Ok(Self {
+            setup,
+            poller,
+            verify_budget,
+            bells,
+            download_beat,
+            poll_beat,
+        })
+    }
+}
+
+/// A pulse shared by a task and by the beats handed to its parts.
+fn beating(pulse: Pulse) -> (Arc<Pulse>, Beat) {
+    let pulse = Arc::new(pulse);
+    // Weak: the pulse ends with its task, whatever still holds a beat.
+    let weak = Arc::downgrade(&pulse);
+    let beat: Beat = Arc::new(move || {
+        if let Some(pulse) = weak.upgrade() {
+            pulse.beat();
+        }
+    });
+    (pulse, beat)
+}
+
+/// Runs a pass for each ring, one at a time: rings during a pass are one ring after it.
+async fn discover(
+    app: Arc<App>,
+    pollers: watch::Receiver<Arc<Poller>>,
+    bells: Each<Bell>,
+    downloader: Downloader,
+    passes: Passes,
+    pulse: Arc<Pulse>,
+) -> Result<()> {
+    // A new archive is swept before it is polled: a thousand recordings a request instead of one session.
+    let mut kind = match app.store.last_complete(PassKind::Sweep).await? {
+        None => PassKind::Sweep,
+        Some(_) => PassKind::Poll,
+    };
+    while !app.stop.is_cancelled() {
+        let poller = pollers.borrow().clone();
+        let began = app.clock.monotonic();
+        let report = match kind {
+            PassKind::Sweep => poller.sweep().await?,
+            _ => poller.poll().await?,
+        };
+        passes.note(
+            kind,
+            &report,
+            app.clock.monotonic().saturating_sub(began),
+            app.clock.now(),
+        );
+        // The API answered: downloads that wait for it need not wait any longer.
+        if report.error.is_none()
+            && downloader
+                .paused()
+                .is_some_and(|pause| pause.reason == "api")
+        {
+            downloader.resume();
+        }
+        app.ring.ring();
+        kind = tokio::select! {
+            biased;
+            () = app.stop.cancelled() => break,
+            () = pulse.rest(bells.sweep.rung()) => PassKind::Sweep,
+            () = pulse.rest(bells.poll.rung()) => PassKind::Poll,
+        };
+    }
+    Ok(())
+}
+
+/// Verifies for each ring; looks after the database each time.
+async fn verify(app: Arc<App>, bell: Bell, budgets: watch::Receiver<u64>) -> Result<()> {
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return Ok(()),
+            () = bell.rung() => {}
+        }
+        let verifier = app.verifier(Arc::new(|_| {}));
+        let budget = *budgets.borrow();
+        let findings = verifier.run(&Scope::Budget(budget)).await?;
+        tracing::info!(
+            files = findings.files,
+            size_bytes = findings.bytes,
+            damaged = findings.damaged.len(),
+            "verified archived files"
+        );
+        app.ring.ring();
+        app.store
+            .prune_passes(app.clock.now() - KEEP_PASSES)
+            .await?;
+        app.store.maintain().await?;
+    }
+}
+
+struct Loader<'a> {
+    file: Option<PathBuf>,
+    env: &'a Environment,
+}
+
+impl Loader<'_> {
+    /// Reads the configuration again and applies what can be applied to a running service. Transfers under
+    /// way keep what they began with.
+    async fn reload(
+        &self,
+        current: &mut Config,
+        app: &App,
+        service: &Service,
+        logs: &Logs,
+    ) -> Result<()> {
+        let new = Config::load(self.file.as_deref(), self.env)?;
+        let token = super::token(&new, self.env)?;
+        let fixed = [
+            (
+                "archive.directory",
+                current.archive.directory != new.archive.directory,
+            ),
+            ("database.path", current.database != new.database),
+            ("telemetry.listen", current.telemetry != new.telemetry),
+            ("log.format", current.log.format != new.log.format),
+            (
+                "signalwire.project_id",
+                current.signalwire.project_id != new.signalwire.project_id,
+            ),
+        ];
+        let restart: Vec<_> = fixed
+            .iter()
+            .filter(|(_, changed)| *changed)
+            .map(|(key, _)| *key)
+            .collect();
+        if restart.contains(&"archive.directory")
+            || restart.contains(&"database.path")
+            || restart.contains(&"signalwire.project_id")
+        {
+            return Err(anyhow!(
+                "{} can't change while the service runs: restart it",
+                restart.join(", ")
+            ));
+        }
+        let client = app.client(&new, token)?;
+        let poller = app.poller(&new, client.clone(), service.poll_beat.clone());
+        let setup = app.setup(&new, client, service.download_beat.clone())?;
+        logs.set_level(level(new.log.level))?;
+        app.apply_config(&new, &poller).await?;
+        service.poller.send_replace(Arc::new(poller));
+        service.setup.send_replace(Arc::new(setup));
+        service
+            .verify_budget
+            .send_replace(new.verify.bytes_per_run.0);
+        service.bells.replace(schedules(&new));
+        app.ring.ring();
+        if restart.is_empty() {
+            tracing::info!("the configuration was reloaded");
+        } else {
+            tracing::warn!(
+                "the configuration was reloaded; {} will change with the next restart",
+                restart.join(", ")
+            );
+        }
+        *current = new;
+        Ok(())
+    }
+}
+
+fn schedules(config: &Config) -> Each<crate::schedule::Schedule> {
+    Each {
+        poll: config.poll.schedule.clone(),
+        sweep: config.poll.sweep_schedule.clone(),
+        verify: config.verify.schedule.clone(),
+    }
+}
+
+fn level(level: LogLevel) -> tracing_subscriber::filter::LevelFilter {
+    use tracing_subscriber::filter::LevelFilter;
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+fn format(format: LogFormat) -> logs::LogFormat {
+    match format {
+        LogFormat::Auto => logs::LogFormat::Auto,
+        LogFormat::Text => logs::LogFormat::Text,
+        LogFormat::Json => logs::LogFormat::Json,
+    }
+}

@@ -1,0 +1,69 @@
+//! Downloads: claims what is due, finds a link, transfers, lands, and decides what follows a failure.
+
+pub mod addresses;
+pub mod answer;
+mod job;
+mod media;
+mod progress;
+mod queue;
+pub mod retry;
+mod source;
+mod throttle;
+mod transfer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use media::{Media, Resume};
+pub use progress::{Board, Progress};
+pub use queue::{Downloader, Pause, Ring, Until};
+pub use source::Rate;
+pub use throttle::Throttle;
+
+use crate::archive::paths::Template;
+use crate::archive::root::Root;
+use crate::clock::Clock;
+use crate::cooldown::Cooldowns;
+use crate::links::Links;
+use crate::signalwire::Client;
+use crate::store::{Order, Store};
+
+/// Everything a download needs. A reload makes a new one; transfers under way keep theirs.
+pub struct Setup {
+    /// Mints links.
+    pub client: Arc<Client>,
+    /// Fetches media.
+    pub media: Media,
+    /// Links of the latest listings.
+    pub links: Links,
+    /// Hosts that asked for patience.
+    pub cooldowns: Cooldowns,
+    /// The database.
+    pub store: Store,
+    /// The archive's directory.
+    pub root: Arc<Root>,
+    /// Where files are put.
+    pub template: Template,
+    /// Their mode.
+    pub file_mode: u32,
+    /// Bytes of the disk that are left alone.
+    pub min_free_space: u64,
+    /// Downloads at once.
+    pub concurrency: usize,
+    /// Which come first.
+    pub order: Order,
+    /// The back-off of retries.
+    pub backoff: retry::Backoff,
+    /// How long a media host may send nothing.
+    pub stall_timeout: Duration,
+    /// The bandwidth limit.
+    pub throttle: Throttle,
+    /// How fast downloads have been.
+    pub rate: Arc<Rate>,
+    /// What is under way.
+    pub board: Board,
+    /// The time.
+    pub clock: Clock,
+    /// Called whenever downloads got on, for the watchdog.
+    pub beat: Arc<dyn Fn() + Send + Sync>,
+}

@@ -1,0 +1,130 @@
+//! What is being downloaded right now: for progress bars, the status line, metrics and the disk reserve.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::model::RecordingId;
+
+/// One download under way.
+#[derive(Debug, Default)]
+pub struct Progress {
+    total: AtomicU64,
+    done: AtomicU64,
+    /// The room's name, for people.
+    pub room: String,
+}
+
+impl Progress {
+    /// Bytes of the whole; 0: unknown.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that are there.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self, done: u64, total: Option<u64>) {
+        self.done.store(done, Ordering::Relaxed);
+        if let Some(total) = total {
+            self.total.store(total, Ordering::Relaxed);
+        }
+    }
+}
+
+/// All downloads under way. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Board(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    active: Mutex<BTreeMap<RecordingId, Arc<Progress>>>,
+    received: AtomicU64,
+    outcomes: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// A place on the board, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    board: Board,
+    id: RecordingId,
+    pub progress: Arc<Progress>,
+}
+
+impl Board {
+    /// The downloads under way.
+    #[must_use]
+    pub fn active(&self) -> Vec<(RecordingId, Arc<Progress>)> {
+        self.lock()
+            .iter()
+            .map(|(id, progress)| (*id, progress.clone()))
+            .collect()
+    }
+
+    /// Bytes that the downloads under way have still to write, but for one of them.
+    #[must_use]
+    pub fn outstanding(&self, but: RecordingId) -> u64 {
+        self.lock()
+            .iter()
+            .filter(|(id, _)| **id != but)
+            .map(|(_, progress)| progress.total().saturating_sub(progress.done()))
+            .sum()
+    }
+
+    /// Bytes received since the process began.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.0.received.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(&self, bytes: u64) {
+        self.0.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Attempts that have ended since the process began, by outcome.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+        self.0
+            .outcomes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn ended(&self, outcome: &'static str) {
+        let mut outcomes = self
+            .0
+            .outcomes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *outcomes.entry(outcome).or_default() += 1;
+    }
+
+    pub(super) fn enter(&self, id: RecordingId, room: &str, total: Option<u64>) -> Place {
+        let progress = Arc::new(Progress {
+            room: room.to_owned(),
+            ..Progress::default()
+        });
+        progress.set(0, total);
+        self.lock().insert(id, progress.clone());
+        Place {
+            board: self.clone(),
+            id,
+            progress,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RecordingId, Arc<Progress>>> {
+        self.0.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.board.lock().remove(&self.id);
+    }
+}

@@ -1,0 +1,408 @@
+//! One transfer: the bytes of a recording into its part file, from wherever the last one left off.
+//!
+//! Chunks are gathered uncopied to about a MiB, then hashed and written in one blocking step while the
+//! next MiB gathers: two batches in flight at the most.
+
+use std::io;
+use std::mem;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::answer::{Verdict, judge};
+use super::job::Job;
+use super::media::{Resume, transport};
+use super::progress::Place;
+use super::retry::Failure;
+use super::source;
+use crate::archive::part::PartFile;
+use crate::model::MediaLink;
+use crate::store::{Part, Tally};
+
+/// Chunks are gathered up to this before they are written.
+const BATCH: usize = 1 << 20;
+/// Written bytes are made durable each time there are this many more.
+const SYNC_EVERY: u64 = 64 << 20;
+/// Links minted in a row for one attempt.
+const MOST_LINKS: u32 = 3;
+/// A transfer slower than this, in bytes a second over a whole window, is a stalled one.
+const SLOWEST: u64 = 1024;
+
+/// What a finished transfer proved about its length.
+pub(super) struct Received {
+    pub part: PartFile,
+    /// The length was declared, by the media host or the vendor, and held.
+    pub framed: bool,
+}
+
+impl Job<'_> {
+    /// Fetches what is missing of the part. Whatever happens, what can be kept of it is kept.
+    pub(super) async fn transfer(
+        &mut self,
+        part: PartFile,
+        tally: &mut Tally,
+        place: &Place,
+    ) -> Result<Received, Failure> {
+        let mut part = part;
+        let mut minted = 0;
+        let mut fresh = false;
+        loop {
+            let setup = self.setup;
+            let link = source::link(
+                &setup.client,
+                &setup.links,
+                &setup.rate,
+                &setup.clock,
+                &mut self.claim,
+                fresh,
+            )
+            .await?;
+            if let Some(until) = setup.cooldowns.until(link.host(), setup.clock.now()) {
+                return Err(Failure::Api(
+                    "the media host asked for patience".to_owned(),
+                    Some(until),
+                ));
+            }
+            match self.fetch(&link, part, tally, place).await? {
+                Step::Done(received) => return Ok(received),
+                Step::Again(kept) => part = kept,
+                Step::FreshLink(kept) => {
+                    part = kept;
+                    fresh = true;
+                    minted += 1;
+                    if minted > MOST_LINKS {
+                        return Err(Failure::Passing(format!(
+                            "the media host refused {minted} links in a row"
+                        )));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn fetch(
+        &mut self,
+        link: &MediaLink,
+        mut part: PartFile,
+        tally: &mut Tally,
+        place: &Place,
+    ) -> Result<Step, Failure> {
+        let resume = match &self.claim.part.validator {
+            Some(validator) if !part.is_empty() => Some(Resume {
+                from: part.len(),
+                validator: validator.clone(),
+            }),
+            _ => {
+                if !part.is_empty() {
+                    part = blocking(part, PartFile::restart).await.map_err(disk)?;
+                }
+                None
+            }
+        };
+        let answer = self.setup.media.get(link, resume.as_ref());
+        let answer = self
+            .stop
+            .run_until_cancelled(answer)
+            .await
+            .ok_or(Failure::Stopped)??;
+        tally.http_status = Some(answer.status().as_u16());
+        let total = match judge(
+            answer.status(),
+            answer.headers(),
+            resume.as_ref(),
+            self.claim.size_bytes,
+        ) {
+            Verdict::Append { total } => {
+                tally.from_byte = part.len();
+                Some(total)
+            }
+            Verdict::Whole { total, validator } => {
+                if !part.is_empty() {
+                    part = blocking(part, PartFile::restart).await.map_err(disk)?;
+                }
+                tally.from_byte = 0;
+                self.claim.part = Part {
+                    bytes: 0,
+                    validator,
+                    total,
+                };
+                total
+            }
+            Verdict::Complete => return Ok(Step::Done(Received { part, framed: true })),
+            Verdict::StartOver(why) => {
+                tracing::info!(recording.id = %self.claim.id, "starting over: {why}");
+                self.claim.part = Part::default();
+                return Ok(Step::Again(
+                    blocking(part, PartFile::restart).await.map_err(disk)?,
+                ));
+            }
+            Verdict::FreshLink => return Ok(Step::FreshLink(part)),
+            Verdict::Patience => {
+                let retry_after = answer.headers().get(reqwest::header::RETRY_AFTER);
+                let retry_after = retry_after.and_then(|value| value.to_str().ok());
+                let now = self.setup.clock.now();
+                return Err(Failure::Patience(self.setup.cooldowns.ask(
+                    link.host(),
+                    retry_after,
+                    now,
+                )));
+            }
+            Verdict::Passing(why) => return Err(Failure::Passing(why)),
+            Verdict::Content(why) => return Err(Failure::Content(why)),
+        };
+        place.progress.set(part.len(), total);
+        self.check_space(total.map(|total| total - part.len()))?;
+        let framed = total.is_some() || self.claim.size_bytes.is_some();
+        let body = Body {
+            total,
+            known: total.or(self.claim.size_bytes),
+        };
+        let part = self.receive(answer, part, &body, tally, place).await?;
+        Ok(Step::Done(Received { part, framed }))
+    }
+
+    /// Reads the body into the part. On any failure the part is made durable as far as it came.
+    async fn receive(
+        &mut self,
+        mut answer: reqwest::Response,
+        part: PartFile,
+        body: &Body,
+        tally: &mut Tally,
+        place: &Place,
+    ) -> Result<PartFile, Failure> {
+        let mut writer = Writer::new(part);
+        let mut pace = Pace::new(self.setup.stall_timeout);
+        let began = self.setup.clock.monotonic();
+        let mut len = writer.len;
+        let ended = loop {
+            let asked = self.setup.clock.monotonic();
+            let chunk = match self.stop.run_until_cancelled(answer.chunk()).await {
+                None => break Err(Failure::Stopped),
+                Some(Err(error)) => break Err(transport(error)),
+                Some(Ok(None)) => break Ok(()),
+                Some(Ok(Some(chunk))) => chunk,
+            };
+            let waited = self.setup.clock.monotonic().saturating_sub(asked);
+            let size = chunk.len() as u64;
+            len += size;
+            tally.bytes += size;
+            self.setup.board.count(size);
+            if body.known.is_some_and(|known| len > known) && !self.same_size(len, body) {
+                break Err(Failure::Content(
+                    "the body is longer than declared".to_owned(),
+                ));
+            }
+            if pace.too_slow(size, waited) {
+                break Err(Failure::Passing(
+                    "the media host sends too slowly".to_owned(),
+                ));
+            }
+            self.setup.throttle.take(size).await;
+            if let Err(failure) = writer.push(chunk).await {
+                return Err(self.abandon(&failure));
+            }
+            place.progress.set(len, None);
+            if writer.since_sync >= SYNC_EVERY {
+                (self.setup.beat)();
+                match writer.sync().await {
+                    Ok(durable) => self.note_durable(durable).await?,
+                    Err(failure) => return Err(self.abandon(&failure)),
+                }
+                if let Err(failure) =
+                    self.check_space(body.known.map(|known| known.saturating_sub(len)))
+                {
+                    break Err(failure);
+                }
+            }
+        };
+        let took = self.setup.clock.monotonic().saturating_sub(began);
+        self.setup.rate.measured(tally.bytes, took);
+        let short = body.known.is_some_and(|known| len < known) && ended.is_ok();
+        let ended = if short {
+            Err(Failure::Passing("the body ended early".to_owned()))
+        } else {
+            ended
+        };
+        match ended {
+            // The landing makes it durable.
+            Ok(()) => writer.finish().await.map_err(|error| self.abandon(&error)),
+            Err(failure) => {
+                match writer.sync().await {
+                    Ok(durable) => self.note_durable(durable).await?,
+                    Err(error) => return Err(self.abandon(&error)),
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn same_size(&self, len: u64, body: &Body) -> bool {
+        // A size told modulo 2^32 bounds nothing; the declared length does.
+        body.total.map_or_else(
+            || len > i32::MAX as u64 && self.claim.size_bytes.is_some_and(|told| told < len),
+            |total| len <= total,
+        )
+    }
+
+    /// Notes where a restart may go on. Without a strong validator nothing may be spliced.
+    async fn note_durable(&mut self, durable: u64) -> Result<(), Failure> {
+        self.claim.part.bytes = durable;
+        if self.claim.part.validator.is_some() {
+            self.setup
+                .store
+                .part_durable(self.claim.id, &self.claim.part)
+                .await
+                .map_err(|error| Failure::Passing(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// After a failed write or sync the part's content is unknown, unless the disk was merely full.
+    fn abandon(&mut self, error: &io::Error) -> Failure {
+        let failure = disk(io::Error::new(error.kind(), error.to_string()));
+        if matches!(failure, Failure::BrokenPart(_)) {
+            self.claim.part = Part::default();
+        }
+        failure
+    }
+}
+
+enum Step {
+    Done(Received),
+    Again(PartFile),
+    FreshLink(PartFile),
+}
+
+struct Body {
+    /// Length of the whole object as the media host declares it.
+    total: Option<u64>,
+    /// That, or else what the vendor tells.
+    known: Option<u64>,
+}
+
+/// Gathers chunks and writes them on the blocking pool, one batch while the next gathers.
+struct Writer {
+    idle: Option<PartFile>,
+    busy: Option<JoinHandle<(PartFile, io::Result<()>)>>,
+    gathered: Vec<Bytes>,
+    bytes: usize,
+    len: u64,
+    since_sync: u64,
+}
+
+impl Writer {
+    fn new(part: PartFile) -> Self {
+        Self {
+            len: part.len(),
+            idle: Some(part),
+            busy: None,
+            gathered: Vec::new(),
+            bytes: 0,
+            since_sync: 0,
+        }
+    }
+
+    async fn push(&mut self, chunk: Bytes) -> io::Result<()> {
+        self.bytes += chunk.len();
+        self.len += chunk.len() as u64;
+        self.since_sync += chunk.len() as u64;
+        self.gathered.push(chunk);
+        if self.bytes >= BATCH {
+            self.flush().await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let mut part = self.settled().await?;
+        let chunks = mem::take(&mut self.gathered);
+        self.bytes = 0;
+        self.busy = Some(tokio::task::spawn_blocking(move || {
+            let written = part.append(&chunks);
+            (part, written)
+        }));
+        Ok(())
+    }
+
+    /// The part, once the batch under way is written.
+    async fn settled(&mut self) -> io::Result<PartFile> {
+        if let Some(busy) = self.busy.take() {
+            let (part, written) = busy.await.map_err(io::Error::other)?;
+            written?;
+            return Ok(part);
+        }
+        self.idle
+            .take()
+            .ok_or_else(|| io::Error::other("the part is no longer open"))
+    }
+
+    async fn sync(&mut self) -> io::Result<u64> {
+        self.flush().await?;
+        let part = blocking(self.settled().await?, PartFile::sync).await?;
+        let durable = part.durable();
+        self.since_sync = 0;
+        self.idle = Some(part);
+        Ok(durable)
+    }
+
+    async fn finish(mut self) -> io::Result<PartFile> {
+        self.flush().await?;
+        self.settled().await
+    }
+}
+
+/// Runs a step on a part on the blocking pool.
+pub(super) async fn blocking(
+    mut part: PartFile,
+    step: impl FnOnce(&mut PartFile) -> io::Result<()> + Send + 'static,
+) -> io::Result<PartFile> {
+    tokio::task::spawn_blocking(move || step(&mut part).map(|()| part))
+        .await
+        .map_err(io::Error::other)?
+}
+
+/// What a failure of the file system means: full or read-only passes, everything else breaks the part.
+pub(super) fn disk(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded
+        | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::FileTooLarge => {
+            Failure::Disk(format!("the archive can't be written to: {error}"))
+        }
+        _ => Failure::BrokenPart(format!("the part could not be written: {error}")),
+    }
+}
+
+/// Tells a stalled transfer from a slow one: each window has to bring some bytes. Only the time spent
+/// waiting for the network counts.
+struct Pace {
+    window: Duration,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    fn new(stall_timeout: Duration) -> Self {
+        Self {
+            window: stall_timeout * 2,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
+    }
+
+    fn too_slow(&mut self, bytes: u64, waited: Duration) -> bool {
+        self.waited += waited;
+        self.bytes += bytes;
+        if self.waited < self.window {
+            return false;
+        }
+        let least = SLOWEST * self.waited.as_secs();
+        let slow = self.bytes < least;
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
+        slow
+    }
+}

@@ -1,0 +1,166 @@
+//! At start: is this the archive the database tells of, and do disk and rows agree?
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::archive::paths::recording_id_in;
+use crate::archive::root::Root;
+use crate::store::{self, Found, Store};
+
+/// The fact that names the archive, as its marker file does.
+const ARCHIVE_ID: &str = "archive_id";
+/// The fact that says that the last instance ended in order.
+const CLEAN_STOP: &str = "clean_stop";
+/// Files told to the database at a time.
+const BATCH: usize = 1000;
+
+/// Why a directory is not the archive.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTheArchive {
+    /// No marker, though the database knows of an archive.
+    #[error(
+        "'{0}' is not the archive that the database tells of: its marker file '.room-archiver' is missing. \
+         Is the disk mounted? Nothing was written there"
+    )]
+    Unmounted(PathBuf),
+    /// The marker of another archive.
+    #[error(
+        "'{0}' is another archive than the database tells of: check archive.directory and database.path"
+    )]
+    Foreign(PathBuf),
+    /// It can't be read or made.
+    #[error("could not open the archive '{path}'")]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// Makes sure the archive's directory exists, without making one where a disk should be mounted: only a
+/// new archive's is made.
+///
+/// # Errors
+/// [`NotTheArchive::Unmounted`] or [`NotTheArchive::Io`].
+pub fn prepare_directory(path: &Path, database: &Path) -> Result<(), NotTheArchive> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if path.is_dir() {
+        return Ok(());
+    }
+    if database.exists() {
+        return Err(NotTheArchive::Unmounted(path.to_owned()));
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o750)
+        .create(path)
+        .map_err(|source| NotTheArchive::Io {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// Opens the archive and holds its marker against the database's. A new archive gets one. Tells whether
+/// disk and rows have to be compared, because the last instance did not end in order or the database is
+/// new to this archive.
+///
+/// # Errors
+/// [`NotTheArchive`].
+pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTheArchive> {
+    let io = |source| NotTheArchive::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let root = Root::open(path).map_err(io)?;
+    let marker = root.marker().map_err(io)?.map(|id| id.to_string());
+    let known = store.fact(ARCHIVE_ID).await?;
+    let compare = match (known, marker) {
+        (None, None) => {
+            let id = Uuid::new_v4();
+            root.write_marker(id).map_err(io)?;
+            store.set_fact(ARCHIVE_ID, Some(&id.to_string())).await?;
+            true
+        }
+        // The database was lost: the archive's files are to be adopted.
+        (None, Some(marker)) => {
+            store.set_fact(ARCHIVE_ID, Some(&marker)).await?;
+            true
+        }
+        (Some(_), None) => return Err(NotTheArchive::Unmounted(path.to_owned())),
+        (Some(known), Some(marker)) if known != marker => {
+            return Err(NotTheArchive::Foreign(path.to_owned()));
+        }
+        (Some(_), Some(_)) => store.fact(CLEAN_STOP).await?.is_none(),
+    };
+    store.set_fact(CLEAN_STOP, None).await?;
+    Ok((Arc::new(root), compare))
+}
+
+/// Notes that this instance ends in order: the next one need not compare.
+///
+/// # Errors
+/// [`store::Error`], if the database fails.
+pub async fn note_clean_stop(store: &Store) -> store::Result<()> {
+    store.set_fact(CLEAN_STOP, Some("1")).await
+}
+
+/// Compares disk and rows: archived rows without their file are to be fetched again, files without a row
+/// are to be adopted when their recording's turn comes.
+///
+/// # Errors
+/// [`NotTheArchive`], if disk or database fail.
+pub async fn compare(
+    root: Arc<Root>,
+    store: &Store,
+    now: DateTime<Utc>,
+) -> Result<(), NotTheArchive> {
+    store.begin_inventory().await?;
+    let (send, mut batches) = tokio::sync::mpsc::channel::<Vec<Found>>(2);
+    let walk = tokio::task::spawn_blocking(move || {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut gone = false;
+        root.walk(|found| {
+            let path = found.path.to_string();
+            let id = recording_id_in(&path);
+            batch.push(Found {
+                path,
+                bytes: found.size_bytes,
+                id,
+            });
+            if batch.len() == BATCH {
+                gone |= send.blocking_send(std::mem::take(&mut batch)).is_err();
+            }
+        })?;
+        gone |= send.blocking_send(batch).is_err();
+        if gone {
+            Err(std::io::ErrorKind::Interrupted.into())
+        } else {
+            Ok(())
+        }
+    });
+    while let Some(batch) = batches.recv().await {
+        store.inventory(&batch).await?;
+    }
+    let walked: std::io::Result<()> = walk.await.map_err(std::io::Error::other).flatten();
+    walked.map_err(|source| NotTheArchive::Io {
+        path: PathBuf::from("."),
+        source,
+    })?;
+    let (damaged, strays) = store.end_inventory(now).await?;
+    if damaged > 0 {
+        tracing::error!(
+            "{damaged} archived files are missing or altered and will be fetched again"
+        );
+    }
+    if strays > 0 {
+        tracing::info!("{strays} files without a row were found and will be adopted if they fit");
+    }
+    Ok(())
+}
