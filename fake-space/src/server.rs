@@ -52,8 +52,8 @@ async fn exchange(
         Before::Answered(response) => response,
         Before::GoOn => answer(inner, origin, &request),
     };
-    let date = storage::http_date(inner.clock.now());
-    let response = faults::bend(&actions, inner, &request, response.header("date", date));
+    let response = dated(response, inner);
+    let response = faults::bend(&actions, inner, &request, response);
     faults::after(&actions, &Space::passing(inner));
     let close = request
         .header("connection")
@@ -65,6 +65,15 @@ async fn exchange(
         inner.journal.sent(number, origin, bytes);
     });
     Ok(go_on.await? && !close)
+}
+
+/// The answer with the space's time, if it tells none of its own.
+fn dated(response: Response, inner: &Inner) -> Response {
+    let is_date = |(name, _): &(String, String)| name.eq_ignore_ascii_case("date");
+    if response.headers.iter().any(is_date) {
+        return response;
+    }
+    response.header("date", storage::http_date(inner.clock.now()))
 }
 
 fn answer(inner: &Inner, origin: Origin, request: &http::Request) -> Response {

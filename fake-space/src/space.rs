@@ -1,6 +1,7 @@
 //! The handle to a running space: starting and stopping, its settings, its clock, its journal, its faults.
 
 mod content;
+mod options;
 
 use std::collections::HashSet;
 use std::io;
@@ -10,8 +11,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::{Builder, Uuid};
+
+pub use options::{NextLinks, Options, Order};
 
 use crate::clock::Clock;
 use crate::faults::{Faults, Rule, RuleId};
@@ -19,78 +24,6 @@ use crate::journal::{Counters, Journal, Origin, Seen};
 use crate::server;
 use crate::signing::Signer;
 use crate::world::World;
-
-/// The order of the rows of a list; the true one is undocumented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// By `created_at`, the latest first.
-    NewestFirst,
-    /// By `created_at`, the earliest first.
-    OldestFirst,
-    /// Without order, but the same on every page.
-    Shuffled(u64),
-}
-
-/// The form of the links between pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NextLinks {
-    /// With scheme and host.
-    Absolute,
-    /// From the path on.
-    Relative,
-}
-
-/// How a space behaves; everything but the ports, the marker and the journal's size can be changed
-/// while it runs ([`Space::configure`]).
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// No page is longer, whatever is asked.
-    pub page_size_cap: u64,
-    /// The order of lists.
-    pub order: Order,
-    /// The form of the links between pages.
-    pub next_links: NextLinks,
-    /// Whether the links between pages carry the `media_ttl` of the request.
-    pub next_keeps_media_ttl: bool,
-    /// Life of a media link when the request names none.
-    pub link_ttl_default: Duration,
-    /// Media links die after this time, whatever they promise.
-    pub real_link_life: Option<Duration>,
-    /// Stands in the signature of every link, for tests that look for leaks. Letters and digits.
-    pub signature_marker: Option<String>,
-    /// The project's id.
-    pub project_id: Uuid,
-    /// The API token.
-    pub token: String,
-    /// Port of the API; 0: any.
-    pub api_port: u16,
-    /// Port of the media store; 0: any.
-    pub media_port: u16,
-    /// Ids follow from it.
-    pub seed: u64,
-    /// The journal holds so many requests; older ones are let go.
-    pub journal_cap: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            page_size_cap: 1000,
-            order: Order::NewestFirst,
-            next_links: NextLinks::Absolute,
-            next_keeps_media_ttl: true,
-            link_ttl_default: Duration::from_mins(15),
-            real_link_life: None,
-            signature_marker: None,
-            project_id: Uuid::from_u128(0x5f1e_0a57_7c6b_4d0e_9a52_1f00_fa4e_0001),
-            token: "PTfake0token0of0the0fake0space".to_owned(),
-            api_port: 0,
-            media_port: 0,
-            seed: 1,
-            journal_cap: 100_000,
-        }
-    }
-}
 
 pub(crate) struct Settings {
     pub options: Options,
@@ -156,6 +89,9 @@ impl Inner {
 struct Servers {
     api: Mutex<Option<JoinHandle<()>>>,
     media: Mutex<Option<JoinHandle<()>>>,
+    runtime: Handle,
+    /// Ends the servers' own thread, if they have one, by being dropped.
+    _thread: Option<oneshot::Sender<()>>,
 }
 
 impl Servers {
@@ -194,11 +130,37 @@ async fn bind(port: u16) -> io::Result<TcpListener> {
 }
 
 impl Space {
-    /// Starts an empty space on two loopback ports.
+    /// Starts an empty space on two loopback ports, served by the runtime this is called in.
     ///
     /// # Errors
     /// When a port can't be bound.
     pub async fn start(options: Options) -> io::Result<Self> {
+        Self::start_with(options, None).await
+    }
+
+    /// Starts an empty space that is served by a thread of its own: for tests that block, such as
+    /// those that run a program and wait for it, and for benchmarks.
+    ///
+    /// # Errors
+    /// When a port can't be bound or a thread not be started.
+    pub fn start_on_own_thread(options: Options) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let (alive, ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("fake-space".to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let _ = sender.send(Self::start_with(options, Some(alive)).await);
+                    let _ = ended.await;
+                });
+            })?;
+        receiver.recv().map_err(io::Error::other)?
+    }
+
+    async fn start_with(options: Options, thread: Option<oneshot::Sender<()>>) -> io::Result<Self> {
         let (api, media) = (
             bind(options.api_port).await?,
             bind(options.media_port).await?,
@@ -227,6 +189,8 @@ impl Space {
         let servers = Servers {
             api: serve(Origin::Api, api),
             media: serve(Origin::Media, media),
+            runtime: Handle::current(),
+            _thread: thread,
         };
         Ok(Self {
             servers: Some(Arc::new(servers)),
@@ -273,10 +237,12 @@ impl Space {
             Origin::Api => self.inner.api,
             Origin::Media => self.inner.media,
         };
-        let server = server::run(Arc::clone(&self.inner), origin, bind(address.port()).await?);
-        locked(servers.of(origin), |task| {
-            *task = Some(tokio::spawn(server));
-        });
+        // A listener belongs to the runtime it was made in.
+        let bound = servers.runtime.spawn(bind(address.port())).await;
+        let listener = bound.map_err(io::Error::other)??;
+        let server = server::run(Arc::clone(&self.inner), origin, listener);
+        let server = servers.runtime.spawn(server);
+        locked(servers.of(origin), |task| *task = Some(server));
         Ok(())
     }
 

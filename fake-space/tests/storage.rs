@@ -115,7 +115,7 @@ async fn links_can_die_before_their_time_and_fresh_ones_live() {
     let (_, recording) = space.archivable("room");
     let fresh = space.link(recording).unwrap();
     assert_eq!(get(&fresh, &[]).await.status, 200);
-    space.set_real_link_life(Some(Duration::from_secs(60)));
+    space.set_real_link_life(Some(Duration::from_mins(1)));
     space.advance(Duration::from_secs(62));
     assert_eq!(get(&fresh, &[]).await.status, 403);
 }

@@ -123,7 +123,7 @@ impl Space {
         });
     }
 
-    /// Takes a session out; its recordings stay in the list of all of them.
+    /// Takes a session out, and its list of recordings; these stay in the list of all of them.
     pub fn delete_session(&self, id: Uuid) -> bool {
         self.inner.with_world(|world| world.delete_session(id))
     }

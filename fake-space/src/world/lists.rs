@@ -176,12 +176,19 @@ impl World {
                 }
             }
             List::SessionRecordings(id) => {
-                let held = self.of_session.get(&id).into_iter().flatten();
+                // Of an unknown session nothing is listed.
+                let known = self.session(id).is_some();
+                let held = self
+                    .of_session
+                    .get(&id)
+                    .filter(|_| known)
+                    .into_iter()
+                    .flatten();
                 let mut rows: Vec<_> = held.filter_map(|at| self.recordings.get(at)).collect();
                 order.sort(&mut rows, |row| (row.created_at, row.id));
                 segments.push(Segment::Recordings(rows));
                 for bulk in &self.bulks {
-                    if let Some(index) = bulk.session_index(id) {
+                    if let Some(index) = bulk.session_index(id).filter(|_| known) {
                         let per = bulk.per_session();
                         let numbers = range(index * per, per, order);
                         segments.push(Segment::BulkRecordings(bulk, numbers));

@@ -38,19 +38,20 @@ impl Reply {
 pub async fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Reply {
     let rest = url.strip_prefix("http://").expect("plain HTTP");
     let (host, target) = rest.split_at(rest.find('/').expect("a path"));
-    let mut stream = TcpStream::connect(host).await.expect("a connection");
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    let mut connection = TcpStream::connect(host).await.expect("a connection");
+    let mut request =
+        format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in headers {
-        head.extend([name, ": ", value, "\r\n"]);
+        request.extend([name, ": ", value, "\r\n"]);
     }
-    head.push_str("\r\n");
-    stream
-        .write_all(head.as_bytes())
+    request.push_str("\r\n");
+    connection
+        .write_all(request.as_bytes())
         .await
         .expect("the request goes out");
     let mut bytes = Vec::new();
-    let reset = stream.read_to_end(&mut bytes).await.is_err();
-    parse(&bytes, reset)
+    let was_reset = connection.read_to_end(&mut bytes).await.is_err();
+    parse(&bytes, was_reset)
 }
 
 fn parse(bytes: &[u8], reset: bool) -> Reply {
