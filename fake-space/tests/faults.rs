@@ -86,9 +86,8 @@ async fn the_api_answers_what_is_no_list() {
     assert_eq!(
         list(Action::DeepJson(5000))
             .await
-            .body
-            .iter()
-            .filter(|byte| **byte == b'[')
+            .text()
+            .matches('[')
             .count(),
         5000
     );
