@@ -25,7 +25,7 @@ pub enum NextLinks {
 }
 
 /// How a space behaves; everything but the ports, the marker and the journal's size can be changed
-/// while it runs ([`Space::configure`]).
+/// while it runs ([`crate::Space::configure`]).
 #[derive(Debug, Clone)]
 pub struct Options {
     /// No page is longer, whatever is asked.
