@@ -1,0 +1,137 @@
+//! A million recordings without holding them: each object is computed from its number.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use crate::media::{Generated, Media};
+use crate::model::{Recording, Reported, Session};
+
+/// Completed sessions in bulk, each with as many completed recordings.
+#[derive(Debug, Clone, Copy)]
+pub struct BulkSpec {
+    /// How many sessions.
+    pub sessions: u64,
+    /// Recordings of each.
+    pub recordings_per_session: u32,
+    /// Start of the first session.
+    pub start: DateTime<Utc>,
+    /// From the start of one session to the start of the next.
+    pub step: Duration,
+    /// The sessions go round so many rooms, `bulk-0`, `bulk-1`, …
+    pub rooms: u64,
+    /// Bytes of each recording.
+    pub media_size: u64,
+    /// Length of each recording in seconds.
+    pub duration: u32,
+}
+
+impl BulkSpec {
+    /// Small recordings, one session each ten minutes from `start` on.
+    #[must_use]
+    pub fn new(sessions: u64, recordings_per_session: u32, start: DateTime<Utc>) -> Self {
+        Self {
+            sessions,
+            recordings_per_session,
+            start,
+            step: Duration::from_mins(10),
+            rooms: 100,
+            media_size: 4096,
+            duration: 60,
+        }
+    }
+}
+
+/// Marks the ids of computed objects; the bulk's number, the kind and the object's number follow.
+const TAG: u32 = 0xb01c_0000;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bulk {
+    spec: BulkSpec,
+    number: u16,
+}
+
+impl Bulk {
+    pub(crate) fn new(spec: BulkSpec, number: u16) -> Self {
+        Self { spec, number }
+    }
+
+    pub(crate) fn sessions(&self) -> u64 {
+        self.spec.sessions
+    }
+
+    pub(crate) fn per_session(&self) -> u64 {
+        self.spec.recordings_per_session.into()
+    }
+
+    pub(crate) fn recordings(&self) -> u64 {
+        self.sessions() * self.per_session()
+    }
+
+    fn id(&self, kind: u16, index: u64) -> Uuid {
+        let tail = (0x8000_0000_0000_0000 | index).to_be_bytes();
+        Uuid::from_fields(TAG | u32::from(self.number), kind, 0x4000, &tail)
+    }
+
+    /// The number of the object of this kind with this id.
+    fn index(&self, kind: u16, id: Uuid) -> Option<u64> {
+        let (tag, id_kind, _, tail) = id.as_fields();
+        let index = u64::from_be_bytes(*tail) & 0x3fff_ffff_ffff_ffff;
+        let ours = tag == (TAG | u32::from(self.number)) && id_kind == kind;
+        (ours && self.id(kind, index) == id).then_some(index)
+    }
+
+    pub(crate) fn session_index(&self, id: Uuid) -> Option<u64> {
+        self.index(1, id).filter(|index| *index < self.sessions())
+    }
+
+    pub(crate) fn recording_index(&self, id: Uuid) -> Option<u64> {
+        self.index(2, id).filter(|index| *index < self.recordings())
+    }
+
+    fn start(&self, index: u64) -> DateTime<Utc> {
+        let seconds = self.spec.step.as_secs().saturating_mul(index);
+        self.spec.start + TimeDelta::seconds(seconds.cast_signed())
+    }
+
+    pub(crate) fn room(&self, index: u64) -> String {
+        format!("bulk-{}", index % self.spec.rooms.max(1))
+    }
+
+    pub(crate) fn session(&self, index: u64) -> Session {
+        let start = self.start(index);
+        let lasts = TimeDelta::seconds(i64::from(self.spec.duration) * 2);
+        Session {
+            id: self.id(1, index),
+            room: self.room(index),
+            room_id: None,
+            status: "completed".to_owned(),
+            start_time: start,
+            end_time: Some(start + lasts),
+            created_at: start,
+            updated_at: start + lasts,
+        }
+    }
+
+    pub(crate) fn recording(&self, index: u64) -> Recording {
+        let session = index / self.per_session().max(1);
+        let start = self.start(session);
+        Recording {
+            id: self.id(2, index),
+            session_id: self.id(1, session),
+            status: "completed".to_owned(),
+            media: Media::generated(Generated {
+                size: self.spec.media_size,
+                duration_s: self.spec.duration.into(),
+                seed: index,
+                moov_last: false,
+            }),
+            reported_size: Reported::True,
+            duration: self.spec.duration,
+            started_at: start,
+            created_at: start,
+            updated_at: start + TimeDelta::seconds(self.spec.duration.into()),
+        }
+    }
+}

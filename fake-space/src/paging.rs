@@ -1,0 +1,131 @@
+//! Paging as documented: `page_size`, `page_number`, `page_token`, the links, and the 422 answers.
+//! A page is cut by its offset when it is asked for, so rows shift when others come or go.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::http::{Request, Response};
+use crate::signing::encode;
+use crate::space::{NextLinks, Options};
+
+const PARAMETERS: [&str; 3] = ["page_number", "page_size", "page_token"];
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paging {
+    pub number: u64,
+    pub size: u64,
+    pub token: Uuid,
+}
+
+/// A documented validation error.
+pub(crate) fn invalid(code: &str, message: &str, attribute: &str) -> Response {
+    let error = json!({
+        "type": "validation_error",
+        "code": code,
+        "message": message,
+        "attribute": attribute,
+        "url": format!("https://developer.signalwire.com/rest/overview/error-codes/#{code}"),
+    });
+    Response::json(422, &json!({ "errors": [error] }))
+}
+
+/// Reads a whole number of a query.
+pub(crate) fn number(request: &Request, name: &str) -> Result<Option<u64>, Box<Response>> {
+    let Some(text) = request.param(name) else {
+        return Ok(None);
+    };
+    let number = text.parse::<u64>().ok();
+    let number = number.filter(|number| i32::try_from(*number).is_ok());
+    number.map(Some).ok_or_else(|| {
+        let message = format!("{name} must be a whole number");
+        Box::new(invalid("invalid_parameter", &message, name))
+    })
+}
+
+impl Paging {
+    /// Reads a request's paging; `fresh` becomes the token of a walk that begins.
+    pub(crate) fn read(
+        request: &Request,
+        options: &Options,
+        known: &mut HashSet<Uuid>,
+        fresh: Uuid,
+    ) -> Result<Self, Box<Response>> {
+        let size = number(request, "page_size")?.unwrap_or(50);
+        if !(1..=1000).contains(&size) {
+            let message = "page_size must be between 1 and 1000";
+            return Err(Box::new(invalid("invalid_parameter", message, "page_size")));
+        }
+        let number = number(request, "page_number")?.unwrap_or(0);
+        let refuse = |code, message| Err(Box::new(invalid(code, message, "page_token")));
+        let token = match request.param("page_token") {
+            None if number > 0 => {
+                let message = "page_token is required when page_number is above 0";
+                return refuse("page_token_required", message);
+            }
+            Some("") if number > 0 => {
+                let message = "page_token is required for the next page";
+                return refuse("page_token_required_for_next_page", message);
+            }
+            None | Some("") => fresh,
+            Some(text) => {
+                let token = text
+                    .strip_prefix("PA")
+                    .and_then(|id| Uuid::try_parse(id).ok());
+                match token.filter(|token| known.contains(token)) {
+                    Some(token) => token,
+                    None => return refuse("page_token_is_invalid", "page_token is invalid"),
+                }
+            }
+        };
+        known.insert(token);
+        let size = size.min(options.page_size_cap.max(1));
+        Ok(Self {
+            number,
+            size,
+            token,
+        })
+    }
+
+    pub(crate) fn offset(&self) -> u64 {
+        self.number.saturating_mul(self.size)
+    }
+
+    /// The `links` of the page.
+    pub(crate) fn links(
+        &self,
+        request: &Request,
+        options: &Options,
+        base: &str,
+        more: bool,
+    ) -> Value {
+        let mut links = json!({
+            "self": self.link(request, options, base, self.number),
+            "first": self.link(request, options, base, 0),
+        });
+        if more {
+            links["next"] = json!(self.link(request, options, base, self.number + 1));
+        }
+        if self.number > 0 {
+            links["prev"] = json!(self.link(request, options, base, self.number - 1));
+        }
+        links
+    }
+
+    fn link(&self, request: &Request, options: &Options, base: &str, number: u64) -> String {
+        let base = match options.next_links {
+            NextLinks::Absolute => base,
+            NextLinks::Relative => "",
+        };
+        let mut query = String::new();
+        for (key, value) in &request.query {
+            let dropped = key == "media_ttl" && !options.next_keeps_media_ttl;
+            if !dropped && !PARAMETERS.contains(&key.as_str()) {
+                query.extend([&encode(key), "=", &encode(value), "&"]);
+            }
+        }
+        let (path, size, token) = (&request.path, self.size, self.token);
+        format!("{base}{path}?{query}page_number={number}&page_size={size}&page_token=PA{token}")
+    }
+}

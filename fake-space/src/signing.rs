@@ -1,0 +1,172 @@
+//! Pre-signed links after AWS Signature Version 4 (query parameters, only `host` signed, GET only).
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+
+use crate::hex;
+use crate::http::Request;
+
+/// What `SigV4` leaves unencoded in a query.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+/// A link's access key: this and the generation of links it belongs to.
+const ACCESS_KEY: &str = "AKIAFAKESPACE";
+const SECRET: &str = "not a secret, the space is a fake";
+const REGION: &str = "us-east-2";
+/// `SigV4` itself allows no longer life.
+const LONGEST: i64 = 604_800;
+
+/// Percent-encodes a query's value.
+pub(crate) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+/// Why a link is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No signature at all.
+    Unsigned,
+    /// A parameter is missing or can't be.
+    Malformed,
+    Expired,
+    Mismatch,
+}
+
+/// Signs links for one media host.
+#[derive(Debug)]
+pub(crate) struct Signer {
+    host: String,
+    marker: String,
+    /// The signing key of a day, kept because a page of a thousand links needs it a thousand times.
+    key: Mutex<(String, [u8; 32])>,
+    /// Links of an earlier generation are dead before their time.
+    generation: AtomicU32,
+}
+
+fn hmac(key: &[u8], text: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("an HMAC takes any key");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+impl Signer {
+    /// `marker` stands before every signature.
+    pub(crate) fn new(host: String, marker: Option<String>) -> Self {
+        Self {
+            host,
+            marker: marker.unwrap_or_default(),
+            key: Mutex::default(),
+            generation: AtomicU32::new(0),
+        }
+    }
+
+    /// Kills every link signed so far.
+    pub(crate) fn kill(&self) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn access_key(&self) -> String {
+        format!("{ACCESS_KEY}{:07}", self.generation.load(Ordering::Relaxed))
+    }
+
+    fn key(&self, day: &str) -> [u8; 32] {
+        let mut held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0 != day {
+            let parts = [day, REGION, "s3", "aws4_request"];
+            let mut key = format!("AWS4{SECRET}").into_bytes();
+            for part in parts {
+                key = hmac(&key, part).to_vec();
+            }
+            *held = (day.to_owned(), key.try_into().unwrap_or_default());
+        }
+        held.1
+    }
+
+    fn signature(&self, path: &str, canonical_query: &str, host: &str, date: &str) -> String {
+        let day = date.get(..8).unwrap_or_default();
+        let canonical =
+            format!("GET\n{path}\n{canonical_query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
+        let digest = hex(&Sha256::digest(canonical.as_bytes()));
+        let text = format!("AWS4-HMAC-SHA256\n{date}\n{day}/{REGION}/s3/aws4_request\n{digest}");
+        hex(&hmac(&self.key(day), &text))
+    }
+
+    /// A link to `path` (which needs no encoding) that lives for `seconds` from `now` on.
+    pub(crate) fn sign(
+        &self,
+        path: &str,
+        file_name: &str,
+        content_type: &str,
+        now: DateTime<Utc>,
+        seconds: i64,
+    ) -> String {
+        let date = now.format("%Y%m%dT%H%M%SZ").to_string();
+        let scope = format!(
+            "{}/{}/{REGION}/s3/aws4_request",
+            self.access_key(),
+            &date[..8]
+        );
+        let disposition = encode(&format!("attachment; filename=\"{file_name}\""));
+        // In the order the signature wants them: capitals first.
+        let signed = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={date}&\
+             X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host",
+            encode(&scope)
+        );
+        let response = format!(
+            "response-content-disposition={disposition}&response-content-type={}",
+            encode(content_type)
+        );
+        let signature = self.signature(path, &format!("{signed}&{response}"), &self.host, &date);
+        format!(
+            "http://{}{path}?{response}&{signed}&X-Amz-Signature={}{signature}",
+            self.host, self.marker
+        )
+    }
+
+    /// Checks a link's shape, life and signature, as S3 does when a request starts.
+    /// No link lives longer than `longest` seconds, whatever it promises.
+    pub(crate) fn check(
+        &self,
+        request: &Request,
+        host: &str,
+        now: DateTime<Utc>,
+        longest: Option<i64>,
+    ) -> Result<(), Refusal> {
+        let given = request.param("X-Amz-Signature").ok_or(Refusal::Unsigned)?;
+        let date = request.param("X-Amz-Date").ok_or(Refusal::Malformed)?;
+        let signed_at = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ")
+            .map_err(|_| Refusal::Malformed)?
+            .and_utc();
+        let seconds = request
+            .param("X-Amz-Expires")
+            .and_then(|text| text.parse::<i64>().ok())
+            .filter(|seconds| (0..=LONGEST).contains(seconds))
+            .ok_or(Refusal::Malformed)?;
+        let credential = request
+            .param("X-Amz-Credential")
+            .ok_or(Refusal::Malformed)?;
+        let dead = !credential.starts_with(&self.access_key());
+        let life = longest.map_or(seconds, |longest| longest.min(seconds));
+        if dead || now > signed_at + TimeDelta::seconds(life) {
+            return Err(Refusal::Expired);
+        }
+        let mut pairs: Vec<&str> = request
+            .raw_query
+            .split('&')
+            .filter(|pair| !pair.starts_with("X-Amz-Signature="))
+            .collect();
+        pairs.sort_unstable();
+        let signature = self.signature(&request.path, &pairs.join("&"), host, date);
+        let right = request.method == "GET" && given.strip_prefix(&self.marker) == Some(&signature);
+        right.then_some(()).ok_or(Refusal::Mismatch)
+    }
+}
