@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio_util::sync::CancellationToken;
 
-pub use daemon::run;
+pub use daemon::{init_logs, run};
 
 use crate::archive::paths::Template;
 use crate::archive::root::Root;

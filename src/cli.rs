@@ -6,8 +6,13 @@ mod completions;
 mod config;
 pub mod exit;
 pub mod human;
+mod once;
 pub mod out;
+mod progress;
+mod run;
+mod runtime;
 pub mod table;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -45,6 +50,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
     let file = cli.config.as_deref();
     match &cli.command {
+        Command::Run => run::run(file, env),
+        Command::Once(args) => once::run(args, file, env),
+        Command::Verify(args) => verify::run(args, file, env),
         Command::Config(args) => config::run(args, file, env),
         Command::Completions(args) => completions::run(args),
         _ => bail!("this command is unimplemented in this build"),

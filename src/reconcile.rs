@@ -103,6 +103,24 @@ pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTh
     Ok((Arc::new(root), compare))
 }
 
+/// Opens the archive beside a running instance: only one that the database tells of.
+///
+/// # Errors
+/// [`NotTheArchive`].
+pub async fn open_known(path: &Path, store: &Store) -> Result<Arc<Root>, NotTheArchive> {
+    let io = |source| NotTheArchive::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let root = Root::open(path).map_err(io)?;
+    let known = store.fact(ARCHIVE_ID).await?;
+    match root.marker().map_err(io)?.map(|id| id.to_string()) {
+        None => Err(NotTheArchive::Unmounted(path.to_owned())),
+        marker if marker != known => Err(NotTheArchive::Foreign(path.to_owned())),
+        _ => Ok(Arc::new(root)),
+    }
+}
+
 /// Notes that this instance ends in order: the next one need not compare.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 
 mod downloads;
 mod files;
+mod left;
 mod meta;
 mod open;
 mod passes;
@@ -19,6 +20,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub use downloads::{Claim, Ending, Landed, Order, Part, Tally};
 pub use files::{Found, Verifiable};
+pub use left::Left;
 pub use open::{Access, OpenError};
 pub use passes::{Pass, PassCounts, PassKind, PassOutcome};
 pub use recordings::{Applied, Placement, Plan};

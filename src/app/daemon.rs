@@ -62,13 +62,23 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
         .await;
     drop(service);
     if end == End::Stopped || end == End::Failed {
-        match Arc::try_unwrap(app) {
-            Ok(app) => app.close().await?,
-            Err(_) => tracing::warn!("the database is still in use and was not closed in order"),
+        if let Ok(app) = Arc::try_unwrap(app) {
+            app.close().await?;
+        } else {
+            tracing::warn!("the database is still in use and was not closed in order");
         }
     }
     tracing::info!("stopped");
     Ok(end)
+}
+
+/// Sets up logging as configured.
+///
+/// # Errors
+/// If something in this process logs already.
+pub fn init_logs(config: &Config, clock: &Clock) -> Result<Logs> {
+    let (level, format) = (level(config.log.level), format(config.log.format));
+    Ok(Logs::init(level, format, clock.clone())?)
 }
 
 /// The running parts, as far as a reload reaches them.

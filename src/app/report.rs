@@ -44,7 +44,7 @@ impl Passes {
         let took = took.as_millis();
         match (&report.error, report.outcome) {
             (Some(error), PassOutcome::Refused) => {
-                tracing::error!(duration_ms = took, "{word}: {error}")
+                tracing::error!(duration_ms = took, "{word}: {error}");
             }
             (Some(error), _) => tracing::warn!(duration_ms = took, "{word} {outcome}: {error}"),
             (None, _) => tracing::info!(

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::{ConfigErrors, TokenError};
+use crate::instance::NotLocked;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,13 @@ impl Exit {
         let configuration = error
             .chain()
             .any(|cause| cause.is::<ConfigErrors>() || cause.is::<TokenError>());
+        let busy = |cause: &(dyn std::error::Error + 'static)| {
+            matches!(cause.downcast_ref(), Some(NotLocked::Busy(_)))
+        };
         if configuration {
             Self::Usage
+        } else if error.chain().any(busy) {
+            Self::AnotherInstance
         } else {
             Self::Failure
         }

@@ -65,20 +65,22 @@ pub fn is_public(ip: IpAddr) -> bool {
                 || (a == 198 && (18..20).contains(&b)))
         }
         IpAddr::V6(ip) => {
-            let s = ip.segments();
+            let segments = ip.segments();
             let embedded = |high: u16, low: u16| {
-                let [a, b] = high.to_be_bytes();
-                let [c, d] = low.to_be_bytes();
-                is_public(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
+                let bits = u32::from(high) << 16 | u32::from(low);
+                is_public(IpAddr::V4(Ipv4Addr::from_bits(bits)))
             };
-            match s {
+            match segments {
                 // IPv4-mapped and NAT64 addresses reach the IPv4 address they hold, 6to4 likewise.
                 [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
                     embedded(high, low)
                 }
                 [0x2002, high, low, ..] => embedded(high, low),
                 // Only 2000::/3 is global unicast; documentation and Teredo lie within it.
-                _ => s[0] & 0xe000 == 0x2000 && !(s[0] == 0x2001 && (s[1] == 0xdb8 || s[1] == 0)),
+                [first, second, ..] => {
+                    first & 0xe000 == 0x2000
+                        && !(first == 0x2001 && (second == 0xdb8 || second == 0))
+                }
             }
         }
     }

@@ -248,19 +248,19 @@ impl Job<'_> {
                 recording.id = %id, size_bytes = landed.bytes, path = landed.path, "archived a recording"
             ),
             Ending::Failed => {
-                tracing::error!(recording.id = %id, "gave up on a recording: {error}")
+                tracing::error!(recording.id = %id, "gave up on a recording: {error}");
             }
             Ending::Gone => {
-                tracing::error!(recording.id = %id, "a recording is gone upstream before it was archived")
+                tracing::error!(recording.id = %id, "a recording is gone upstream before it was archived");
             }
             Ending::Retry { at, .. } => tracing::warn!(
                 recording.id = %id, "a download failed and will be tried again at {}: {error}", crate::model::time::to_text(*at)
             ),
             Ending::NotReady => {
-                tracing::info!(recording.id = %id, "a recording is not completed upstream any more")
+                tracing::info!(recording.id = %id, "a recording is not completed upstream any more");
             }
             Ending::Stopped | Ending::Released { .. } => {
-                tracing::debug!(recording.id = %id, "a download was put off: {error}")
+                tracing::debug!(recording.id = %id, "a download was put off: {error}");
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::store::Claim;
 
 /// Life that is comfortably enough to start a request with; S3 checks it at the start alone.
 const ENOUGH: Duration = Duration::from_mins(1);
-/// A link's life may be asked for within these bounds: SigV4 itself ends at a week.
+/// A link's life may be asked for within these bounds: `SigV4` itself ends at a week.
 const LIFE: (u64, u64) = (60, 604_800);
 
 /// The rate downloads have had lately, in bytes a second; guides how long a link has to live.

@@ -172,7 +172,7 @@ impl Job<'_> {
         place: &Place,
     ) -> Result<PartFile, Failure> {
         let mut writer = Writer::new(part);
-        let mut pace = Pace::new(self.setup.stall_timeout);
+        let mut speed = Speed::new(self.setup.stall_timeout);
         let began = self.setup.clock.monotonic();
         let mut len = writer.len;
         let ended = loop {
@@ -193,7 +193,7 @@ impl Job<'_> {
                     "the body is longer than declared".to_owned(),
                 ));
             }
-            if pace.too_slow(size, waited) {
+            if speed.too_slow(size, waited) {
                 break Err(Failure::Passing(
                     "the media host sends too slowly".to_owned(),
                 ));
@@ -379,13 +379,13 @@ pub(super) fn disk(error: io::Error) -> Failure {
 
 /// Tells a stalled transfer from a slow one: each window has to bring some bytes. Only the time spent
 /// waiting for the network counts.
-struct Pace {
+struct Speed {
     window: Duration,
     waited: Duration,
     bytes: u64,
 }
 
-impl Pace {
+impl Speed {
     fn new(stall_timeout: Duration) -> Self {
         Self {
             window: stall_timeout * 2,

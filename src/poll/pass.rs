@@ -177,7 +177,7 @@ impl Poller {
                 }
             }
             self.store
-                .apply_sessions(&page.items, self.clock.now(), run.kind == Kind::Sweep)
+                .apply_sessions(&page.items, run.started, run.kind == Kind::Sweep)
                 .await?;
             if stop_early && order.passed(known, self.settle) {
                 break;

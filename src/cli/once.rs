@@ -1,0 +1,222 @@
+//! `once`: one pass, then downloads with their retries until nothing more can be done now.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::args::OnceArgs;
+use super::exit::Exit;
+use super::progress::Bars;
+use super::runtime::block_on;
+use super::table::{self, Column};
+use super::{human, out};
+use crate::app::{self, App};
+use crate::clock::Clock;
+use crate::config::{Config, Environment};
+use crate::cooldown::Cooldowns;
+use crate::download::{Downloader, Until};
+use crate::links::Links;
+use crate::poll::{Poller, Report};
+use crate::store::{Access, Left, PassOutcome, Store};
+
+/// Rows of what is left that are printed.
+const MOST_LEFT: u32 = 20;
+
+pub fn run(args: &OnceArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let config = Config::load(file, env)?;
+    let clock = Clock::system();
+    // Bars and log lines don't go together: on a terminal the bars show, and the end tells what failed.
+    if !std::io::stderr().is_terminal() {
+        app::init_logs(&config, &clock)?;
+    }
+    block_on(async {
+        if args.dry_run {
+            dry(args, &config, env, clock).await
+        } else {
+            real(args, &config, env, clock).await
+        }
+    })?
+}
+
+async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) -> Result<Exit> {
+    let token = app::token(config, env)?;
+    let stop = stop_on_signals();
+    let app = App::open(config, clock, stop.clone()).await?;
+    let client = app.client(config, token)?;
+    let poller = app.poller(config, client.clone(), Arc::new(|| {}));
+    app.apply_config(config, &poller).await?;
+    let setup = app.setup(config, client, Arc::new(|| {}))?;
+    let bars = Bars::show(app.board.clone());
+    let report = pass(&poller, args.sweep).await?;
+    let mut archived = 0;
+    let refused = report.outcome == PassOutcome::Refused;
+    if !refused {
+        app.compare_if_needed().await?;
+        let (_setup, setups) = watch::channel(Arc::new(setup));
+        archived = Downloader::new(setups, app.ring.clone(), stop)
+            .run(Until::Drained)
+            .await?;
+    }
+    bars.finish().await;
+    let counts = app.store.counts().await?;
+    let left = app.store.left(MOST_LEFT).await?;
+    let mut text = told(&report, args.sweep);
+    _ = writeln!(
+        text,
+        "archived {archived} recordings; the archive holds {} ({})",
+        counts.of(crate::model::State::Archived),
+        human::size(counts.archived_bytes)
+    );
+    if !left.is_empty() {
+        text.push_str("\nleft to do:\n");
+        text.push_str(&left_table(&left));
+    }
+    out::print(&text)?;
+    let exit = match report.outcome {
+        PassOutcome::Refused => Exit::CredentialsRefused,
+        PassOutcome::Complete if counts.missing > 0 => Exit::Incomplete,
+        PassOutcome::Complete => Exit::Done,
+        _ => Exit::Failure,
+    };
+    drop(poller);
+    app.close().await?;
+    Ok(exit)
+}
+
+/// A pass on a copy of the database, so that what it tells is what a real one would do.
+async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) -> Result<Exit> {
+    let token = app::token(config, env)?;
+    let directory =
+        tempfile::tempdir().context("could not make a directory for a copy of the database")?;
+    let copy = directory.path().join("archive.db");
+    if config.database.path.exists() {
+        let store = Store::open(&config.database.path, Access::Read).await?;
+        store.copy_to(&copy).await?;
+        store.close().await;
+    }
+    let store = Store::open(&copy, Access::Write).await?;
+    let cooldowns = Cooldowns::load(store.cooldowns().await?);
+    let poller = Poller {
+        client: app::client(config, token, clock.clone(), cooldowns.clone())?,
+        store: store.clone(),
+        links: Links::default(),
+        cooldowns,
+        filter: Arc::new(app::room_filter(config)),
+        settle: config.poll.settle,
+        concurrency: config.poll.concurrency,
+        clock,
+        stop: stop_on_signals(),
+        beat: Arc::new(|| {}),
+    };
+    poller.replace(None).await?;
+    let report = pass(&poller, args.sweep).await?;
+    let left = store.left(u32::MAX).await?;
+    let would: Vec<Left> = left
+        .into_iter()
+        .filter(|left| matches!(left.state.as_str(), "pending" | "damaged"))
+        .collect();
+    let bytes: u64 = would.iter().filter_map(|left| left.size_bytes).sum();
+    let mut text = told(&report, args.sweep);
+    _ = writeln!(
+        text,
+        "would download {} recordings ({})",
+        would.len(),
+        human::size(bytes)
+    );
+    if !would.is_empty() {
+        text.push('\n');
+        text.push_str(&left_table(&would));
+    }
+    out::print(&text)?;
+    drop(poller);
+    store.close().await;
+    Ok(match report.outcome {
+        PassOutcome::Refused => Exit::CredentialsRefused,
+        PassOutcome::Complete => Exit::Done,
+        _ => Exit::Failure,
+    })
+}
+
+async fn pass(poller: &Poller, sweep: bool) -> Result<Report> {
+    Ok(if sweep {
+        poller.sweep().await?
+    } else {
+        poller.poll().await?
+    })
+}
+
+fn told(report: &Report, sweep: bool) -> String {
+    let counts = &report.counts;
+    let mut text = format!(
+        "{} {}: {} sessions seen, {} listed; {} recordings seen, {} new; {} requests\n",
+        if sweep { "sweep" } else { "poll" },
+        report.outcome.as_str(),
+        counts.sessions_seen,
+        counts.sessions_listed,
+        counts.recordings_seen,
+        counts.recordings_new,
+        counts.requests
+    );
+    if let Some(error) = &report.error {
+        _ = writeln!(text, "  {}", crate::escape::line(error));
+    }
+    text
+}
+
+fn left_table(left: &[Left]) -> String {
+    let columns = [
+        Column::Left("RECORDING"),
+        Column::Left("ROOM"),
+        Column::Left("STATE"),
+        Column::Left("STARTED"),
+        Column::Right("SIZE"),
+        Column::Left("NEXT ATTEMPT"),
+        Column::Left("LAST ERROR"),
+    ];
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    table::render(
+        columns,
+        left.iter().map(|left| {
+            [
+                left.recording_id.clone(),
+                text(&left.room_name),
+                left.state.clone(),
+                text(&left.started_at),
+                left.size_bytes.map_or_else(|| "-".to_owned(), human::size),
+                text(&left.next_attempt_at),
+                text(&left.last_error),
+            ]
+        }),
+    )
+}
+
+/// Cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
+pub(super) fn stop_on_signals() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        ) else {
+            return;
+        };
+        for hard in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if hard {
+                std::process::exit(Exit::Failure as i32);
+            }
+            stopped.cancel();
+        }
+    });
+    stop
+}

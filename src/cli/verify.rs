@@ -1,0 +1,94 @@
+//! `verify`: reads archived files again.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+
+use super::args::VerifyArgs;
+use super::exit::Exit;
+use super::once::stop_on_signals;
+use super::progress::bytes_style;
+use super::runtime::block_on;
+use super::{human, out};
+use crate::clock::Clock;
+use crate::config::{Config, Environment};
+use crate::escape;
+use crate::reconcile;
+use crate::store::{Access, OpenError, Store};
+use crate::verify::{Scope, Verifier};
+
+pub fn run(args: &VerifyArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let config = Config::load(file, env)?;
+    block_on(verify(args, &config))?
+}
+
+async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
+    let path = &config.database.path;
+    if !path.exists() {
+        return Err(OpenError::Missing(path.clone()).into());
+    }
+    let store = Store::open(path, Access::Write).await?;
+    let root = reconcile::open_known(&config.archive.directory, &store).await?;
+    let scope = if args.full {
+        Scope::All
+    } else if args.ids.is_empty() {
+        Scope::Budget(config.verify.bytes_per_run.0)
+    } else {
+        Scope::These(args.ids.clone())
+    };
+    let total = store.counts().await?.archived_bytes;
+    let bar = match &scope {
+        Scope::These(_) => ProgressBar::new_spinner(),
+        Scope::All => ProgressBar::new(total),
+        Scope::Budget(budget) => ProgressBar::new(total.min(*budget)),
+    };
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    bar.set_style(bytes_style());
+    bar.set_message("verifying");
+    let moving = bar.clone();
+    let verifier = Verifier {
+        store: store.clone(),
+        root,
+        clock: Clock::system(),
+        stop: stop_on_signals(),
+        read: Arc::new(move |bytes| moving.inc(bytes)),
+    };
+    let findings = verifier.run(&scope).await?;
+    bar.finish_and_clear();
+    let stopped = verifier.stop.is_cancelled();
+    drop(verifier);
+    store.close().await;
+    let mut text = String::new();
+    for (id, path, damage) in &findings.damaged {
+        _ = writeln!(text, "{damage}: {} (recording {id})", escape::line(path));
+    }
+    for id in &findings.not_archived {
+        _ = writeln!(text, "not archived: recording {id}");
+    }
+    _ = writeln!(
+        text,
+        "verified {} files ({}), {} damaged",
+        findings.files,
+        human::size(findings.bytes),
+        findings.damaged.len()
+    );
+    if !findings.damaged.is_empty() {
+        text.push_str(
+            "damaged recordings are fetched again by the service or by 'room-archiver once'\n",
+        );
+    }
+    out::print(&text)?;
+    Ok(if !findings.damaged.is_empty() {
+        Exit::Damage
+    } else if !findings.not_archived.is_empty() || stopped {
+        Exit::Failure
+    } else {
+        Exit::Done
+    })
+}
