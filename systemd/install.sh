@@ -1,0 +1,163 @@
+#!/bin/bash
+# Installs room-archiver as a systemd service, or removes it again. Running it once more upgrades.
+#
+#   systemd/install.sh [install|uninstall] [--binary FILE] [--prefix DIR]
+#
+# --binary  the program; default: target/release/room-archiver of this source tree
+# --prefix  default /usr/local; the units are adapted to it
+# DESTDIR   (environment) stage below this directory, for packaging: no account is made, no systemd is touched
+#
+# A configuration or token that is there is never touched; removing leaves both, the account and all data.
+set -euo pipefail
+
+tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+action=install
+prefix=/usr/local
+binary=$tree/target/release/room-archiver
+root=${DESTDIR:-}
+root=${root%/}
+name=room-archiver
+
+die() {
+    echo "install.sh: $1" >&2
+    exit "${2:-1}"
+}
+
+usage() {
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        install | uninstall) action=$1 ;;
+        --binary=*) binary=${1#*=} ;;
+        --prefix=*) prefix=${1#*=} ;;
+        --binary | --prefix)
+            [ $# -ge 2 ] || die "$1 needs a value" 2
+            if [ "$1" = --binary ]; then binary=$2; else prefix=$2; fi
+            shift
+            ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+    shift
+done
+case $prefix in /*) prefix=${prefix%/} ;; *) die "--prefix must be an absolute path" 2 ;; esac
+
+# systemd looks for units, accounts and temporary files below these two prefixes, and in /etc.
+case $prefix in
+    /usr | /usr/local) units=$prefix/lib/systemd/system lib=$prefix/lib ;;
+    *) units=/etc/systemd/system lib=/etc ;;
+esac
+bin=$prefix/bin/$name
+documents=$prefix/share/doc/$name
+bash_completion=$prefix/share/bash-completion/completions/$name
+zsh_completion=$prefix/share/zsh/site-functions/_$name
+fish_completion=$prefix/share/fish/vendor_completions.d/$name.fish
+config=/etc/$name/config.toml
+
+live() { [ -z "$root" ]; }
+systemd_runs() { live && [ -d /run/systemd/system ]; }
+
+# put MODE SOURCE TARGET: replaces TARGET in one step, so that a running program is never seen half written.
+put() {
+    mkdir -p "$root$(dirname "$3")"
+    install -m "$1" "$2" "$root$3.new"
+    mv -f "$root$3.new" "$root$3"
+}
+
+# adapted SOURCE TARGET: like put, with this prefix in place of /usr/local.
+adapted() {
+    local text
+    text=$(mktemp)
+    sed "s|/usr/local/|$prefix/|g" "$1" >"$text"
+    put 0644 "$text" "$2"
+    rm -f "$text"
+}
+
+completion() {
+    local text
+    text=$(mktemp)
+    if "$binary" completions "$1" >"$text" 2>/dev/null && [ -s "$text" ]; then
+        put 0644 "$text" "$2"
+    else
+        echo "install.sh: no completions for $1: '$binary completions $1' failed" >&2
+    fi
+    rm -f "$text"
+}
+
+install_all() {
+    [ -x "$binary" ] || die "no program at '$binary': build it with 'cargo build --release', or name it with --binary"
+    ! live || [ "$(id -u)" = 0 ] || die "installing needs root; to stage into a directory set DESTDIR"
+
+    put 0755 "$binary" "$bin"
+    adapted "$tree/systemd/$name.service" "$units/$name.service"
+    adapted "$tree/systemd/$name@.service" "$units/$name@.service"
+    put 0644 "$tree/systemd/sysusers.d/$name.conf" "$lib/sysusers.d/$name.conf"
+    put 0644 "$tree/systemd/tmpfiles.d/$name.conf" "$lib/tmpfiles.d/$name.conf"
+    [ ! -e "$tree/README.md" ] || put 0644 "$tree/README.md" "$documents/README.md"
+    completion bash "$bash_completion"
+    completion zsh "$zsh_completion"
+    completion fish "$fish_completion"
+
+    local new=
+    if [ ! -e "$root$config" ] && [ ! -L "$root$config" ]; then
+        new=yes
+        install -d -m 0750 "$root/etc/$name"
+        put 0640 "$tree/config/config.toml" "$config"
+    fi
+
+    live || return 0
+    systemd-sysusers "$lib/sysusers.d/$name.conf"
+    # Also gives the configuration to the group, and makes the state directory.
+    systemd-tmpfiles --create "$lib/tmpfiles.d/$name.conf"
+    ! systemd_runs || systemctl daemon-reload
+    next_steps "$new"
+}
+
+next_steps() {
+    echo "Installed $bin."
+    [ -z "$1" ] || echo "A sample configuration is in $config: set your space and project there."
+    if [ ! -e /etc/$name/token ]; then
+        cat <<STEPS
+Store the API token, for root's eyes only (it is read from the keyboard, not echoed):
+    (umask 077; systemd-ask-password -n "API token:" > /etc/$name/token)
+STEPS
+    fi
+    if systemd_runs && systemctl --quiet is-active "$name.service"; then
+        echo "It runs with the old program until: systemctl restart $name"
+    else
+        cat <<STEPS
+Then check and start it:
+    $name config check
+    systemctl enable --now $name
+STEPS
+    fi
+    cat <<STEPS
+Whoever may query the archive joins the group (and logs in anew):
+    usermod -aG $name USER
+    sqlite3 -readonly /var/lib/$name/archive.db 'SELECT * FROM queue'
+Several projects on one machine: see the head of $units/$name@.service.
+STEPS
+}
+
+uninstall_all() {
+    ! live || [ "$(id -u)" = 0 ] || die "removing needs root"
+    if systemd_runs; then
+        systemctl --quiet disable --now "$name.service" 2>/dev/null || true
+        local unit
+        # The enabled and the loaded instances.
+        for unit in $(systemctl list-units --all --plain --no-legend "$name@*.service" | cut -d' ' -f1) \
+            $(cd /etc/systemd/system && find . -name "$name@?*.service" -type l -printf '%f\n'); do
+            systemctl --quiet disable --now "$unit" || true
+        done
+    fi
+    rm -f "$root$bin" "$root$units/$name.service" "$root$units/$name@.service" \
+        "$root$lib/sysusers.d/$name.conf" "$root$lib/tmpfiles.d/$name.conf" "$root$documents/README.md" \
+        "$root$bash_completion" "$root$zsh_completion" "$root$fish_completion"
+    rmdir "$root$documents" 2>/dev/null || true
+    ! systemd_runs || systemctl daemon-reload
+    ! live || echo "Removed. Left alone: /etc/$name, /var/lib/$name, the account and group $name."
+}
+
+"${action}_all"
