@@ -364,6 +364,7 @@ pub(super) async fn blocking(
 }
 
 /// What a failure of the file system means: full or read-only passes, everything else breaks the part.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn disk(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::StorageFull

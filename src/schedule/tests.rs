@@ -106,24 +106,12 @@ fn a_rare_schedule_keeps_its_date() {
 #[test]
 fn what_is_no_schedule_is_refused_with_the_reason() {
     let refused = |text: &str| text.parse::<Schedule>().expect_err(text).to_string();
-    assert_eq!(
-        refused("*/5 * * * *"),
-        "schedule '*/5 * * * *' has 5 fields, not six (seconds first)"
-    );
-    assert_eq!(
-        refused("@daily"),
-        "schedule '@daily' has 1 fields, not six (seconds first)"
-    );
-    assert_eq!(
-        refused(""),
-        "schedule '' has 0 fields, not six (seconds first)"
-    );
-    assert_eq!(
-        refused("0 0 0 1 1 * 2020"),
-        "schedule '0 0 0 1 1 * 2020' has 7 fields, not six (seconds first)"
-    );
-    assert!(refused("61 * * * * *").starts_with("schedule '61 * * * * *' is not valid: "));
-    assert!(refused("0 0 0 * * funday").contains("is not valid"));
+    assert!(refused("*/5 * * * *").contains("expected six fields"));
+    assert!(refused("@daily").ends_with("found 1"));
+    assert!(refused("").ends_with("found 0"));
+    assert!(refused("0 0 0 1 1 * 2020").ends_with("found 7"));
+    assert!(refused("61 * * * * *").starts_with("not a cron schedule"));
+    assert!(refused("0 0 0 * * funday").starts_with("not a cron schedule"));
 }
 
 #[test]

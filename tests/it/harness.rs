@@ -1,0 +1,213 @@
+//! What most tests stand on: a fake space, a directory with a configuration, the real program, and the
+//! same parts in this process with a clock that tests step.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::Arc;
+
+use fake_space::{Options, Space};
+use room_archiver::app::App;
+use room_archiver::clock::Clock;
+use room_archiver::config::{Config, Environment};
+use room_archiver::download::{Downloader, Until};
+use room_archiver::model::ApiToken;
+use room_archiver::poll::{Poller, Report};
+use room_archiver::store::{Access, Counts, Store};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// A fake space, and an archive of it.
+pub struct Setting {
+    pub space: Space,
+    pub directory: TempDir,
+    /// Lines added to the configuration, section headers included.
+    pub more: String,
+}
+
+impl Setting {
+    /// A space that answers on a thread of its own, so that tests may block.
+    pub fn new(options: Options) -> Self {
+        Self {
+            space: Space::start_on_own_thread(options).expect("two free ports"),
+            directory: tempfile::tempdir().expect("a directory"),
+            more: String::new(),
+        }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.directory.path().join("archive.db")
+    }
+
+    pub fn recordings(&self) -> PathBuf {
+        self.directory.path().join("recordings")
+    }
+
+    /// Writes the configuration and tells where. Retries are quick, so that no test waits for them.
+    pub fn config_file(&self) -> PathBuf {
+        let path = self.directory.path().join("config.toml");
+        // Sections in `more` come first: a later one of the same name would be an error.
+        let text = format!(
+            "{more}\n",
+            more = merge(
+                &format!(
+                    "[signalwire]\nbase_url = \"{}\"\nproject_id = \"{}\"\n\
+                     [download]\nallow_private_hosts = true\nretry_initial = \"20ms\"\n\
+                     [archive]\ndirectory = \"{}\"\nmin_free_space = \"0\"\n\
+                     [database]\npath = \"{}\"\n",
+                    self.space.api_url(),
+                    self.space.project_id(),
+                    self.recordings().display(),
+                    self.database().display(),
+                ),
+                &self.more
+            )
+        );
+        std::fs::write(&path, text).expect("a configuration");
+        path
+    }
+
+    /// The program with this configuration and the space's token.
+    pub fn command(&self) -> assert_cmd::Command {
+        let mut command = super::binary();
+        command
+            .env("ROOM_ARCHIVER_API_TOKEN", self.space.token())
+            .arg("--config")
+            .arg(self.config_file());
+        command
+    }
+
+    /// Runs the program and tells what came of it.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command().args(args).output().expect("the program")
+    }
+
+    /// The configuration as the program reads it.
+    pub fn config(&self) -> Config {
+        let none: Environment = std::iter::empty::<(String, String)>().collect();
+        Config::load(Some(&self.config_file()), &none).expect("a configuration")
+    }
+
+    /// The archive in this process, at the time that `clock` tells.
+    pub async fn open(&self, clock: &Clock) -> Archive {
+        let config = self.config();
+        let stop = CancellationToken::new();
+        let app = App::open(&config, clock.clone(), stop)
+            .await
+            .expect("an archive");
+        let token = ApiToken::new(&self.space.token());
+        let client = app.client(&config, token).expect("a client");
+        let poller = app.poller(&config, client.clone(), Arc::new(|| {}));
+        app.apply_config(&config, &poller)
+            .await
+            .expect("a database");
+        let setup = app
+            .setup(&config, client, Arc::new(|| {}))
+            .expect("a setup");
+        let (setup, setups) = watch::channel(Arc::new(setup));
+        let downloader = Downloader::new(setups, app.ring.clone(), app.stop.clone());
+        Archive {
+            app,
+            poller,
+            downloader,
+            _setup: setup,
+        }
+    }
+
+    /// The database, to be read.
+    pub async fn read(&self) -> Store {
+        Store::open(&self.database(), Access::Read)
+            .await
+            .expect("a database")
+    }
+
+    /// The one value that a query of the public views gives, as `sqlite3 -readonly` prints it.
+    pub fn sql(&self, query: &str) -> String {
+        sqlite(&self.database(), query)
+    }
+
+    /// Every file of the archive outside its hidden directories.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        collect(&self.recordings(), &mut found);
+        found.sort();
+        found
+    }
+}
+
+/// An open archive.
+pub struct Archive {
+    pub app: App,
+    pub poller: Poller,
+    pub downloader: Downloader,
+    _setup: watch::Sender<Arc<room_archiver::download::Setup>>,
+}
+
+impl Archive {
+    pub async fn poll(&self) -> Report {
+        self.poller.poll().await.expect("a database")
+    }
+
+    pub async fn sweep(&self) -> Report {
+        self.poller.sweep().await.expect("a database")
+    }
+
+    /// Downloads until nothing more can be done soon.
+    pub async fn download(&self) -> u64 {
+        self.app.compare_if_needed().await.expect("a disk");
+        self.downloader
+            .run(Until::Drained)
+            .await
+            .expect("a database")
+    }
+
+    pub async fn counts(&self) -> Counts {
+        self.app.store.counts().await.expect("a database")
+    }
+
+    pub async fn close(self) {
+        drop((self.poller, self.downloader, self._setup));
+        self.app.close().await.expect("a database");
+    }
+}
+
+/// What `sqlite3 -readonly` prints.
+pub fn sqlite(database: &Path, query: &str) -> String {
+    let output = std::process::Command::new("sqlite3")
+        .arg("-readonly")
+        .arg(database)
+        .arg(query)
+        .output()
+        .expect("sqlite3 is installed");
+    assert!(output.status.success(), "{output:?}");
+    super::text(&output.stdout).trim_end().to_owned()
+}
+
+/// Puts the lines of `more` into the sections of `base` that they belong to.
+fn merge(base: &str, more: &str) -> String {
+    let mut base: toml::Table = base.parse().expect("TOML");
+    let more: toml::Table = more.parse().expect("TOML");
+    for (section, values) in more {
+        let into = base
+            .entry(section)
+            .or_insert_with(|| toml::Table::new().into());
+        if let (Some(into), toml::Value::Table(values)) = (into.as_table_mut(), values) {
+            into.extend(values);
+        }
+    }
+    base.to_string()
+}
+
+fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if entry.path().is_dir() && !hidden {
+            collect(&entry.path(), found);
+        } else if !hidden {
+            found.push(entry.path());
+        }
+    }
+}
