@@ -4,6 +4,7 @@
 pub mod args;
 mod completions;
 mod config;
+mod doctor;
 pub mod exit;
 pub mod human;
 mod once;
@@ -54,6 +55,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
         Command::Once(args) => once::run(args, file, env),
         Command::Verify(args) => verify::run(args, file, env),
         Command::Config(args) => config::run(args, file, env),
+        Command::Doctor => doctor::run(file, env),
         Command::Completions(args) => completions::run(args),
         _ => bail!("this command is unimplemented in this build"),
     }

@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
 mod basics;
+mod doctor;
 mod harness;
 mod logs;
 mod signals;

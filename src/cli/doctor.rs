@@ -1,0 +1,192 @@
+//! `doctor`: everything that has to be right before recordings can be archived, a line a check. It
+//! changes nothing, and what fails comes with what to do.
+
+mod disk;
+
+use std::path::Path;
+
+use anyhow::Result;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::exit::Exit;
+use super::runtime::block_on;
+use super::{human, out};
+use crate::clock::Clock;
+use crate::config::{Config, Environment, Loaded};
+use crate::cooldown::Cooldowns;
+use crate::instance::Instance;
+use crate::model::ApiToken;
+use crate::schedule::Schedule;
+use crate::{app, escape, signalwire};
+
+/// A clock this far off is worth a word: the server's is known to a second.
+const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
+/// A clock this far off makes links look dead, or alive, that are not.
+const SKEW_FAILS: TimeDelta = TimeDelta::minutes(5);
+
+pub fn run(file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let loaded = Loaded::read(file, env)?;
+    let report = block_on(examine(&loaded, env, &Clock::system()))?;
+    out::print(&report.text())?;
+    Ok(report.exit)
+}
+
+async fn examine(loaded: &Loaded, env: &Environment, clock: &Clock) -> Report {
+    let config = &loaded.config;
+    let mut report = Report::default();
+    report.ok("configuration", &loaded.file.display().to_string());
+    let token = token(config, env, &mut report);
+    match token {
+        Some(token) => server(config, token, clock, &mut report).await,
+        None => report.note("credentials", "not tried without a token"),
+    }
+    disk::examine(config, &mut report).await;
+    let running = Instance::is_running(&config.database.path);
+    let text = if running { "one runs" } else { "none runs" };
+    report.ok("instance", text);
+    for (name, schedule) in [
+        ("next poll", &config.poll.schedule),
+        ("next sweep", &config.poll.sweep_schedule),
+        ("next verify", &config.verify.schedule),
+    ] {
+        report.ok(name, &next(schedule, clock.now()));
+    }
+    report
+}
+
+fn token(config: &Config, env: &Environment, report: &mut Report) -> Option<ApiToken> {
+    match config.token(env) {
+        Ok(found) if found.world_readable => {
+            let text = format!(
+                "from {}, which every user of this machine can read: chmod 0600 it",
+                found.source
+            );
+            report.note("token", &text);
+            Some(found.token)
+        }
+        Ok(found) => {
+            report.ok("token", &format!("from {}", found.source));
+            Some(found.token)
+        }
+        Err(error) => {
+            report.fail(
+                "token",
+                &format!("{:#}", anyhow::Error::from(error)),
+                "the service gets it from systemd; to run a command as the service does, see 'By hand' in the README",
+            );
+            report.exit = Exit::Usage;
+            None
+        }
+    }
+}
+
+/// Whether the API can be reached and takes the credentials, and whether the clocks agree.
+async fn server(config: &Config, token: ApiToken, clock: &Clock, report: &mut Report) {
+    let client = match app::client(config, token, clock.clone(), Cooldowns::default()) {
+        Ok(client) => client,
+        Err(error) => {
+            report.fail(
+                "credentials",
+                &format!("{error:#}"),
+                "check signalwire.ca_file and the certificates of this system",
+            );
+            return;
+        }
+    };
+    let origin = config.signalwire.origin();
+    let origin = origin.map_or_else(|_| String::new(), |url| url.origin().ascii_serialization());
+    match client.probe().await {
+        Ok(()) => report.ok("credentials", &format!("taken by {origin}")),
+        Err(error @ signalwire::Error::Credentials { .. }) => {
+            report.fail(
+                "credentials",
+                &error.to_string(),
+                "make a token with the Video scope on the dashboard's API page, store it, restart the service",
+            );
+            report.exit = Exit::CredentialsRefused;
+        }
+        Err(error) => report.fail(
+            "credentials",
+            &error.to_string(),
+            &format!("check signalwire.space, and that this machine reaches {origin}"),
+        ),
+    }
+    match client.skew() {
+        None => report.note("clock", "not compared: the server did not answer"),
+        Some(skew) if skew.abs() <= SKEW_NOTED => report.ok("clock", "agrees with the server's"),
+        Some(skew) => {
+            let side = if skew > TimeDelta::zero() {
+                "behind"
+            } else {
+                "ahead of"
+            };
+            let by = human::duration(skew.abs().to_std().unwrap_or_default());
+            let text = format!("{by} {side} the server's");
+            if skew.abs() > SKEW_FAILS {
+                report.fail(
+                    "clock",
+                    &text,
+                    "set this machine's clock, as with 'timedatectl set-ntp true'",
+                );
+            } else {
+                report.note("clock", &text);
+            }
+        }
+    }
+}
+
+fn next(schedule: &Schedule, now: DateTime<Utc>) -> String {
+    match schedule.next_after(now) {
+        Some(at) => format!(
+            "{} ({})",
+            at.format("%Y-%m-%d %H:%M:%S UTC"),
+            human::age(at, now)
+        ),
+        None => "never".to_owned(),
+    }
+}
+
+/// What was found, in the order of the checks.
+struct Report {
+    lines: Vec<String>,
+    exit: Exit,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            lines: Vec::new(),
+            exit: Exit::Done,
+        }
+    }
+}
+
+impl Report {
+    fn ok(&mut self, check: &str, text: &str) {
+        self.line("ok", check, text);
+    }
+
+    /// Worth knowing, and no reason to fail.
+    fn note(&mut self, check: &str, text: &str) {
+        self.line("note", check, text);
+    }
+
+    /// What is wrong, and what to do about it.
+    fn fail(&mut self, check: &str, text: &str, remedy: &str) {
+        self.line("FAIL", check, text);
+        self.line("", "", &format!("-> {remedy}"));
+        // Codes that say more than "something fails" stay.
+        if self.exit == Exit::Done {
+            self.exit = Exit::Failure;
+        }
+    }
+
+    fn line(&mut self, mark: &str, check: &str, text: &str) {
+        let line = format!("{mark:<4}  {check:<13}  {}\n", escape::line(text));
+        self.lines.push(line);
+    }
+
+    fn text(&self) -> String {
+        self.lines.concat()
+    }
+}

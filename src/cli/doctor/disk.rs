@@ -1,0 +1,194 @@
+//! The checks of the archive's directory, its space, and the database.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access as May;
+
+use super::Report;
+use crate::archive::root::Root;
+use crate::cli::human;
+use crate::config::Config;
+use crate::reconcile::{self, NotTheArchive};
+use crate::store::{Access, OpenError, Store};
+
+/// What `statfs` tells of NFS, CIFS and SMB, on which SQLite's write-ahead log does not work.
+const NETWORK: [i64; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
+const OWNER: &str =
+    "run this as the user of the service, or give it the directory: chown room-archiver: DIRECTORY";
+
+pub(super) async fn examine(config: &Config, report: &mut Report) {
+    let directory = &config.archive.directory;
+    let store = database(&config.database.path, report).await;
+    archive(directory, &config.database.path, store.as_ref(), report).await;
+    if let Some(store) = store {
+        store.close().await;
+    }
+    space(directory, config.archive.min_free_space.0, report);
+}
+
+async fn database(path: &Path, report: &mut Report) -> Option<Store> {
+    const NAME: &str = "database";
+    if !path.exists() {
+        let parent = existing(path);
+        if may_write(&parent) {
+            let text = format!("none yet at '{}': the first run makes it", path.display());
+            report.ok(NAME, &text);
+        } else {
+            let text = format!(
+                "can't be made: this user may not write '{}'",
+                parent.display()
+            );
+            report.fail(NAME, &text, OWNER);
+        }
+        return None;
+    }
+    if on_network(path) {
+        report.fail(
+            NAME,
+            &format!("'{}' is on a network share", path.display()),
+            "set database.path to a local disk: on a share SQLite can damage it",
+        );
+    }
+    let store = match Store::open(path, Access::Read).await {
+        Ok(store) => store,
+        // A start migrates it.
+        Err(error @ OpenError::Older(_)) => {
+            report.note(NAME, &error.to_string());
+            return None;
+        }
+        Err(error) => {
+            let remedy = match error {
+                OpenError::Io { .. } | OpenError::Sqlite { .. } => {
+                    "its readers must be in the group room-archiver; run this as the user of the service"
+                }
+                _ => "see 'Recover' in the README",
+            };
+            report.fail(NAME, &format!("{:#}", anyhow::Error::from(error)), remedy);
+            return None;
+        }
+    };
+    match store.check().await {
+        Ok(damage) if damage.is_empty() => {
+            report.ok(NAME, &format!("sound, '{}'", path.display()));
+        }
+        Ok(damage) => report.fail(
+            NAME,
+            &format!("'{}' is damaged: {}", path.display(), damage.join("; ")),
+            "stop the service and follow 'The database is lost or damaged' in the README",
+        ),
+        Err(error) => report.fail(
+            NAME,
+            &format!("{:#}", anyhow::Error::from(error)),
+            "look at the system's log for trouble with the disk",
+        ),
+    }
+    Some(store)
+}
+
+/// The directory: there, ours to write, and the one that the database tells of.
+async fn archive(directory: &Path, database: &Path, store: Option<&Store>, report: &mut Report) {
+    const NAME: &str = "archive";
+    let shown = directory.display();
+    if !directory.is_dir() {
+        let parent = existing(directory);
+        if database.exists() {
+            let error = NotTheArchive::Unmounted(directory.to_owned()).to_string();
+            report.fail(NAME, &error, "mount the disk, or correct archive.directory");
+        } else if parent.is_dir() && may_write(&parent) {
+            report.ok(
+                NAME,
+                &format!("none yet at '{shown}': the first run makes it"),
+            );
+        } else {
+            let text = format!("'{shown}' can't be made below '{}'", parent.display());
+            report.fail(NAME, &text, OWNER);
+        }
+        return;
+    }
+    if !may_write(directory) {
+        let text = format!("this user may not write '{shown}'");
+        report.fail(NAME, &text, OWNER);
+        return;
+    }
+    let partial = directory.join(".partial");
+    if partial.exists() && device(&partial) != device(directory) {
+        report.fail(
+            NAME,
+            &format!("'{}' is on another file system", partial.display()),
+            "unmount it: files are moved from there into the archive in one step",
+        );
+    }
+    let text = match store {
+        Some(store) => match reconcile::open_known(directory, store).await {
+            Ok(_) => format!("'{shown}', the one that the database tells of"),
+            Err(error) => {
+                let text = format!("{:#}", anyhow::Error::from(error));
+                report.fail(NAME, &text, "mount the disk, or correct archive.directory");
+                return;
+            }
+        },
+        None => match Root::open(directory).and_then(|root| root.marker()) {
+            Ok(None) => format!("'{shown}', to become an archive with the first run"),
+            Ok(Some(_)) if !database.exists() => {
+                let text =
+                    format!("'{shown}' is one whose database is gone: a run adopts its files");
+                report.note(NAME, &text);
+                return;
+            }
+            Ok(Some(_)) => format!("'{shown}'"),
+            Err(error) => {
+                report.fail(NAME, &format!("'{shown}': {error}"), OWNER);
+                return;
+            }
+        },
+    };
+    report.ok(NAME, &text);
+    if rustix::process::geteuid().is_root() {
+        report.note(
+            NAME,
+            "root may write everywhere; whether the service's user may was not tried",
+        );
+    }
+}
+
+fn space(directory: &Path, wanted: u64, report: &mut Report) {
+    const NAME: &str = "free space";
+    match Root::open(&existing(directory)).and_then(|root| root.free_space()) {
+        Ok(free) => {
+            let text = format!(
+                "{}; archive.min_free_space is {}",
+                human::size(free),
+                human::size(wanted)
+            );
+            if free < wanted {
+                let remedy =
+                    "make room or lower archive.min_free_space: until then downloads pause";
+                report.fail(NAME, &text, remedy);
+            } else {
+                report.ok(NAME, &text);
+            }
+        }
+        Err(error) => report.fail(NAME, &error.to_string(), OWNER),
+    }
+}
+
+/// The path itself, or the nearest directory above it that is there.
+fn existing(path: &Path) -> PathBuf {
+    let found = path.ancestors().find(|path| path.exists());
+    // Above a relative path lies the working directory, as "".
+    found.map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+/// Whether this user may make files in a directory.
+fn may_write(directory: &Path) -> bool {
+    rustix::fs::access(directory, May::READ_OK | May::WRITE_OK | May::EXEC_OK).is_ok()
+}
+
+fn on_network(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|stat| NETWORK.contains(&stat.f_type))
+}
+
+fn device(path: &Path) -> Option<u64> {
+    path.metadata().ok().map(|found| found.dev())
+}
