@@ -17,8 +17,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::escape;
 use super::metrics::Metrics;
+use crate::escape;
 
 /// How long answers may take once the process stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);

@@ -22,8 +22,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::{Layer, fmt as layers, reload};
 
-use crate::escape;
 use crate::clock::Clock;
+use crate::escape;
 
 /// What log lines look like, as configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,20 +4,10 @@ use std::fs;
 use std::io;
 use std::process::Stdio;
 
-use assert_cmd::Command;
+use crate::{binary, text};
 
 const CONFIG: &str =
     "[signalwire]\nspace = \"example\"\nproject_id = \"p-1\"\n[poll]\nsettle = \"2h\"\n";
-
-fn binary() -> Command {
-    let mut command = Command::cargo_bin("room-archiver").unwrap();
-    command.env_clear();
-    command
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
 
 #[test]
 fn config_show_tells_origins_and_hides_the_token() {

@@ -1,6 +1,7 @@
-//! Real signals reach the life of the process. Alone in its file: signals meet all of a process.
+//! Real signals reach the life of the process. In a child of its own: signals meet all of a process.
 
 use std::convert::Infallible;
+use std::process::Stdio;
 use std::time::Duration;
 
 use room_archiver::clock::Clock;
@@ -8,12 +9,21 @@ use room_archiver::lifecycle::{End, GRACE, Lifecycle, Signals, Systemd};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 
+use crate::alone;
+
 fn raise(signal: Signal) {
     kill_process(getpid(), signal).expect("one may signal oneself");
 }
 
+#[test]
+fn sighup_reloads_sigterm_stops_and_sigint_interrupts() {
+    let child = alone("signals::child_that_signals_itself", Stdio::piped());
+    assert!(child.status.success(), "{child:?}");
+}
+
 #[tokio::test]
-async fn sighup_reloads_sigterm_stops_and_sigint_interrupts() {
+#[ignore = "what the child of the test above does"]
+async fn child_that_signals_itself() {
     let lifecycle = Lifecycle::new(Clock::system(), Systemd::default());
     let stuck = std::future::pending::<Result<(), Infallible>>();
     lifecycle.spawn_critical("stuck", stuck);

@@ -1,25 +1,14 @@
 //! Logging of a whole process, stderr included: each case runs in a child of its own.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use room_archiver::clock::Clock;
 use room_archiver::telemetry::logs::{LogError, LogFormat, Logs};
 use tracing::level_filters::LevelFilter;
 
-/// Runs the ignored test below in a process of its own.
-fn child(stderr: impl Into<Stdio>) -> std::process::Output {
-    Command::new(std::env::current_exe().expect("this file"))
-        .args([
-            "--exact",
-            "child_that_logs_and_panics",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env("JOURNAL_STREAM", "1:1")
-        .stderr(stderr)
-        .output()
-        .expect("a child")
-}
+use crate::alone;
+
+const CHILD: &str = "logs::child_that_logs_and_panics";
 
 #[test]
 #[ignore = "what the children of the tests below do"]
@@ -36,12 +25,12 @@ fn child_that_logs_and_panics() {
 fn a_stderr_that_nobody_reads_stops_nothing() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    assert!(child(writer).status.success());
+    assert!(alone(CHILD, writer).status.success());
 }
 
 #[test]
 fn a_panic_is_logged_on_one_harmless_line() {
-    let output = child(Stdio::piped());
+    let output = alone(CHILD, Stdio::piped());
     assert!(output.status.success());
     let text = String::from_utf8(output.stderr).expect("text");
     let lines: Vec<_> = text.lines().collect();

@@ -1,0 +1,33 @@
+//! The integration tests, in one binary: linking is what they cost most.
+
+mod basics;
+mod logs;
+mod signals;
+
+use std::process::{Command, Output, Stdio};
+
+/// The program, with an environment of its own.
+fn binary() -> assert_cmd::Command {
+    let mut command =
+        assert_cmd::Command::cargo_bin("room-archiver").expect("the program is built");
+    command.env_clear();
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("text")
+}
+
+/// Runs an ignored test in a process of its own, for what would meet every test of this one.
+fn alone(test: &str, stderr: impl Into<Stdio>) -> Output {
+    let output = Command::new(std::env::current_exe().expect("this file"))
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("JOURNAL_STREAM", "1:1")
+        .stderr(stderr)
+        .output()
+        .expect("a child");
+    // A name that no test has would succeed too.
+    let ran = text(&output.stdout);
+    assert!(ran.contains("1 passed"), "{output:?}");
+    output
+}
