@@ -4,9 +4,15 @@
 pub mod args;
 mod completions;
 mod config;
+mod database;
 pub mod exit;
 pub mod human;
+mod list;
 pub mod out;
+mod retry;
+pub mod runtime;
+mod show;
+mod status;
 pub mod table;
 
 use std::ffi::OsString;
@@ -47,6 +53,10 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
     match &cli.command {
         Command::Config(args) => config::run(args, file, env),
         Command::Completions(args) => completions::run(args),
+        Command::Status(args) => status::run(args, file, env),
+        Command::List(args) => list::run(args, file, env),
+        Command::Show(args) => show::run(args, file, env),
+        Command::Retry(args) => retry::run(args, file, env),
         _ => bail!("this command is unimplemented in this build"),
     }
 }
