@@ -4,13 +4,18 @@
 pub mod args;
 mod completions;
 mod config;
+mod database;
 pub mod exit;
 pub mod human;
+mod list;
 mod once;
 pub mod out;
 mod progress;
+mod retry;
 mod run;
 mod runtime;
+mod show;
+mod status;
 pub mod table;
 mod verify;
 
@@ -55,6 +60,10 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
         Command::Verify(args) => verify::run(args, file, env),
         Command::Config(args) => config::run(args, file, env),
         Command::Completions(args) => completions::run(args),
+        Command::Status(args) => status::run(args, file, env),
+        Command::List(args) => list::run(args, file, env),
+        Command::Show(args) => show::run(args, file, env),
+        Command::Retry(args) => retry::run(args, file, env),
         _ => bail!("this command is unimplemented in this build"),
     }
 }
