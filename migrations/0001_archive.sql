@@ -72,7 +72,7 @@ CREATE TABLE recording (
 ) STRICT;
 CREATE INDEX recording_session ON recording (session_id, state);
 CREATE INDEX recording_state ON recording (state, archived_bytes);
-CREATE INDEX recording_started ON recording (started_at);
+CREATE INDEX recording_started ON recording (started_at, id);
 CREATE INDEX recording_due ON recording (started_at, next_attempt_at) WHERE state IN ('pending', 'damaged');
 CREATE INDEX recording_verified ON recording (verified_at) WHERE state = 'archived';
 

@@ -4,14 +4,19 @@
 pub mod args;
 mod completions;
 mod config;
+mod database;
 mod doctor;
 pub mod exit;
 pub mod human;
+mod list;
 mod once;
 pub mod out;
 mod progress;
+mod retry;
 mod run;
 mod runtime;
+mod show;
+mod status;
 pub mod table;
 mod verify;
 
@@ -19,7 +24,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Parser as _;
 
 use self::args::{Cli, Command};
@@ -57,7 +62,10 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
         Command::Config(args) => config::run(args, file, env),
         Command::Doctor => doctor::run(file, env),
         Command::Completions(args) => completions::run(args),
-        _ => bail!("this command is unimplemented in this build"),
+        Command::Status(args) => status::run(args, file, env),
+        Command::List(args) => list::run(args, file, env),
+        Command::Show(args) => show::run(args, file, env),
+        Command::Retry(args) => retry::run(args, file, env),
     }
 }
 

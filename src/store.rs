@@ -4,13 +4,16 @@
 //! transaction that begins IMMEDIATE; none is ever open across a request. Rows are private to this
 //! module: what goes in and comes out are types of `model`.
 
+mod detail;
 mod downloads;
 mod files;
 mod left;
+mod listing;
 mod meta;
 mod open;
 mod passes;
 mod recordings;
+mod retry;
 mod sessions;
 mod views;
 
@@ -18,14 +21,17 @@ use std::path::PathBuf;
 
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+pub use detail::{Attempt, Detail};
 pub use downloads::{Claim, Ending, Landed, Order, Part, Tally};
 pub use files::{Found, Verifiable};
 pub use left::Left;
+pub use listing::{Filter, Row};
 pub use open::{Access, OpenError};
 pub use passes::{Pass, PassCounts, PassKind, PassOutcome};
 pub use recordings::{Applied, Placement, Plan};
+pub use retry::Retried;
 pub use sessions::{DueSession, Horizon, NEXT_PASS};
-pub use views::{Attempt, Counts, Detail, Filter, LastPass, Row};
+pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};
 
 /// A failed read or write of the database.
 #[derive(Debug, thiserror::Error)]

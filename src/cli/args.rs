@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use globset::{GlobBuilder, GlobMatcher};
 
 use crate::config::Since;
 use crate::model::{RecordingId, State};
@@ -141,8 +142,8 @@ States:
   downloading  being downloaded now           damaged   archived, but the file is missing or altered")]
 pub struct ListArgs {
     /// Only rooms whose name matches this glob
-    #[arg(long, value_name = "GLOB")]
-    pub room: Option<String>,
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub room: Option<GlobMatcher>,
 
     /// Only recordings in these states
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
@@ -159,6 +160,14 @@ pub struct ListArgs {
 
 fn state() -> impl clap::builder::TypedValueParser<Value = State> {
     PossibleValuesParser::new(State::ALL.map(State::as_str)).try_map(|text| text.parse::<State>())
+}
+
+/// A glob on a room's name, as those of the filter: it minds case and `*` also matches `/`.
+fn glob(text: &str) -> Result<GlobMatcher, String> {
+    GlobBuilder::new(text)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| error.kind().to_string())
 }
 
 /// How rows are printed.

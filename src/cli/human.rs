@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
 
+use crate::model::time;
+
 /// A number of bytes in binary units: `1.4 GiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
@@ -40,6 +42,33 @@ pub fn age(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
         (0, _) => format!("in {}", duration(ahead)),
         _ => format!("{} ago", duration(past)),
     }
+}
+
+/// A point in time as the database writes it, to the second: `2026-11-23 20:02:27`.
+#[must_use]
+pub fn time(text: &str) -> String {
+    match time::parse(text) {
+        Some(time) => time.format("%Y-%m-%d %H:%M:%S").to_string(),
+        None => text.to_owned(),
+    }
+}
+
+/// A length in seconds as the vendor tells it; empty if it is no length.
+#[must_use]
+pub fn seconds(seconds: f64) -> String {
+    Duration::try_from_secs_f64(seconds)
+        .map(duration)
+        .unwrap_or_default()
+}
+
+/// How long something took from one time of the database to another; empty while it has no end.
+#[must_use]
+pub fn took(started: &str, ended: Option<&str>) -> String {
+    let length = || {
+        let ended = time::parse(ended?)?;
+        (ended - time::parse(started)?).to_std().ok()
+    };
+    length().map(duration).unwrap_or_default()
 }
 
 #[cfg(test)]

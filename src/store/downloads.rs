@@ -300,30 +300,6 @@ impl Store {
         tx.commit().await?;
         Ok(done.rows_affected())
     }
-
-    /// Gives recordings another chance at once: those named, or (`None`) all that failed. Returns which
-    /// of them were in a state to be retried.
-    ///
-    /// # Errors
-    /// [`Error`], if the database fails.
-    pub async fn retry(&self, ids: Option<&[RecordingId]>) -> Result<Vec<RecordingId>> {
-        let named = ids.map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
-        let named = named.as_deref().map(super::sessions::json).transpose()?;
-        let mut tx = self.write().await?;
-        let done: Vec<String> = sqlx::query_scalar(
-            "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL,
-                state = CASE WHEN damage IS NOT NULL THEN 'damaged'
-                    WHEN upstream_status = 'completed' THEN 'pending' ELSE 'waiting' END
-             WHERE CASE WHEN ?1 IS NULL THEN state = 'failed'
-                ELSE id IN (SELECT value FROM json_each(?1)) AND state IN ('pending', 'failed', 'lost', 'damaged') END
-             RETURNING id",
-        )
-        .bind(named)
-        .fetch_all(on(&mut tx))
-        .await?;
-        tx.commit().await?;
-        done.iter().map(|id| recording_id(id)).collect()
-    }
 }
 
 async fn archived(

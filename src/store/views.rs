@@ -1,12 +1,11 @@
-//! Reads for the command line, metrics and health, through the public views where they serve.
+//! How the archive stands, for the command line, metrics and health; through the public views where
+//! they serve, so that all tell the same.
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use super::{Result, Store};
-use crate::model::{RecordingId, State, time};
+use crate::model::State;
 
 /// How many recordings there are of each kind that matters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -36,74 +35,6 @@ impl Counts {
     }
 }
 
-/// Which recordings to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Rooms with exactly this name.
-    pub room: Option<String>,
-    /// In this state.
-    pub state: Option<State>,
-    /// Started at this time or later.
-    pub since: Option<DateTime<Utc>>,
-}
-
-/// One line of a listing. Times as the views have them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
-    /// The recording.
-    pub recording_id: String,
-    /// Its session.
-    pub session_id: Option<String>,
-    /// Its room.
-    pub room_name: Option<String>,
-    /// Its state.
-    pub state: String,
-    /// When it started.
-    pub started_at: Option<String>,
-    /// Its length in seconds.
-    pub duration_seconds: Option<f64>,
-    /// Bytes: of the file if archived, else as the vendor tells it.
-    pub size_bytes: Option<i64>,
-    /// The file, relative to the archive.
-    pub path: Option<String>,
-    /// Why it is not archived.
-    pub last_error: Option<String>,
-}
-
-/// Everything that is known of one recording.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Detail {
-    /// Names and values of all columns, in a readable order; absent values left out.
-    pub fields: Vec<(String, String)>,
-    /// The vendor's object.
-    pub upstream: serde_json::Value,
-    /// Every attempt.
-    pub attempts: Vec<Attempt>,
-    /// Every event about it: time, kind, text.
-    pub events: Vec<(String, String, String)>,
-}
-
-/// One row of the view `attempts`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Attempt {
-    /// Its number.
-    pub attempt: i64,
-    /// When it began.
-    pub started_at: String,
-    /// When it ended.
-    pub ended_at: Option<String>,
-    /// The byte it went on from.
-    pub from_byte: i64,
-    /// Bytes received.
-    pub bytes: i64,
-    /// The media server's last status.
-    pub http_status: Option<i64>,
-    /// How it ended.
-    pub outcome: String,
-    /// What ended it.
-    pub error: Option<String>,
-}
-
 /// The latest pass of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastPass {
@@ -111,12 +42,61 @@ pub struct LastPass {
     pub kind: String,
     /// When it began.
     pub started_at: String,
-    /// When it ended.
+    /// When it ended; absent while it runs.
     pub ended_at: Option<String>,
     /// How it ended.
     pub outcome: String,
     /// What kept it from being complete.
     pub error: Option<String>,
+    /// When the last complete pass of its kind began.
+    pub last_complete_at: Option<String>,
+}
+
+/// A recording that needs a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The recording.
+    pub recording_id: String,
+    /// Its room.
+    pub room_name: Option<String>,
+    /// Its state.
+    pub state: String,
+    /// Since when it has been so, as well as it is known.
+    pub since: String,
+    /// What is wrong, in a sentence.
+    pub reason: String,
+}
+
+/// A session that is over and not complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The session.
+    pub session_id: String,
+    /// Its room.
+    pub room_name: Option<String>,
+    /// When it ended, as well as it is known.
+    pub since: Option<String>,
+    /// Recordings the vendor listed for it.
+    pub recordings_listed: i64,
+    /// Of those, neither archived nor left out by the filter.
+    pub recordings_open: i64,
+}
+
+/// An attempt that ended with an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedAttempt {
+    /// The recording.
+    pub recording_id: String,
+    /// The attempt's number.
+    pub attempt: i64,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// The media server's last status.
+    pub http_status: Option<i64>,
+    /// How it ended.
+    pub outcome: String,
+    /// What ended it.
+    pub error: String,
 }
 
 impl Store {
@@ -160,121 +140,16 @@ impl Store {
         Ok(counts)
     }
 
-    /// Recordings in the order they started, one batch of at most `limit` after the `after`-th.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn list(&self, filter: &Filter, after: u32, limit: u32) -> Result<Vec<Row>> {
-        sqlx::query(
-            "SELECT r.id, r.session_id, s.room_name, r.state, r.started_at, r.duration_seconds,
-                coalesce(r.archived_bytes, r.size_bytes) AS size_bytes, r.path, r.last_error
-             FROM recording r LEFT JOIN session s ON s.id = r.session_id
-             WHERE (?1 IS NULL OR s.room_name = ?1) AND (?2 IS NULL OR r.state = ?2)
-               AND (?3 IS NULL OR r.started_at >= ?3)
-             ORDER BY r.started_at, r.id LIMIT ?4 OFFSET ?5",
-        )
-        .bind(&filter.room)
-        .bind(filter.state.map(State::as_str))
-        .bind(filter.since.map(time::to_text))
-        .bind(limit)
-        .bind(after)
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(Row {
-                recording_id: row.try_get("id")?,
-                session_id: row.try_get("session_id")?,
-                room_name: row.try_get("room_name")?,
-                state: row.try_get("state")?,
-                started_at: row.try_get("started_at")?,
-                duration_seconds: row.try_get("duration_seconds")?,
-                size_bytes: row.try_get("size_bytes")?,
-                path: row.try_get("path")?,
-                last_error: row.try_get("last_error")?,
-            })
-        })
-        .collect()
-    }
-
-    /// Everything about one recording.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn detail(&self, id: RecordingId) -> Result<Option<Detail>> {
-        const TEXTS: [&str; 19] = [
-            "recording_id",
-            "session_id",
-            "room_name",
-            "state",
-            "skip_reason",
-            "damage",
-            "upstream_status",
-            "started_at",
-            "finished_at",
-            "first_seen_at",
-            "completed_seen_at",
-            "upstream_changed_at",
-            "upstream_gone_at",
-            "next_attempt_at",
-            "last_error",
-            "path",
-            "sha256",
-            "archived_at",
-            "verified_at",
-        ];
-        let id = id.to_string();
-        let row = sqlx::query(
-            "SELECT r.id AS recording_id, s.room_name, r.* FROM recording r
-             LEFT JOIN session s ON s.id = r.session_id WHERE r.id = ?",
-        )
-        .bind(&id)
-        .fetch_optional(self.read())
-        .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let mut fields = Vec::new();
-        for name in TEXTS {
-            if let Some(value) = row.try_get::<Option<String>, _>(name)? {
-                fields.push((name.to_owned(), value));
-            }
-        }
-        for name in ["size_bytes", "archived_bytes", "attempts", "part_bytes"] {
-            if let Some(value) = row.try_get::<Option<i64>, _>(name)? {
-                fields.push((name.to_owned(), value.to_string()));
-            }
-        }
-        let upstream: String = row.try_get("upstream")?;
-        let attempts =
-            sqlx::query("SELECT * FROM attempts WHERE recording_id = ? ORDER BY attempt")
-                .bind(&id)
-                .fetch_all(self.read())
-                .await?
-                .iter()
-                .map(attempt)
-                .collect::<Result<_>>()?;
-        let events =
-            sqlx::query_as("SELECT at, kind, text FROM event WHERE recording_id = ? ORDER BY id")
-                .bind(&id)
-                .fetch_all(self.read())
-                .await?;
-        Ok(Some(Detail {
-            fields,
-            upstream: serde_json::from_str(&upstream).unwrap_or_default(),
-            attempts,
-            events,
-        }))
-    }
-
     /// The latest pass of every kind.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
     pub async fn last_passes(&self) -> Result<Vec<LastPass>> {
         sqlx::query(
-            "SELECT kind, started_at, ended_at, outcome, error FROM pass
-             WHERE id IN (SELECT max(id) FROM pass GROUP BY kind) ORDER BY kind",
+            "SELECT kind, started_at, ended_at, outcome, error,
+                (SELECT max(c.started_at) FROM pass c WHERE c.kind = p.kind AND c.outcome = 'complete')
+                    AS last_complete_at
+             FROM pass p WHERE id IN (SELECT max(id) FROM pass GROUP BY kind) ORDER BY kind",
         )
         .fetch_all(self.read())
         .await?
@@ -286,34 +161,91 @@ impl Store {
                 ended_at: row.try_get("ended_at")?,
                 outcome: row.try_get("outcome")?,
                 error: row.try_get("error")?,
+                last_complete_at: row.try_get("last_complete_at")?,
             })
         })
         .collect()
     }
 
-    /// Rows of `failures`, the longest known first: recording, room, reason.
+    /// Up to `limit` rows of `failures`, the longest known first.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
-    pub async fn failures(&self, limit: u32) -> Result<Vec<(String, Option<String>, String)>> {
-        Ok(sqlx::query_as(
-            "SELECT recording_id, room_name, reason FROM failures ORDER BY first_seen_at LIMIT ?",
+    pub async fn failures(&self, limit: u32) -> Result<Vec<Failure>> {
+        sqlx::query(
+            "SELECT f.recording_id, f.room_name, f.state, f.reason, coalesce(CASE f.state
+                    WHEN 'failed' THEN (SELECT ended_at FROM attempt WHERE recording_id = r.id AND number = r.attempts)
+                    WHEN 'lost' THEN r.upstream_gone_at
+                    WHEN 'damaged' THEN (SELECT max(at) FROM event WHERE recording_id = r.id AND kind = 'damage')
+                    WHEN 'pending' THEN r.no_link_since END, f.first_seen_at) AS since
+             FROM (SELECT * FROM failures ORDER BY first_seen_at, recording_id LIMIT ?) f
+             JOIN recording r ON r.id = f.recording_id ORDER BY f.first_seen_at, f.recording_id",
         )
         .bind(limit)
         .fetch_all(self.read())
-        .await?)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Failure {
+                recording_id: row.try_get("recording_id")?,
+                room_name: row.try_get("room_name")?,
+                state: row.try_get("state")?,
+                since: row.try_get("since")?,
+                reason: row.try_get("reason")?,
+            })
+        })
+        .collect()
     }
-}
 
-fn attempt(row: &SqliteRow) -> Result<Attempt> {
-    Ok(Attempt {
-        attempt: row.try_get("attempt")?,
-        started_at: row.try_get("started_at")?,
-        ended_at: row.try_get("ended_at")?,
-        from_byte: row.try_get("from_byte")?,
-        bytes: row.try_get("bytes")?,
-        http_status: row.try_get("http_status")?,
-        outcome: row.try_get("outcome")?,
-        error: row.try_get("error")?,
-    })
+    /// Up to `limit` rows of `gaps`, those that ended first before the others.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn gaps(&self, limit: u32) -> Result<Vec<Gap>> {
+        sqlx::query(
+            "SELECT g.session_id, g.room_name, coalesce(s.ended_at, s.upstream_gone_at) AS since,
+                g.recordings_listed, g.recordings_open
+             FROM gaps g JOIN session s ON s.id = g.session_id ORDER BY since, g.session_id LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(self.read())
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Gap {
+                session_id: row.try_get("session_id")?,
+                room_name: row.try_get("room_name")?,
+                since: row.try_get("since")?,
+                recordings_listed: row.try_get("recordings_listed")?,
+                recordings_open: row.try_get("recordings_open")?,
+            })
+        })
+        .collect()
+    }
+
+    /// The newest `limit` attempts that ended with an error, the newest first.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn newest_errors(&self, limit: u32) -> Result<Vec<FailedAttempt>> {
+        sqlx::query(
+            "SELECT recording_id, number AS attempt, ended_at, http_status, outcome, error FROM attempt
+             WHERE error IS NOT NULL ORDER BY id DESC LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(self.read())
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(FailedAttempt {
+                recording_id: row.try_get("recording_id")?,
+                attempt: row.try_get("attempt")?,
+                ended_at: row.try_get("ended_at")?,
+                http_status: row.try_get("http_status")?,
+                outcome: row.try_get("outcome")?,
+                error: row.try_get("error")?,
+            })
+        })
+        .collect()
+    }
 }

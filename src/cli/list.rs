@@ -1,0 +1,155 @@
+//! `list`: recordings as a table, JSON or CSV, a page at a time however many there are.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::args::{Format, ListArgs};
+use super::exit::Exit;
+use super::out::Stdout;
+use super::{database, human, out};
+use crate::config::{Environment, Since};
+use crate::escape;
+use crate::store::{Access, Filter, Row};
+
+/// Rows read at once.
+const PAGE: u32 = 2_000;
+
+/// The columns of the CSV, in the order of [`Row`]'s fields.
+const HEADER: [&str; 9] = [
+    "recording_id",
+    "session_id",
+    "room_name",
+    "state",
+    "started_at",
+    "duration_seconds",
+    "size_bytes",
+    "path",
+    "last_error",
+];
+
+pub(super) fn run(args: &ListArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let filter = Filter {
+        states: args.state.clone(),
+        since: args.since.as_ref().map(Since::at),
+    };
+    database::with(file, env, Access::Read, async |store, _| {
+        let mut printer = Printer::begin(args.format)?;
+        let mut last: Option<Row> = None;
+        loop {
+            let mut rows = store.list(&filter, last.as_ref(), PAGE).await?;
+            for row in &rows {
+                // A recording without a room counts as one whose name is empty, as in the filter.
+                let room = row.room_name.as_deref().unwrap_or_default();
+                if args.room.as_ref().is_none_or(|glob| glob.is_match(room)) {
+                    printer.row(row)?;
+                }
+            }
+            last = match rows.pop() {
+                Some(row) => Some(row),
+                None => break,
+            };
+        }
+        printer.end()?;
+        Ok(Exit::Done)
+    })
+}
+
+/// Writes rows in one of the formats.
+enum Printer {
+    Table(Stdout),
+    Json { out: Stdout, first: bool },
+    Csv(Box<csv::Writer<Stdout>>),
+}
+
+impl Printer {
+    fn begin(format: Format) -> Result<Self> {
+        let mut out = out::stdout();
+        Ok(match format {
+            Format::Table => {
+                line(
+                    &mut out,
+                    [
+                        "RECORDING",
+                        "STARTED (UTC)",
+                        "LENGTH",
+                        "SIZE",
+                        "STATE",
+                        "ROOM",
+                    ],
+                )?;
+                Self::Table(out)
+            }
+            Format::Json => {
+                out.write_all(b"[")?;
+                Self::Json { out, first: true }
+            }
+            Format::Csv => {
+                let mut csv = csv::WriterBuilder::new()
+                    .has_headers(false)
+                    .from_writer(out);
+                // By hand: without a row there would be no header.
+                csv.write_record(HEADER)?;
+                Self::Csv(Box::new(csv))
+            }
+        })
+    }
+
+    fn row(&mut self, row: &Row) -> Result<()> {
+        match self {
+            Self::Table(out) => cells(out, row)?,
+            Self::Json { out, first } => {
+                out.write_all(if *first { b"\n" } else { b",\n" })?;
+                *first = false;
+                out.write_all(&serde_json::to_vec(row)?)?;
+            }
+            Self::Csv(csv) => csv.serialize(row)?,
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<()> {
+        match self {
+            Self::Table(mut out) => out.flush()?,
+            Self::Json { mut out, first } => {
+                out.write_all(if first { b"]\n" } else { b"\n]\n" })?;
+                out.flush()?;
+            }
+            Self::Csv(mut csv) => csv.flush()?,
+        }
+        Ok(())
+    }
+}
+
+fn cells(out: &mut Stdout, row: &Row) -> Result<()> {
+    let started = row
+        .started_at
+        .as_deref()
+        .map(human::time)
+        .unwrap_or_default();
+    let length = row.duration_seconds.map(human::seconds).unwrap_or_default();
+    let size = row
+        .size_bytes
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .map(human::size)
+        .unwrap_or_default();
+    let room = escape::line(row.room_name.as_deref().unwrap_or_default());
+    line(
+        out,
+        [
+            &row.recording_id,
+            &started,
+            &length,
+            &size,
+            &row.state,
+            &room,
+        ],
+    )
+}
+
+/// A line of the table. Of fixed widths, as the rows to come are unknown: what people name comes last.
+fn line(out: &mut Stdout, [id, started, length, size, state, room]: [&str; 6]) -> Result<()> {
+    let text = format!("{id:<36}  {started:<19}  {length:>12}  {size:>10}  {state:<11}  {room}");
+    Ok(writeln!(out, "{}", text.trim_end())?)
+}

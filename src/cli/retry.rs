@@ -1,0 +1,68 @@
+//! `retry`: another chance for recordings that were given up.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::args::RetryArgs;
+use super::exit::Exit;
+use super::{database, out};
+use crate::config::Environment;
+use crate::model::State;
+use crate::store::{Access, Retried};
+
+pub(super) fn run(args: &RetryArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let mut seen = HashSet::new();
+    let ids: Vec<_> = args
+        .ids
+        .iter()
+        .copied()
+        .filter(|id| seen.insert(*id))
+        .collect();
+    let named = (!args.failed).then_some(ids.as_slice());
+    let retried = database::with(file, env, Access::Write, async |store, _| {
+        Ok(store.retry(named).await?)
+    })?;
+
+    let mut queued = String::new();
+    let mut refused = String::new();
+    for one in &retried {
+        // Writing to a String can't fail.
+        let _ = match outcome(one) {
+            Ok(text) => writeln!(queued, "{}: {text}", one.id),
+            Err(text) => writeln!(refused, "{}: {text}", one.id),
+        };
+    }
+    if retried.is_empty() {
+        queued.push_str("no recording is in the state failed\n");
+    }
+    // Nobody is left to be told when stderr is closed.
+    let _ = io::stderr().write_all(refused.as_bytes());
+    out::print(&queued)?;
+    Ok(if refused.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failure
+    })
+}
+
+/// What became of it: queued, or why not.
+fn outcome(one: &Retried) -> Result<String, &'static str> {
+    let Some(was) = one.was else {
+        return Err("not queued: no such recording is known");
+    };
+    match (was, one.now) {
+        (_, Some(State::Waiting)) => Ok(format!("was {was}; waits until it is completed upstream")),
+        (_, Some(_)) => Ok(format!("was {was}; queued")),
+        (State::Waiting, None) => Err("not queued: it is not completed upstream yet"),
+        (State::Skipped, None) => Err("not queued: the configured filter leaves it out"),
+        (State::Downloading, None) => Err("not queued: it is being downloaded now"),
+        (State::Archived, None) => {
+            Err("not queued: it is archived; 'room-archiver verify' checks its file")
+        }
+        (_, None) => Err("not queued: it changed at the same moment; look again"),
+    }
+}

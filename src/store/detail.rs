@@ -1,0 +1,131 @@
+//! Everything the database knows of one recording, for a person who looks into it.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Column as _, Row as _};
+
+use super::{Result, Store};
+use crate::model::RecordingId;
+
+/// Everything that is known of one recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detail {
+    /// The recording: columns and their values, named as in the views, absent values left out.
+    pub recording: Vec<(String, String)>,
+    /// Its session, in the same way; empty if it has none.
+    pub session: Vec<(String, String)>,
+    /// The vendor's object.
+    pub upstream: serde_json::Value,
+    /// Every attempt.
+    pub attempts: Vec<Attempt>,
+    /// Every event about it: time, kind, text.
+    pub events: Vec<(String, String, String)>,
+}
+
+/// One row of the view `attempts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number.
+    pub attempt: i64,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended; absent while it runs.
+    pub ended_at: Option<String>,
+    /// The byte it went on from.
+    pub from_byte: i64,
+    /// Bytes received.
+    pub bytes: i64,
+    /// The media server's last status.
+    pub http_status: Option<i64>,
+    /// How it ended.
+    pub outcome: String,
+    /// What ended it.
+    pub error: Option<String>,
+}
+
+impl Store {
+    /// Everything about one recording; `None`: it is unknown.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn detail(&self, id: RecordingId) -> Result<Option<Detail>> {
+        let id = id.to_string();
+        // As text, for people: SQLite knows best how its numbers are written.
+        let recording = sqlx::query(
+            "SELECT id AS recording_id, state, skip_reason, damage, last_error,
+                path, CAST(archived_bytes AS TEXT) AS archived_bytes, sha256, archived_at, verified_at,
+                upstream_status, started_at, finished_at, CAST(duration_seconds AS TEXT) AS duration_seconds,
+                CAST(size_bytes AS TEXT) AS size_bytes, format, CAST(cost_in_dollars AS TEXT) AS cost_in_dollars,
+                updated_at, first_seen_at, completed_seen_at, upstream_changed_at, upstream_gone_at, no_link_since,
+                CAST(attempts AS TEXT) AS attempts, CAST(nullif(retries, 0) AS TEXT) AS retries_in_a_row,
+                CAST(nullif(faults, 0) AS TEXT) AS wrong_content, next_attempt_at,
+                CAST(nullif(part_bytes, 0) AS TEXT) AS part_bytes, CAST(part_total AS TEXT) AS part_total_bytes
+             FROM recording WHERE id = ?",
+        )
+        .bind(&id)
+        .fetch_optional(self.read())
+        .await?;
+        let Some(recording) = recording else {
+            return Ok(None);
+        };
+        let session = sqlx::query(
+            "SELECT s.id AS session_id, s.room_name, s.status, s.start_time, s.end_time, s.first_seen_at,
+                s.listed_at, s.next_list_at, s.settled_at, s.upstream_gone_at
+             FROM session s JOIN recording r ON r.session_id = s.id WHERE r.id = ?",
+        )
+        .bind(&id)
+        .fetch_optional(self.read())
+        .await?;
+        let upstream: String = sqlx::query_scalar("SELECT upstream FROM recording WHERE id = ?")
+            .bind(&id)
+            .fetch_one(self.read())
+            .await?;
+        let attempts =
+            sqlx::query("SELECT * FROM attempts WHERE recording_id = ? ORDER BY attempt")
+                .bind(&id)
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(attempt)
+                .collect::<Result<_>>()?;
+        let events =
+            sqlx::query_as("SELECT at, kind, text FROM event WHERE recording_id = ? ORDER BY id")
+                .bind(&id)
+                .fetch_all(self.read())
+                .await?;
+        Ok(Some(Detail {
+            recording: fields(&recording)?,
+            session: session
+                .as_ref()
+                .map(fields)
+                .transpose()?
+                .unwrap_or_default(),
+            upstream: serde_json::from_str(&upstream).unwrap_or_default(),
+            attempts,
+            events,
+        }))
+    }
+}
+
+/// The columns of a row of texts that have a value.
+fn fields(row: &SqliteRow) -> Result<Vec<(String, String)>> {
+    let mut fields = Vec::new();
+    for column in row.columns() {
+        if let Some(value) = row.try_get::<Option<String>, _>(column.ordinal())? {
+            fields.push((column.name().to_owned(), value));
+        }
+    }
+    Ok(fields)
+}
+
+fn attempt(row: &SqliteRow) -> Result<Attempt> {
+    Ok(Attempt {
+        attempt: row.try_get("attempt")?,
+        started_at: row.try_get("started_at")?,
+        ended_at: row.try_get("ended_at")?,
+        from_byte: row.try_get("from_byte")?,
+        bytes: row.try_get("bytes")?,
+        http_status: row.try_get("http_status")?,
+        outcome: row.try_get("outcome")?,
+        error: row.try_get("error")?,
+    })
+}

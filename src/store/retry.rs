@@ -1,0 +1,72 @@
+//! Another chance for recordings that were given up, when a person asks for it.
+
+use std::collections::HashMap;
+
+use super::recordings::recording_id;
+use super::sessions::json;
+use super::{Error, Result, Store, on};
+use crate::model::{RecordingId, State};
+
+/// What became of one recording that was to be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    /// The recording.
+    pub id: RecordingId,
+    /// The state it was in; `None`: it is unknown.
+    pub was: Option<State>,
+    /// The state it has now; `None`: it was not in a state to be tried again, and nothing was changed.
+    pub now: Option<State>,
+}
+
+impl Store {
+    /// Gives recordings another chance at once: those named, or (`None`) all that failed.
+    ///
+    /// What was gone upstream is no longer taken to be: the next attempt asks.
+    ///
+    /// # Errors
+    /// [`Error`], if the database fails; then nothing is changed.
+    pub async fn retry(&self, ids: Option<&[RecordingId]>) -> Result<Vec<Retried>> {
+        let named = ids.map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let named = named.as_deref().map(json).transpose()?;
+        let mut tx = self.write().await?;
+        let before: Vec<(String, Option<String>)> = match &named {
+            Some(named) => {
+                sqlx::query_as(
+                    "SELECT j.value, r.state FROM json_each(?) j LEFT JOIN recording r ON r.id = j.value",
+                )
+                .bind(named)
+                .fetch_all(on(&mut tx))
+                .await?
+            }
+            None => {
+                sqlx::query_as("SELECT id, state FROM recording WHERE state = 'failed' ORDER BY started_at, id")
+                    .fetch_all(on(&mut tx))
+                    .await?
+            }
+        };
+        let ids: Vec<_> = before.iter().map(|(id, _)| id).collect();
+        let changed: Vec<(String, String)> = sqlx::query_as(
+            "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL, upstream_gone_at = NULL,
+                state = CASE WHEN damage IS NOT NULL THEN 'damaged'
+                    WHEN upstream_status = 'completed' THEN 'pending' ELSE 'waiting' END
+             WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'failed', 'lost', 'damaged')
+             RETURNING id, state",
+        )
+        .bind(json(&ids)?)
+        .fetch_all(on(&mut tx))
+        .await?;
+        tx.commit().await?;
+        let changed: HashMap<_, _> = changed.into_iter().collect();
+        let state = |text: &String| text.parse::<State>().map_err(|_| Error::Content("state"));
+        before
+            .iter()
+            .map(|(id, was)| {
+                Ok(Retried {
+                    id: recording_id(id)?,
+                    was: was.as_ref().map(state).transpose()?,
+                    now: changed.get(id).map(state).transpose()?,
+                })
+            })
+            .collect()
+    }
+}
