@@ -119,9 +119,11 @@ impl Service {
             });
         }
         let store = &app.store;
+        // The first pass runs without a ring; a sweep or a verification that was missed rings at once.
+        let now = app.clock.now();
         let last = Each {
-            poll: None,
-            sweep: store.last_complete(PassKind::Sweep).await?,
+            poll: Some(now),
+            sweep: Some(store.last_complete(PassKind::Sweep).await?.unwrap_or(now)),
             verify: Some(
                 store
                     .last_complete(PassKind::Verify)

@@ -95,7 +95,7 @@ impl Job<'_> {
             }),
             _ => {
                 if !part.is_empty() {
-                    part = blocking(part, PartFile::restart).await.map_err(disk)?;
+                    part = self.start_over(part).await?;
                 }
                 None
             }
@@ -119,7 +119,7 @@ impl Job<'_> {
             }
             Verdict::Whole { total, validator } => {
                 if !part.is_empty() {
-                    part = blocking(part, PartFile::restart).await.map_err(disk)?;
+                    part = self.start_over(part).await?;
                 }
                 tally.from_byte = 0;
                 self.claim.part = Part {
@@ -133,9 +133,7 @@ impl Job<'_> {
             Verdict::StartOver(why) => {
                 tracing::info!(recording.id = %self.claim.id, "starting over: {why}");
                 self.claim.part = Part::default();
-                return Ok(Step::Again(
-                    blocking(part, PartFile::restart).await.map_err(disk)?,
-                ));
+                return Ok(Step::Again(self.start_over(part).await?));
             }
             Verdict::FreshLink => return Ok(Step::FreshLink(part)),
             Verdict::Patience => {
@@ -160,6 +158,20 @@ impl Job<'_> {
         };
         let part = self.receive(answer, part, &body, tally, place).await?;
         Ok(Step::Done(Received { part, framed }))
+    }
+
+    /// Empties a part. Its watermark is forgotten before: a power cut must not leave one that vouches for
+    /// bytes written since.
+    async fn start_over(&mut self, part: PartFile) -> Result<PartFile, Failure> {
+        if self.claim.part.bytes > 0 {
+            self.setup
+                .store
+                .forget_part(self.claim.id)
+                .await
+                .map_err(|error| Failure::Passing(error.to_string()))?;
+        }
+        self.claim.part = Part::default();
+        blocking(part, PartFile::restart).await.map_err(disk)
     }
 
     /// Reads the body into the part. On any failure the part is made durable as far as it came.

@@ -12,7 +12,8 @@ use room_archiver::config::{Config, Environment};
 use room_archiver::download::{Downloader, Until};
 use room_archiver::model::ApiToken;
 use room_archiver::poll::{Poller, Report};
-use room_archiver::store::{Access, Counts, Store};
+use room_archiver::store::Counts;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -110,15 +111,8 @@ impl Setting {
             app,
             poller,
             downloader,
-            _setup: setup,
+            setups: setup,
         }
-    }
-
-    /// The database, to be read.
-    pub async fn read(&self) -> Store {
-        Store::open(&self.database(), Access::Read)
-            .await
-            .expect("a database")
     }
 
     /// The one value that a query of the public views gives, as `sqlite3 -readonly` prints it.
@@ -140,7 +134,7 @@ pub struct Archive {
     pub app: App,
     pub poller: Poller,
     pub downloader: Downloader,
-    _setup: watch::Sender<Arc<room_archiver::download::Setup>>,
+    setups: watch::Sender<Arc<room_archiver::download::Setup>>,
 }
 
 impl Archive {
@@ -166,9 +160,20 @@ impl Archive {
     }
 
     pub async fn close(self) {
-        drop((self.poller, self.downloader, self._setup));
+        drop((self.poller, self.downloader, self.setups));
         self.app.close().await.expect("a database");
     }
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// What `sqlite3 -readonly` prints.

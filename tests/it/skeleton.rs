@@ -2,7 +2,6 @@
 
 use fake_space::{Media, NewRecording, NewSession, Options};
 use room_archiver::clock::Clock;
-use sha2::{Digest as _, Sha256};
 
 use super::harness::Setting;
 
@@ -21,10 +20,7 @@ fn one_recording_goes_from_the_space_to_a_verified_file_and_a_row() {
     let files = setting.files();
     assert_eq!(files.len(), 1);
     let bytes = std::fs::read(&files[0]).expect("the file");
-    let sha256: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let sha256 = super::harness::sha256(&bytes);
     assert_eq!(sha256, media.sha256());
     assert_eq!(
         setting.sql("SELECT recording_id, session_id, room_name, size_bytes, sha256 FROM archive"),
