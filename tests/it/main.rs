@@ -4,6 +4,7 @@ mod basics;
 mod doctor;
 mod harness;
 mod logs;
+mod readme;
 mod signals;
 mod skeleton;
 

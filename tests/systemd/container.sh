@@ -28,8 +28,8 @@ unpack() {
     mkdir -p "$work"
     if [ ! -e "$work/$release.tar" ]; then
         mmdebstrap --quiet --variant=minbase \
-            --include=systemd,systemd-sysv,dbus,udev,procps,sqlite3,curl "$release" "$work/$release.tar.new"
-        mv "$work/$release.tar.new" "$work/$release.tar"
+            --include=systemd,systemd-sysv,dbus,udev,procps,sqlite3,curl "$release" "$work/$release.new.tar"
+        mv "$work/$release.new.tar" "$work/$release.tar"
     fi
     rm -rf --one-file-system "$root"
     mkdir "$root"
