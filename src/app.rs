@@ -122,7 +122,7 @@ impl App {
             download.allow_private_hosts,
             &authorities(config)?,
         )
-        .context("could not set up TLS")?;
+        .context("could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)")?;
         Ok(Setup {
             client,
             media,
@@ -232,7 +232,7 @@ pub fn client(
         ca: authorities(config)?,
     };
     Ok(Arc::new(
-        Client::new(options, clock, cooldowns).context("could not set up TLS")?,
+        Client::new(options, clock, cooldowns).context("could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)")?,
     ))
 }
 

@@ -18,7 +18,7 @@ use crate::telemetry::http::Health;
 use crate::telemetry::metrics::Metrics;
 
 /// How often the figures are read.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(2);
 
 /// The latest passes, as far as people are told of them.
 #[derive(Clone)]

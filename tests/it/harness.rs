@@ -120,6 +120,17 @@ impl Setting {
         sqlite(&self.database(), query)
     }
 
+    /// Waits until something holds, half a minute at the most.
+    pub fn wait(&self, mut holds: impl FnMut(&Self) -> bool) {
+        for _ in 0..1500 {
+            if holds(self) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("it did not come to hold");
+    }
+
     /// Every file of the archive outside its hidden directories.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
@@ -214,5 +225,86 @@ fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
         } else if !hidden {
             found.push(entry.path());
         }
+    }
+}
+
+/// The daemon as a child of this process, its stderr read line by line.
+pub struct Child {
+    process: std::process::Child,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStderr>>,
+    /// Every line read so far.
+    pub told: Vec<String>,
+}
+
+impl Child {
+    /// Starts `run`.
+    pub fn start(setting: &Setting, stderr: std::process::Stdio) -> Self {
+        Self::start_with(setting, stderr, &[])
+    }
+
+    /// Starts `run` with more of an environment.
+    pub fn start_with(
+        setting: &Setting,
+        stderr: std::process::Stdio,
+        env: &[(&str, &std::ffi::OsStr)],
+    ) -> Self {
+        use std::io::BufRead as _;
+        let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_room-archiver"))
+            .env_clear()
+            .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
+            .envs(env.iter().copied())
+            .arg("--config")
+            .arg(setting.config_file())
+            .arg("run")
+            .stderr(stderr)
+            .spawn()
+            .expect("the program");
+        let stderr = process.stderr.take().expect("a pipe");
+        Self {
+            process,
+            lines: std::io::BufReader::new(stderr).lines(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Waits for a line that holds `text`, and tells it.
+    pub fn line(&mut self, text: &str) -> String {
+        for line in self.lines.by_ref() {
+            let line = line.expect("text");
+            self.told.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+        panic!("it ended without a line with '{text}': {:#?}", self.told);
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(id, signal).expect("a child");
+    }
+
+    pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    pub fn kill(&mut self) {
+        self.process.kill().expect("a child");
+        self.process.wait().expect("a child");
+    }
+
+    /// Waits for its end, with all it says until then.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        for line in self.lines.by_ref() {
+            self.told.push(line.expect("text"));
+        }
+        self.process.wait().expect("a child")
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        _ = self.process.kill();
+        _ = self.process.wait();
     }
 }

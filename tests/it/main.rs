@@ -1,10 +1,13 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
 mod basics;
+mod discovery;
 mod doctor;
 mod harness;
 mod logs;
+mod readers;
 mod readme;
+mod service;
 mod signals;
 mod skeleton;
 

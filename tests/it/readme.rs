@@ -1,5 +1,7 @@
 //! The README keeps its word: its queries run, its views and keys are those of the program.
 
+use std::fmt::Write as _;
+
 use fake_space::Options;
 
 use super::harness::{Setting, sqlite};
@@ -75,7 +77,7 @@ fn every_key_of_the_configuration_is_in_the_readme_with_its_default() {
     let defaults = room_archiver::config::Config::default();
     let mut told = String::new();
     for (section, keys) in &toml::Table::try_from(&defaults).expect("TOML") {
-        told.push_str(&format!("[{section}]\n"));
+        _ = writeln!(told, "[{section}]");
         for (key, value) in keys.as_table().expect("a section") {
             let row = README
                 .lines()
@@ -83,11 +85,11 @@ fn every_key_of_the_configuration_is_in_the_readme_with_its_default() {
                 .unwrap_or_else(|| panic!("{section}.{key} is not in the README"));
             let default = row.split('`').nth(1).filter(|_| row.starts_with('`'));
             match default {
-                Some(text) if value.is_str() => told.push_str(&format!("{key} = {text:?}\n")),
-                Some(text) => told.push_str(&format!("{key} = {text}\n")),
+                Some(text) if value.is_str() => _ = writeln!(told, "{key} = {text:?}"),
+                Some(text) => _ = writeln!(told, "{key} = {text}"),
                 None => {
                     assert!(value.as_str().is_some_and(str::is_empty), "{section}.{key}");
-                    told.push_str(&format!("{key} = \"\"\n"));
+                    _ = writeln!(told, "{key} = \"\"");
                 }
             }
         }

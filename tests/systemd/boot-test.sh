@@ -89,7 +89,7 @@ start_space() {
     soon says "$unit" token || fail "the fake space '$unit' did not start"
 }
 
-says() { journal "$1" | sed -n "s/^$2 *//p" | grep .; }
+says() { journal "$1" | sed -n "s/^$2  *//p" | grep .; }
 
 # configure SPACE FILE TOKEN-FILE DIRECTORY
 configure() {

@@ -28,7 +28,7 @@ unpack() {
     mkdir -p "$work"
     if [ ! -e "$work/$release.tar" ]; then
         mmdebstrap --quiet --variant=minbase \
-            --include=systemd,systemd-sysv,dbus,udev,procps,sqlite3,curl "$release" "$work/$release.new.tar"
+            --include=systemd,systemd-sysv,dbus,udev,procps,sqlite3,curl,ca-certificates "$release" "$work/$release.new.tar"
         mv "$work/$release.new.tar" "$work/$release.tar"
     fi
     rm -rf --one-file-system "$root"
