@@ -3,6 +3,7 @@
 mod basics;
 mod discovery;
 mod doctor;
+mod downloads;
 mod harness;
 mod logs;
 mod readers;

@@ -1,6 +1,7 @@
 //! The service as a process: start, stop, resume, reload, one instance, health.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
@@ -13,7 +14,9 @@ use super::harness::{Child, Setting};
 
 fn setting() -> Setting {
     let mut setting = Setting::new(Options::default());
-    setting.more = "[poll]\nschedule = \"* * * * * *\"\n".to_owned();
+    setting
+        .more
+        .push_str("[poll]\nschedule = \"* * * * * *\"\n");
     setting
 }
 
@@ -182,9 +185,7 @@ fn refused_credentials_degrade_and_recover_by_themselves() {
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let listen = port.expect("a port");
-    setting
-        .more
-        .push_str(&format!("[telemetry]\nlisten = \"{listen}\"\n"));
+    _ = write!(setting.more, "[telemetry]\nlisten = \"{listen}\"\n");
     setting.space.archivable("lesson");
     setting.space.refuse_credentials(Some(401));
     let mut daemon = daemon(&setting);
