@@ -1,6 +1,8 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
 mod basics;
+mod database;
+mod filled;
 mod logs;
 mod signals;
 
