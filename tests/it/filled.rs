@@ -35,8 +35,8 @@ impl Filled {
     pub fn empty() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let config = format!(
-            "[signalwire]\nspace = \"example\"\nproject_id = \"p\"\n[database]\npath = {:?}\n",
-            dir.path().join("archive.db")
+            "[signalwire]\nspace = \"example\"\nproject_id = \"p\"\n[database]\npath = '{}'\n",
+            dir.path().join("archive.db").display()
         );
         std::fs::write(dir.path().join("config.toml"), config).expect("a file");
         Self { dir }
