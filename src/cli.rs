@@ -14,7 +14,7 @@ pub mod out;
 mod progress;
 mod retry;
 mod run;
-mod runtime;
+pub mod runtime;
 mod show;
 mod status;
 pub mod table;

@@ -33,11 +33,12 @@ pub(super) fn run(args: &ShowArgs, file: Option<&Path>, env: &Environment) -> Re
 
 fn describe(detail: &Detail, archive: &Path, now: DateTime<Utc>) -> serde_json::Result<String> {
     let mut text = String::from("Recording\n");
-    fields(&mut text, &detail.recording, now);
-    if let Some((_, path)) = detail.recording.iter().find(|(name, _)| name == "path") {
-        let file = archive.join(path).display().to_string();
-        field(&mut text, "file", &file);
+    let mut recording = detail.recording.clone();
+    if let Some(at) = recording.iter().position(|(name, _)| name == "path") {
+        let file = archive.join(&recording[at].1).display().to_string();
+        recording.insert(at + 1, ("file".to_owned(), file));
     }
+    fields(&mut text, &recording, now);
     if !detail.session.is_empty() {
         text.push_str("\nSession\n");
         fields(&mut text, &detail.session, now);

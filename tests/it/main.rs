@@ -1,9 +1,11 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
 mod basics;
+mod database;
 mod discovery;
 mod doctor;
 mod downloads;
+mod filled;
 mod harness;
 mod logs;
 mod readers;

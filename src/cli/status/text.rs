@@ -175,3 +175,6 @@ fn more(text: &mut String, total: u64, shown: usize, view: &str) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
