@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::marker::PhantomData;
 
+use serde_json::Value;
 use url::Url;
 
 use super::client::Client;
@@ -12,6 +13,9 @@ use super::wire::{Item, RawPage, Rejected, read_item};
 
 /// The most pages one walk follows: ten million rows at a thousand a page.
 const MOST_PAGES: usize = 10_000;
+
+/// The most pages without a row that are followed one after another.
+const MOST_EMPTY_PAGES: usize = 100;
 
 /// One page: what could be read, and what could not.
 #[derive(Debug)]
@@ -28,6 +32,9 @@ pub struct Pages<'a, T> {
     client: &'a Client,
     next: Option<Url>,
     followed: HashSet<u64>,
+    empty_in_a_row: usize,
+    /// Why there is no next page, although one was told of: for the call after the page that told it.
+    broken: Option<Error>,
     kind: PhantomData<T>,
 }
 
@@ -37,6 +44,8 @@ impl<'a, T: Item> Pages<'a, T> {
             client,
             next: Some(first),
             followed: HashSet::new(),
+            empty_in_a_row: 0,
+            broken: None,
             kind: PhantomData,
         }
     }
@@ -47,7 +56,7 @@ impl<'a, T: Item> Pages<'a, T> {
     /// [`Error`]: this page is lost, those before it are not.
     pub async fn next(&mut self) -> Result<Option<Page<T>>> {
         let Some(url) = self.next.take() else {
-            return Ok(None);
+            return self.broken.take().map_or(Ok(None), Err);
         };
         let mut hasher = DefaultHasher::new();
         url.as_str().hash(&mut hasher);
@@ -59,7 +68,7 @@ impl<'a, T: Item> Pages<'a, T> {
         if !self.followed.insert(hasher.finish()) {
             return Err(endless("the link to the next page came a second time"));
         }
-        if self.followed.len() > MOST_PAGES {
+        if self.followed.len() > MOST_PAGES || self.empty_in_a_row >= MOST_EMPTY_PAGES {
             return Err(endless("the pages do not end"));
         }
         let (page, next) = self
@@ -84,22 +93,40 @@ impl<'a, T: Item> Pages<'a, T> {
                         Err(reason) => page.rejected.push(Rejected { index, reason }),
                     }
                 }
-                Ok((page, raw.links.next))
+                Ok((page, raw.links.and_then(|links| links.next)))
             })
             .await?;
-        if let Some(next) = next.filter(|next| !next.is_empty()) {
-            let next = url.join(&next).map_err(|_| Error::Answer {
-                request: request.clone(),
-                what: "a link to the next page that is no URL".to_owned(),
-            })?;
-            if next.origin() != url.origin()
-                || !next.username().is_empty()
-                || next.password().is_some()
-            {
-                return Err(Error::ForeignNext { request });
-            }
-            self.next = Some(self.client.with_ttl(next));
+        if page.items.is_empty() && page.rejected.is_empty() {
+            self.empty_in_a_row += 1;
+        } else {
+            self.empty_in_a_row = 0;
+        }
+        match self.resolve(&url, next) {
+            Ok(next) => self.next = next,
+            Err(error) => self.broken = Some(error),
         }
         Ok(Some(page))
+    }
+
+    /// The next page's URL: on the same origin, whatever form the link has.
+    fn resolve(&self, url: &Url, next: Option<Value>) -> Result<Option<Url>> {
+        let request = url.path().to_owned();
+        let next = match next {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(next)) if next.is_empty() => return Ok(None),
+            Some(Value::String(next)) => url.join(&next).ok(),
+            Some(_) => None,
+        };
+        let mut next = next.ok_or_else(|| Error::Answer {
+            request: request.clone(),
+            what: "a link to the next page that is no URL".to_owned(),
+        })?;
+        if next.origin() != url.origin() || !next.username().is_empty() || next.password().is_some()
+        {
+            return Err(Error::ForeignNext { request });
+        }
+        // It is never sent, and would hide that a link repeats.
+        next.set_fragment(None);
+        Ok(Some(self.client.with_ttl(next)))
     }
 }
