@@ -67,8 +67,12 @@ impl Session {
                 .end_time
                 .or(self.updated_at)
                 .or(self.start_time)
-                .or(self.created_at),
-            _ => None,
+                .or(self.created_at)
+                // An end before the start is no end to reckon from.
+                .max(self.start_time),
+            SessionStatus::InProgress => None,
+            // Without a word that is understood, its end alone tells that it is over.
+            SessionStatus::Other(_) => self.end_time,
         }
     }
 }

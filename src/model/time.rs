@@ -1,7 +1,7 @@
 //! Times as the database and the views hold them: `2026-11-23T20:02:27.123Z`, UTC, milliseconds.
 //! The fixed width makes their order as text their order in time.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, DurationRound as _, SecondsFormat, TimeDelta, Utc};
 
 /// The text of a time.
 #[must_use]
@@ -9,12 +9,15 @@ pub fn to_text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Reads any RFC 3339 time; years outside 1970–9999 are refused, as their text would not sort.
+/// Reads any RFC 3339 time, to the millisecond, so that it equals what [`to_text`] keeps of it. Years
+/// outside 1970–9999 are refused, as their text would not sort.
 #[must_use]
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text.trim())
         .ok()?
-        .with_timezone(&Utc);
+        .with_timezone(&Utc)
+        .duration_trunc(TimeDelta::milliseconds(1))
+        .ok()?;
     (0..=253_402_300_799)
         .contains(&time.timestamp())
         .then_some(time)

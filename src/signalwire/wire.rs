@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use crate::model::{Listed, MediaLink, Recording, Session, SessionStatus, Upstrea
 #[derive(Deserialize)]
 pub(super) struct RawPage<'a> {
     #[serde(default)]
-    pub links: Links,
+    pub links: Option<Links>,
     #[serde(borrow)]
     pub data: Option<Vec<&'a RawValue>>,
 }
@@ -21,8 +21,9 @@ pub(super) struct RawPage<'a> {
 /// The links of a page; only `next` matters.
 #[derive(Deserialize, Default)]
 pub(super) struct Links {
+    /// A text, or absent; anything else ends the walk, but does not spoil the page.
     #[serde(default)]
-    pub next: Option<String>,
+    pub next: Option<Value>,
 }
 
 /// An item that could not be read, and why. Nothing of it is kept but its index.
@@ -60,17 +61,23 @@ pub(super) fn read_item<T: Item>(raw: &RawValue, arrival: Arrival) -> Result<T, 
 }
 
 impl Item for Session {
-    fn read(mut object: Map<String, Value>, _: Arrival) -> Result<Self, &'static str> {
+    fn read(mut object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str> {
         // A link that lives for minutes, like `uri`: it must not be kept.
         object.remove("preview_url");
+        // What ends in the future has not ended: such a session would never settle.
+        let past = |time: &DateTime<Utc>| {
+            arrival
+                .date
+                .is_none_or(|now| *time <= now + TimeDelta::days(1))
+        };
         Ok(Self {
             id: id(&object, "id").ok_or("its id is not a UUID")?,
             room_name: text(&object, "name").filter(|name| !name.is_empty()),
             status: SessionStatus::parse(text(&object, "status")),
             start_time: date(&object, "start_time"),
-            end_time: date(&object, "end_time"),
+            end_time: date(&object, "end_time").filter(past),
             created_at: date(&object, "created_at"),
-            updated_at: date(&object, "updated_at"),
+            updated_at: date(&object, "updated_at").filter(past),
             upstream: canonical(object),
         })
     }
