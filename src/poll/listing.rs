@@ -1,5 +1,6 @@
 //! Lists the recordings of the sessions that are due, and places each where it belongs.
 
+use chrono::TimeDelta;
 use futures::{StreamExt as _, stream};
 
 use super::Poller;
@@ -13,9 +14,12 @@ use crate::store::{self, DueSession, NEXT_PASS};
 /// Sessions taken from the database at a time.
 const BATCH: u32 = 200;
 /// Listings that may fail in a row before the rest is left for the next pass: the vendor is down.
-const FAILURES_IN_A_ROW: u32 = 5;
+pub(super) const FAILURES_IN_A_ROW: u32 = 5;
+/// A session whose listing failed is left alone for this long, so that it does not hold up the others
+/// at every pass.
+const PUT_OFF: TimeDelta = TimeDelta::minutes(15);
 
-/// What listing one session brought.
+/// What listing one session brought, whether or not it came to its end.
 #[derive(Debug, Default)]
 pub(super) struct Brought {
     pub sessions_listed: u64,
@@ -39,49 +43,52 @@ impl Poller {
                 return Ok(());
             };
             let running = &run.running;
+            let kind = run.kind;
             let mut listings = stream::iter(batch)
-                .map(|due| {
+                .map(async |due| {
+                    let mut brought = Brought::default();
                     let seen = running.contains(&due.id);
-                    self.list_session(due, seen, run.kind)
+                    let listed = self.list_session(&due, seen, kind, &mut brought).await;
+                    if let Err(Halt::Api(error)) = &listed
+                        && !is_final(error)
+                    {
+                        self.store.put_off(due.id, run.started + PUT_OFF).await?;
+                    }
+                    Ok((listed, brought))
                 })
                 .buffer_unordered(self.concurrency);
             let mut done = Vec::new();
             while let Some(listed) = listings.next().await {
+                let (listed, brought): (Result<(), Halt>, Brought) = listed.map_err(Halt::Store)?;
                 failed_in_a_row = if listed.is_err() {
                     failed_in_a_row + 1
                 } else {
                     0
                 };
-                let halt = matches!(
-                    listed,
-                    Err(Halt::Stopped
-                        | Halt::Store(_)
-                        | Halt::Api(
-                            signalwire::Error::Credentials { .. }
-                                | signalwire::Error::Patience { .. }
-                        ))
-                );
-                done.push(listed);
-                if halt || failed_in_a_row >= FAILURES_IN_A_ROW {
+                let last = match &listed {
+                    Ok(()) => false,
+                    Err(Halt::Api(error)) => is_final(error),
+                    Err(Halt::Stopped | Halt::Store(_)) => true,
+                };
+                done.push((listed, brought));
+                if last || failed_in_a_row >= FAILURES_IN_A_ROW {
                     break;
                 }
             }
             drop(listings);
-            let give_up = failed_in_a_row >= FAILURES_IN_A_ROW;
-            for listed in done {
+            let mut halt = None;
+            for (listed, brought) in done {
+                run.add(&brought);
                 match listed {
-                    Ok(counts) => run.add(&counts),
+                    Ok(()) => {}
                     Err(Halt::Api(error)) => run.failures.push(error),
-                    Err(halt) => return Err(halt),
+                    Err(other) => halt = Some(other),
                 }
             }
-            let spent = |error: &signalwire::Error| {
-                matches!(
-                    error,
-                    signalwire::Error::Credentials { .. } | signalwire::Error::Patience { .. }
-                )
-            };
-            if give_up || run.failures.iter().any(spent) {
+            if let Some(halt) = halt {
+                return Err(halt);
+            }
+            if failed_in_a_row >= FAILURES_IN_A_ROW || run.failures.iter().any(is_final) {
                 return Ok(());
             }
             after = Some(last);
@@ -91,25 +98,37 @@ impl Poller {
     /// Lists one session in full and decides when it is due again.
     async fn list_session(
         &self,
-        due: DueSession,
+        due: &DueSession,
         seen_running: bool,
         kind: Kind,
-    ) -> Result<Brought, Halt> {
+        counts: &mut Brought,
+    ) -> Result<(), Halt> {
         let due = if due.stub || (due.ended_at.is_none() && !seen_running) {
-            match self.describe(&due).await? {
+            match self.describe(due).await? {
                 Some(due) => due,
-                None => return Ok(Brought::default()),
+                None => return Ok(()),
             }
         } else {
-            due
+            due.clone()
         };
-        let mut counts = Brought::default();
         let mut pages = self.client.session_recordings(due.id);
-        while let Some(mut page) = self.asked(pages.next()).await? {
+        loop {
+            let mut page = match self.asked(pages.next()).await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                // Not documented for this list, yet it can mean one thing only; it is asked for to be sure.
+                Err(Halt::Api(error @ signalwire::Error::Status { status: 404, .. })) => {
+                    return match self.describe(&due).await? {
+                        Some(_) => Err(error.into()),
+                        None => Ok(()),
+                    };
+                }
+                Err(halt) => return Err(halt),
+            };
             for listed in &mut page.items {
                 listed.recording.session_id.get_or_insert(due.id);
             }
-            counts.set_aside += page.rejected.len() as u64;
+            counts.set_aside += self.note_rejected(&page).await?;
             let applied = self.apply(&page, kind).await?;
             counts.recordings_seen += page.items.len() as u64;
             counts.recordings_new += applied.new;
@@ -132,7 +151,7 @@ impl Poller {
             Listing::Settled => None,
         };
         self.store.session_listed(due.id, now, next).await?;
-        Ok(counts)
+        Ok(())
     }
 
     /// Asks for one session: one that is known from a recording alone, or that runs although the walk
@@ -233,4 +252,12 @@ impl Poller {
             }
         }
     }
+}
+
+/// No other request would fare better: refused credentials, or a host that asked for patience.
+pub(super) fn is_final(error: &signalwire::Error) -> bool {
+    matches!(
+        error,
+        signalwire::Error::Credentials { .. } | signalwire::Error::Patience { .. }
+    )
 }

@@ -66,7 +66,9 @@ impl Track {
     }
 
     fn passed(&self, known: Option<DateTime<Utc>>, overlap: Duration) -> bool {
+        // What begins with something older than is known is not the newest end of the list.
         self.newest_first
+            && self.newest >= known
             && self
                 .last
                 .zip(known)

@@ -168,7 +168,7 @@ impl Poller {
         let mut order = OrderWatch::default();
         let mut pages = self.client.room_sessions();
         while let Some(page) = self.asked(pages.next()).await? {
-            self.note_rejected(run, &page).await?;
+            run.set_aside += self.note_rejected(&page).await?;
             run.counts.sessions_seen += page.items.len() as u64;
             for session in &page.items {
                 order.see(session);
@@ -179,20 +179,16 @@ impl Poller {
             self.store
                 .apply_sessions(&page.items, run.started, run.kind == Kind::Sweep)
                 .await?;
+            let known = known.not_after(self.client.upstream_now());
             if stop_early && order.passed(known, self.settle) {
                 break;
             }
         }
-        Ok(order.horizon())
+        Ok(order.horizon().not_after(self.client.upstream_now()))
     }
 
     /// Counts and keeps what could not be read of a page.
-    pub(super) async fn note_rejected<T>(
-        &self,
-        run: &mut Run,
-        page: &Page<T>,
-    ) -> store::Result<()> {
-        run.set_aside += page.rejected.len() as u64;
+    pub(super) async fn note_rejected<T>(&self, page: &Page<T>) -> store::Result<u64> {
         for rejected in &page.rejected {
             let text = format!(
                 "item {} of a page was set aside: {}",
@@ -200,10 +196,10 @@ impl Poller {
             );
             tracing::warn!("{text}");
             self.store
-                .event(self.clock.now(), "set_aside", None, &text)
+                .event_once_a_day(self.clock.now(), "set_aside", &text)
                 .await?;
         }
-        Ok(())
+        Ok(page.rejected.len() as u64)
     }
 }
 

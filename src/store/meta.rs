@@ -1,6 +1,6 @@
 //! Small facts by name, events for a later look, and the hosts that asked for patience.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Result, Store, on};
 use crate::model::{RecordingId, time};
@@ -60,6 +60,25 @@ impl Store {
             .bind(text)
             .execute(on(&mut tx))
             .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Keeps an event unless the same was kept within a day: for what every pass meets again.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn event_once_a_day(&self, at: DateTime<Utc>, kind: &str, text: &str) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO event (at, kind, text) SELECT ?1, ?2, ?3
+             WHERE NOT EXISTS (SELECT 1 FROM event WHERE at > ?4 AND kind = ?2 AND text = ?3)",
+        )
+        .bind(time::to_text(at))
+        .bind(kind)
+        .bind(text)
+        .bind(time::to_text(at - TimeDelta::days(1)))
+        .execute(on(&mut tx))
+        .await?;
         Ok(tx.commit().await?)
     }
 

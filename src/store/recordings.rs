@@ -363,6 +363,17 @@ async fn upsert(tx: &mut Transaction<'static, Sqlite>, rows: &str, now: &str) ->
     .bind(now)
     .execute(on(tx))
     .await?;
+    // A settled session with a recording that is still to be completed is listed again.
+    sqlx::query(
+        "UPDATE session SET next_list_at = ?2, settled_at = NULL
+         WHERE next_list_at IS NULL AND upstream_gone_at IS NULL
+           AND id IN (SELECT r.session_id FROM json_each(?1) j CROSS JOIN recording r
+                ON r.id = j.value ->> 'id' WHERE r.upstream_status IS NOT 'completed')",
+    )
+    .bind(rows)
+    .bind(now)
+    .execute(on(tx))
+    .await?;
     sqlx::query(
         "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL
          WHERE id IN (SELECT value ->> 'id' FROM json_each(?) WHERE value ->> 'another_chance')",

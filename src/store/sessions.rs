@@ -36,6 +36,18 @@ pub struct Horizon {
     pub started: Option<DateTime<Utc>>,
 }
 
+impl Horizon {
+    /// The same, but not after `now`: one garbled date in the future must not stop walks early for ever.
+    #[must_use]
+    pub fn not_after(self, now: DateTime<Utc>) -> Self {
+        let cap = |time: Option<DateTime<Utc>>| time.map(|time| time.min(now));
+        Self {
+            created: cap(self.created),
+            started: cap(self.started),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct SessionRow<'a> {
     id: String,
@@ -70,7 +82,12 @@ impl Store {
                 start_time: text(session.start_time),
                 end_time: text(session.end_time),
                 created_at: text(session.created_at),
-                ended_at: text(session.ended_at()),
+                // One that is over without any time counts from when that was first seen.
+                ended_at: text(
+                    session
+                        .ended_at()
+                        .or_else(|| (session.status == SessionStatus::Completed).then_some(now)),
+                ),
                 upstream: &session.upstream,
             })
             .collect();
@@ -189,6 +206,21 @@ impl Store {
         .bind(next.map(time::to_text))
         .execute(on(&mut tx))
         .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Puts off a session whose recordings could not be listed: it must not stand before the others
+    /// at every pass.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn put_off(&self, id: SessionId, until: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE session SET next_list_at = ?2 WHERE id = ?1 AND next_list_at < ?2")
+            .bind(id.to_string())
+            .bind(time::to_text(until))
+            .execute(on(&mut tx))
+            .await?;
         Ok(tx.commit().await?)
     }
 
