@@ -1,6 +1,8 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
 mod basics;
+mod discovery;
+mod discovery_odd;
 mod harness;
 mod logs;
 mod signals;
