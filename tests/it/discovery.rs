@@ -88,7 +88,7 @@ fn texts(ids: impl IntoIterator<Item = Uuid>) -> BTreeSet<String> {
 }
 
 async fn everything_is_found(order: Order) {
-    for page_size in [1, 2, 5, 100] {
+    for page_size in [1, 3, 100] {
         let options = Options {
             order,
             ..Options::default()
@@ -132,7 +132,7 @@ async fn everything_is_found_when_the_oldest_come_first() {
 
 #[tokio::test]
 async fn everything_is_found_without_any_order() {
-    for seed in 1..=3 {
+    for seed in 1..=2 {
         everything_is_found(Order::Shuffled(seed)).await;
     }
 }
@@ -319,18 +319,26 @@ async fn a_session_is_listed_at_each_poll_for_a_quarter_of_an_hour_and_then_ever
     let stage = Stage::new(Options::default(), "").await;
     stage.ended(Duration::ZERO);
     let mut listed = Vec::new();
-    for minute in (0..=26 * 60).step_by(5) {
+    let mut minute = 0;
+    while minute < 26 * 60 {
         if stage.archive.poll().await.counts.sessions_listed == 1 {
             listed.push(minute);
         }
-        stage.pass_time(5 * MINUTE);
+        let step = if minute < 60 { 5 } else { 20 };
+        minute += step;
+        stage.pass_time(step * MINUTE);
     }
     assert_eq!(listed[..4], [0, 5, 10, 15]);
     assert!(listed.len() < 18, "{listed:?}");
-    assert!((24 * 60..=24 * 60 + 5).contains(listed.last().expect("a listing")));
+    assert!((24 * 60..=24 * 60 + 20).contains(listed.last().expect("a listing")));
     let steps: Vec<_> = listed.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let growing = &steps[..steps.len() - 1];
-    assert!(growing.is_sorted() && growing.contains(&360), "{steps:?}");
+    assert!(growing.contains(&360), "{steps:?}");
+    // A step ends at a poll, so it may be short of the last by one.
+    assert!(
+        growing.windows(2).all(|pair| pair[1] + 20 >= pair[0]),
+        "{steps:?}"
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod basics;
 mod discovery;
 mod discovery_odd;
+mod discovery_pages;
 mod harness;
 mod logs;
 mod signals;
