@@ -7,6 +7,9 @@ use chrono::{DateTime, Utc};
 use crate::model::Session;
 use crate::store::Horizon;
 
+#[cfg(test)]
+mod tests;
+
 /// Watches whether sessions come newest first, by either of the times they carry.
 #[derive(Debug)]
 pub(super) struct OrderWatch {

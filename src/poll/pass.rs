@@ -126,7 +126,7 @@ impl Poller {
             outcome
         };
         if let Some(horizon) = horizon {
-            self.store.advance_horizon(horizon).await?;
+            self.store.set_horizon(horizon).await?;
         }
         run.counts.requests = self.client.requests() - requests_before;
         let error = run.error();

@@ -7,6 +7,9 @@ use globset::GlobSet;
 
 use crate::model::{Change, Known, Recording, Room, State, UpstreamStatus};
 
+#[cfg(test)]
+mod tests;
+
 /// Which kind of pass is looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -7,6 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::model::SessionStatus;
 
+#[cfg(test)]
+mod tests;
+
 /// For how long after its end a session is listed at each poll.
 const EAGER: Duration = Duration::from_mins(15);
 /// The longest step between two listings of a session that is not settled.

@@ -297,17 +297,17 @@ impl Store {
         })
     }
 
-    /// Moves the horizon on, never back. Only a complete walk may.
+    /// Moves the horizon. Only a complete walk may; it may move it back too, when the newest session is
+    /// gone: a walk only stops early where the list begins at the horizon or beyond.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
-    pub async fn advance_horizon(&self, to: Horizon) -> Result<()> {
-        let now = self.horizon().await?;
-        if let Some(to) = to.created.max(now.created) {
+    pub async fn set_horizon(&self, to: Horizon) -> Result<()> {
+        if let Some(to) = to.created {
             self.set_fact("sessions_known_until_created", Some(&time::to_text(to)))
                 .await?;
         }
-        if let Some(to) = to.started.max(now.started) {
+        if let Some(to) = to.started {
             self.set_fact("sessions_known_until_started", Some(&time::to_text(to)))
                 .await?;
         }

@@ -1,315 +1,415 @@
-//! Discovery: nothing is missed, whatever the order of the lists, and a quiet poll is cheap.
+//! Discovery: nothing is missed, whatever the order and the timing, and quiet polls are cheap.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use fake_space::{
-    Action, Media, NewRecording, NewSession, NextLinks, Options, Order, Patch, Rule, Seen, Space,
-};
+use fake_space::{Action, BulkSpec, NewRecording, NewSession, Options, Order, Rule, Space};
 use room_archiver::clock::Clock;
+use room_archiver::model::State;
 use room_archiver::store::PassOutcome;
 use uuid::Uuid;
 
-use super::harness::Setting;
+use super::harness::{Archive, Setting};
 
-/// Sessions that ended long ago, an hour apart, each with one recording.
-fn settled(space: &Space, count: i32) {
-    for age in 1..=count {
-        session(space, TimeDelta::hours(48 + i64::from(age)));
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A space, its archive in this process, and the clock of both.
+pub struct Stage {
+    pub setting: Setting,
+    pub clock: Clock,
+    pub archive: Archive,
+}
+
+impl Stage {
+    pub async fn new(options: Options, more: &str) -> Self {
+        let mut setting = Setting::new(options);
+        more.clone_into(&mut setting.more);
+        Self::open(setting).await
+    }
+
+    pub async fn open(setting: Setting) -> Self {
+        let clock = Clock::manual(setting.space.now());
+        let archive = setting.open(&clock).await;
+        Self {
+            setting,
+            clock,
+            archive,
+        }
+    }
+
+    pub fn space(&self) -> &Space {
+        &self.setting.space
+    }
+
+    pub fn pass_time(&self, time: Duration) {
+        self.space().advance(time);
+        self.clock.advance(time);
+    }
+
+    /// The ids of all recordings in the database.
+    pub fn known(&self) -> BTreeSet<String> {
+        let ids = self.setting.sql("SELECT id FROM recording");
+        ids.lines().map(str::to_owned).collect()
+    }
+
+    pub fn state(&self, recording: Uuid) -> String {
+        self.setting.sql(&format!(
+            "SELECT state FROM recording WHERE id = '{recording}'"
+        ))
+    }
+
+    /// Polls, and tells how many requests came of it.
+    pub async fn poll_requests(&self) -> u64 {
+        self.space().clear_journal();
+        let report = self.archive.poll().await;
+        assert_eq!(report.error, None);
+        let requests = self.space().counters().api_requests;
+        assert_eq!(report.counts.requests, requests);
+        requests
+    }
+
+    /// A session that ended so long ago and lasted an hour.
+    pub fn ended(&self, ago: Duration) -> Uuid {
+        let end = self.space().now() - TimeDelta::from_std(ago).expect("a time");
+        self.space()
+            .add_session(NewSession::completed("lesson").at(end - TimeDelta::hours(1), Some(end)))
+    }
+
+    pub fn recording(&self, session: Uuid, status: &str) -> Uuid {
+        self.space()
+            .add_recording(session, NewRecording::default().status(status))
     }
 }
 
-fn session(space: &Space, age: TimeDelta) -> (Uuid, Uuid) {
-    let start = space.now() - age;
-    let session = NewSession::completed("lesson").at(start, Some(start + TimeDelta::minutes(30)));
-    let session = space.add_session(session);
-    let media = Media::fixture("three-seconds");
-    (
-        session,
-        space.add_recording(session, NewRecording::completed(media)),
-    )
+fn texts(ids: impl IntoIterator<Item = Uuid>) -> BTreeSet<String> {
+    ids.into_iter().map(|id| id.to_string()).collect()
 }
 
-fn clock(setting: &Setting) -> Clock {
-    Clock::manual(setting.space.now())
-}
-
-fn listings(seen: &[Seen]) -> usize {
-    seen.iter()
-        .filter(|seen| seen.path.ends_with("/recordings"))
-        .count()
-}
-
-#[tokio::test]
-async fn every_recording_is_found_in_any_order_and_any_form_of_links() {
-    for (order, next_links) in [
-        (Order::NewestFirst, NextLinks::Absolute),
-        (Order::OldestFirst, NextLinks::Relative),
-        (Order::Shuffled(7), NextLinks::Absolute),
-        (Order::Shuffled(8), NextLinks::Relative),
-    ] {
-        let setting = Setting::new(Options {
+async fn everything_is_found(order: Order) {
+    for page_size in [1, 3, 100] {
+        let options = Options {
             order,
-            next_links,
-            page_size_cap: 3,
             ..Options::default()
-        });
-        settled(&setting.space, 10);
-        let archive = setting.open(&clock(&setting)).await;
-        let report = archive.poll().await;
-        assert_eq!(
-            (report.outcome, report.counts.recordings_new),
-            (PassOutcome::Complete, 10)
-        );
-        // Late ones, among the oldest and the newest.
-        session(&setting.space, TimeDelta::hours(3));
-        session(&setting.space, TimeDelta::hours(90));
-        archive.poll().await;
-        archive.sweep().await;
-        assert_eq!(
-            archive
-                .counts()
-                .await
-                .of(room_archiver::model::State::Pending),
-            12,
-            "{order:?}"
-        );
-        assert_eq!(archive.sweep().await.counts.recordings_new, 0);
-        archive.close().await;
+        };
+        let more = format!("[signalwire]\npage_size = {page_size}\n");
+        let stage = Stage::new(options, &more).await;
+        let mut all = Vec::new();
+        for days in [0, 1, 2, 3, 5, 8, 13] {
+            let session = stage.ended(HOUR * 24 * days);
+            for _ in 0..days % 3 {
+                all.push(stage.recording(session, "completed"));
+            }
+        }
+        let first = stage.archive.poll().await;
+        assert_eq!(first.outcome, PassOutcome::Complete);
+        assert_eq!(stage.known(), texts(all.clone()), "pages of {page_size}");
+
+        stage.pass_time(5 * MINUTE);
+        for room in ["one", "two", "three"] {
+            all.push(stage.space().archivable(room).1);
+        }
+        // An early stop at a chance order is mended by the sweep; the honest orders need none.
+        if matches!(order, Order::Shuffled(_)) {
+            stage.archive.sweep().await;
+        } else {
+            stage.archive.poll().await;
+        }
+        assert_eq!(stage.known(), texts(all), "pages of {page_size}");
     }
 }
 
 #[tokio::test]
-async fn a_quiet_poll_of_newest_first_lists_asks_once_and_of_others_walks_on() {
-    let setting = Setting::new(Options {
-        page_size_cap: 5,
-        ..Options::default()
-    });
-    settled(&setting.space, 50);
-    let archive = setting.open(&clock(&setting)).await;
-    // Settled by the sweep, without being listed one by one.
-    let sweep = archive.sweep().await;
-    assert_eq!(sweep.counts.requests, 20);
-    assert_eq!(listings(&setting.space.journal()), 0);
-    // One that ends the walk must be older than what is settled.
-    session(&setting.space, TimeDelta::hours(1));
-    archive.poll().await;
-    setting.space.clear_journal();
-    let quiet = archive.poll().await;
-    assert!(quiet.counts.requests <= 6, "{quiet:?}");
-    let newest_first = quiet.counts.sessions_seen;
-    setting.space.set_order(Order::OldestFirst);
-    let walked = archive.poll().await;
-    assert_eq!((newest_first < 51, walked.counts.sessions_seen), (true, 51));
-    archive.close().await;
+async fn everything_is_found_when_the_newest_come_first() {
+    everything_is_found(Order::NewestFirst).await;
 }
 
 #[tokio::test]
-async fn late_and_slow_recordings_of_long_sessions_are_found() {
-    let setting = Setting::new(Options::default());
-    let start = setting.space.now() - TimeDelta::hours(3);
-    let running = setting
-        .space
-        .add_session(NewSession::running("hearing").at(start, None));
-    let clock = clock(&setting);
-    let archive = setting.open(&clock).await;
-    archive.poll().await;
-    let step = |hours: u64| {
-        setting.space.advance(Duration::from_hours(hours));
-        clock.advance(Duration::from_hours(hours));
-    };
-    step(5);
-    let media = Media::fixture("one-second-faststart");
-    let new = || NewRecording::completed(media.clone()).status("recording");
-    let slow = setting.space.add_recording(running, new());
-    assert_eq!(archive.poll().await.counts.recordings_new, 1);
-    setting.space.end_session(running);
-    archive.poll().await;
-    step(20);
-    // A second one, hours after the end; the first takes days.
-    let late = setting
-        .space
-        .add_recording(running, NewRecording::completed(media.clone()));
-    assert_eq!(archive.poll().await.counts.recordings_new, 1);
-    setting.space.set_status(slow, "processing");
-    for _ in 0..12 {
-        step(6);
-        archive.poll().await;
+async fn everything_is_found_when_the_oldest_come_first() {
+    everything_is_found(Order::OldestFirst).await;
+}
+
+#[tokio::test]
+async fn everything_is_found_without_any_order() {
+    for seed in 1..=2 {
+        everything_is_found(Order::Shuffled(seed)).await;
     }
-    setting.space.complete(slow);
-    step(6);
-    archive.poll().await;
-    assert_eq!(archive.download().await, 2);
-    step(30);
-    archive.poll().await;
-    archive.close().await;
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "2", "{late}");
-    assert_eq!(
-        setting.sql("SELECT complete, settled_at IS NOT NULL FROM sessions"),
-        "1|1"
+}
+
+#[tokio::test]
+async fn what_a_shift_passed_over_is_found_by_the_next_poll_or_the_sweep() {
+    // The gap between sessions decides who finds it: the overlap of a poll, or the sweep.
+    for (gap, sweep) in [(HOUR, false), (HOUR * 24 * 10, true)] {
+        let stage = Stage::new(Options::default(), "[signalwire]\npage_size = 2\n").await;
+        let sessions: Vec<Uuid> = (0..6).map(|n| stage.ended(gap * n)).collect();
+        let recordings: Vec<Uuid> = sessions
+            .iter()
+            .map(|session| stage.recording(*session, "completed"))
+            .collect();
+        let gone = sessions[3];
+        stage.space().inject(
+            Rule::sessions(Action::after(move |space| {
+                space.delete_session(gone);
+            }))
+            .page(1)
+            .once(),
+        );
+        stage.archive.poll().await;
+        let passed_over = recordings[4].to_string();
+        assert!(!stage.known().contains(&passed_over), "the rows shifted");
+        stage.pass_time(5 * MINUTE);
+        stage.archive.poll().await;
+        assert_eq!(stage.known().contains(&passed_over), !sweep);
+        stage.archive.sweep().await;
+        assert!(stage.known().contains(&passed_over));
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_come_while_one_pages_are_found() {
+    let stage = Stage::new(Options::default(), "[signalwire]\npage_size = 2\n").await;
+    for hours in 1..6 {
+        stage.ended(HOUR * hours);
+    }
+    stage.space().inject(
+        Rule::sessions(Action::after(|space| {
+            space.archivable("late");
+        }))
+        .page(1)
+        .once(),
     );
-    assert_eq!(setting.sql("SELECT count(*) FROM gaps"), "0");
+    stage.archive.poll().await;
+    assert_eq!(stage.known().len(), 0);
+    stage.pass_time(5 * MINUTE);
+    stage.archive.poll().await;
+    assert_eq!(stage.known().len(), 1);
 }
 
 #[tokio::test]
-async fn rows_that_shift_between_pages_are_found_by_the_next_pass() {
-    let setting = Setting::new(Options {
-        page_size_cap: 3,
-        ..Options::default()
-    });
-    settled(&setting.space, 9);
-    let (first, _) = session(&setting.space, TimeDelta::hours(2));
-    let delete = Action::after(move |space| {
-        space.delete_session(first);
-    });
-    setting.space.inject(Rule::sessions(delete).page(0).once());
-    let archive = setting.open(&clock(&setting)).await;
-    archive.poll().await;
-    archive.sweep().await;
-    archive.close().await;
-    let listed = setting.sql("SELECT count(*) FROM sessions WHERE recordings_listed = 1");
-    assert!(listed == "9" || listed == "10", "{listed}");
+async fn a_recording_that_appears_any_time_before_settling_is_found() {
+    for hours in [0, 1, 7, 23] {
+        let stage = Stage::new(Options::default(), "").await;
+        let session = stage.ended(Duration::ZERO);
+        stage.archive.poll().await;
+        stage.pass_time(HOUR * hours);
+        let late = stage.recording(session, "completed");
+        for _ in hours..=24 {
+            stage.pass_time(HOUR);
+            stage.archive.poll().await;
+        }
+        assert_eq!(stage.state(late), "pending", "after {hours} hours");
+        let settled = stage
+            .setting
+            .sql("SELECT settled_at IS NOT NULL FROM sessions");
+        assert_eq!(settled, "1");
+    }
 }
 
 #[tokio::test]
-async fn a_foreign_next_link_is_refused_and_gets_no_credentials() {
-    let setting = Setting::new(Options {
-        page_size_cap: 2,
-        ..Options::default()
-    });
-    let other = Space::start(Options::default()).await.expect("a space");
-    settled(&setting.space, 5);
-    let foreign = format!("{}/api/video/room_sessions?page_number=1", other.api_url());
-    setting.space.inject(Rule::sessions(Action::next(foreign)));
-    let archive = setting.open(&clock(&setting)).await;
-    let report = archive.poll().await;
+async fn a_recording_that_is_processed_for_days_is_looked_at_until_it_is_completed() {
+    let stage = Stage::new(Options::default(), "").await;
+    let session = stage.ended(Duration::ZERO);
+    let slow = stage.recording(session, "processing");
+    let quick = stage.recording(session, "completed");
+    for _ in 0..16 {
+        stage.archive.poll().await;
+        stage.pass_time(6 * HOUR);
+    }
+    assert_eq!(stage.state(slow), "waiting");
+    assert_eq!(stage.state(quick), "pending");
+    stage.space().complete(slow);
+    stage.archive.poll().await;
+    assert_eq!(stage.state(slow), "pending");
+    stage.pass_time(5 * MINUTE);
+    assert_eq!(stage.poll_requests().await, 1, "it is settled now");
+}
+
+#[tokio::test]
+async fn a_session_that_runs_beyond_the_early_stop_is_listed_at_each_poll() {
+    let stage = Stage::new(Options::default(), "[signalwire]\npage_size = 5\n").await;
+    let now = stage.space().now();
+    let long = stage
+        .space()
+        .add_session(NewSession::running("long").at(now - TimeDelta::days(10), None));
+    let first = stage.recording(long, "completed");
+    for hours in 0..10 {
+        stage.ended(HOUR * 12 * hours);
+    }
+    stage.archive.poll().await;
+    assert_eq!(stage.state(first), "pending");
+    stage.pass_time(5 * MINUTE);
+    let second = stage.recording(long, "recording");
+    stage.archive.poll().await;
+    assert_eq!(stage.state(second), "waiting");
+    stage.pass_time(5 * MINUTE);
+    stage.space().end_session(long);
+    stage.space().complete(second);
+    stage.archive.poll().await;
+    assert_eq!(stage.state(second), "pending");
+    let status = format!("SELECT status FROM sessions WHERE session_id = '{long}'");
+    assert_eq!(stage.setting.sql(&status), "completed");
+}
+
+/// Two hundred settled sessions, an hour apart.
+fn settled(stage: &Stage) -> BulkSpec {
+    BulkSpec {
+        step: HOUR,
+        ..BulkSpec::new(200, 1, stage.space().now() - TimeDelta::days(60))
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_settles_without_listing_and_quiet_polls_cost_one_request() {
+    let stage = Stage::new(Options::default(), "[signalwire]\npage_size = 50\n").await;
+    stage.space().add_bulk(settled(&stage));
+    let sweep = stage.archive.sweep().await;
+    assert_eq!(sweep.counts.requests, 4 + 4);
+    assert_eq!(sweep.counts.sessions_listed, 0);
+    assert_eq!(sweep.counts.recordings_new, 200);
+    stage.pass_time(5 * MINUTE);
+    assert_eq!(stage.poll_requests().await, 1);
+
+    // A chance of the order is no reason to stop.
+    for order in [Order::OldestFirst, Order::Shuffled(7)] {
+        stage.space().set_order(order);
+        stage.pass_time(5 * MINUTE);
+        assert_eq!(stage.poll_requests().await, 4);
+    }
+    stage.space().set_order(Order::NewestFirst);
+    let (session, _) = stage.space().archivable("new");
+    stage.pass_time(5 * MINUTE);
+    assert_eq!(stage.poll_requests().await, 2, "{session} is listed");
+
+    // Once the newest is gone, one walk to the end finds the horizon again.
+    stage.space().end_session(session);
+    stage.archive.sweep().await;
+    stage.space().delete_session(session);
+    stage.pass_time(25 * HOUR);
+    stage.archive.sweep().await;
+    assert_eq!(stage.poll_requests().await, 1);
+}
+
+#[tokio::test]
+async fn a_walk_that_was_cut_short_keeps_its_pages_and_moves_no_horizon() {
+    let stage = Stage::new(Options::default(), "[signalwire]\npage_size = 2\n").await;
+    for hours in 0..6 {
+        let session = stage.ended(HOUR * hours);
+        stage.recording(session, "completed");
+    }
+    let rule = stage
+        .space()
+        .inject(Rule::sessions(Action::error(500)).page(1));
+    let report = stage.archive.poll().await;
     assert_eq!(report.outcome, PassOutcome::Incomplete);
-    assert_eq!(report.counts.recordings_new, 2, "what came before stays");
-    assert!(other.journal().is_empty());
-    setting.space.clear_faults();
-    assert_eq!(
-        archive.poll().await.counts.recordings_new,
-        3,
-        "an incomplete walk moves no horizon"
-    );
-    archive.close().await;
-}
-
-#[tokio::test]
-async fn a_repeated_next_link_ends_the_pass_as_incomplete() {
-    let setting = Setting::new(Options {
-        page_size_cap: 2,
-        ..Options::default()
-    });
-    settled(&setting.space, 5);
-    setting.space.inject(Rule::sessions(Action::repeat_next()));
-    let archive = setting.open(&clock(&setting)).await;
-    assert_eq!(archive.poll().await.outcome, PassOutcome::Incomplete);
-    archive.close().await;
-}
-
-#[tokio::test]
-async fn one_bad_item_spoils_no_other_and_odd_fields_no_recording() {
-    let setting = Setting::new(Options::default());
-    settled(&setting.space, 4);
-    let (session, odd) = session(&setting.space, TimeDelta::hours(50));
-    setting
-        .space
-        .patch(odd, Patch::set("started_at", "yesterday"));
-    setting.space.patch(odd, Patch::set("duration", "long"));
-    setting.space.patch(odd, Patch::set("size_in_bytes", -1));
-    setting.space.patch(odd, Patch::set("surprise", true));
-    setting.space.patch(odd, Patch::remove("cost_in_dollars"));
-    let (_, nameless) = self::session(&setting.space, TimeDelta::hours(51));
-    setting
-        .space
-        .patch(nameless, Patch::set("id", "../../etc/passwd"));
-    let archive = setting.open(&clock(&setting)).await;
-    let report = archive.poll().await;
+    assert_eq!(report.counts.recordings_new, 2);
+    assert_eq!(stage.space().fired(rule), 3, "it was tried again");
+    let horizon = stage.archive.app.store.horizon().await.expect("a database");
+    assert_eq!(horizon, room_archiver::store::Horizon::default());
+    stage.space().clear_faults();
+    let report = stage.archive.poll().await;
     assert_eq!(
         (report.outcome, report.counts.recordings_new),
-        (PassOutcome::Complete, 5)
+        (PassOutcome::Complete, 4)
     );
+}
+
+#[tokio::test]
+async fn a_session_is_listed_at_each_poll_for_a_quarter_of_an_hour_and_then_ever_less_often() {
+    let stage = Stage::new(Options::default(), "").await;
+    stage.ended(Duration::ZERO);
+    let mut listed = Vec::new();
+    let mut minute = 0;
+    while minute < 26 * 60 {
+        if stage.archive.poll().await.counts.sessions_listed == 1 {
+            listed.push(minute);
+        }
+        let step = if minute < 60 { 5 } else { 20 };
+        minute += step;
+        stage.pass_time(step * MINUTE);
+    }
+    assert_eq!(listed[..4], [0, 5, 10, 15]);
+    assert!(listed.len() < 18, "{listed:?}");
+    assert!((24 * 60..=24 * 60 + 20).contains(listed.last().expect("a listing")));
+    let steps: Vec<_> = listed.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let growing = &steps[..steps.len() - 1];
+    assert!(growing.contains(&360), "{steps:?}");
+    // A step ends at a poll, so it may be short of the last by one.
     assert!(
-        report
-            .error
-            .is_some_and(|error| error.contains("set aside"))
-    );
-    assert_eq!(archive.download().await, 5);
-    archive.close().await;
-    assert_eq!(
-        setting.sql(&format!(
-            "SELECT count(*) FROM archive WHERE session_id = '{session}'"
-        )),
-        "1"
-    );
-    assert_eq!(
-        setting.sql("SELECT count(*) FROM events WHERE kind = 'set_aside'"),
-        "1"
+        growing.windows(2).all(|pair| pair[1] + 20 >= pair[0]),
+        "{steps:?}"
     );
 }
 
 #[tokio::test]
-async fn the_vendors_object_is_kept_whole_but_for_its_link() {
-    let setting = Setting::new(Options::default());
-    let (_, recording) = session(&setting.space, TimeDelta::hours(50));
-    let archive = setting.open(&clock(&setting)).await;
-    archive.poll().await;
-    let kept = archive
-        .app
-        .store
-        .detail(recording.to_string().parse().expect("an id"))
-        .await;
-    let kept = kept.expect("a database").expect("a row").upstream;
-    let mut told = setting
-        .space
-        .recording_json(recording)
-        .expect("a recording");
-    told.as_object_mut().expect("an object").remove("uri");
-    assert_eq!(kept, told);
-    archive.close().await;
+async fn a_sweep_adds_marks_and_gives_another_chance() {
+    let stage = Stage::new(Options::default(), "").await;
+    let mut recordings = Vec::new();
+    for _ in 0..5 {
+        let session = stage.ended(72 * HOUR);
+        recordings.push(stage.recording(session, "completed"));
+    }
+    stage.archive.poll().await;
+    let [archived, failed, lost, waiting, _] = recordings[..] else {
+        unreachable!()
+    };
+    stage.archive.download().await;
+    stage.setting.write_sql(&format!(
+        "UPDATE recording SET state = 'failed', faults = 5, path = NULL WHERE id = '{failed}';
+         UPDATE recording SET state = 'pending', path = NULL WHERE id = '{lost}';
+         UPDATE recording SET state = 'waiting', path = NULL WHERE id = '{waiting}';"
+    ));
+    stage.space().delete_recording(archived);
+    stage.space().delete_recording(lost);
+    let settled = stage.ended(72 * HOUR);
+    stage.archive.poll().await;
+    let unknown = stage.recording(settled, "completed");
+    let unfinished = stage.recording(settled, "processing");
+    assert_eq!(stage.state(failed), "failed", "a poll leaves it");
+
+    let report = stage.archive.sweep().await;
+    assert_eq!(report.outcome, PassOutcome::Complete);
+    assert_eq!(report.counts.recordings_new, 2);
+    assert_eq!(stage.state(archived), "archived");
+    assert_eq!(
+        stage
+            .setting
+            .sql("SELECT recording_id FROM archive WHERE upstream_gone_at IS NOT NULL"),
+        archived.to_string()
+    );
+    assert_eq!(stage.setting.files().len(), 5, "files stay");
+    for (recording, state) in [
+        (failed, "pending"),
+        (lost, "lost"),
+        (waiting, "pending"),
+        (unknown, "pending"),
+        (unfinished, "waiting"),
+    ] {
+        assert_eq!(stage.state(recording), state);
+    }
+    // The session was settled; an unfinished recording wakes it.
+    stage.space().complete(unfinished);
+    stage.pass_time(5 * MINUTE);
+    stage.archive.poll().await;
+    assert_eq!(stage.state(unfinished), "pending");
+    assert_eq!(stage.archive.counts().await.of(State::Lost), 1);
 }
 
 #[tokio::test]
-async fn what_is_gone_upstream_is_lost_only_if_it_was_never_archived() {
-    let setting = Setting::new(Options::default());
-    let (_, archived) = session(&setting.space, TimeDelta::hours(50));
-    let archive = setting.open(&clock(&setting)).await;
-    archive.sweep().await;
-    archive.download().await;
-    let (_, pending) = session(&setting.space, TimeDelta::hours(49));
-    archive.sweep().await;
-    setting.space.delete_recording(archived);
-    setting.space.delete_recording(pending);
-    archive.sweep().await;
-    archive.close().await;
+async fn an_empty_list_deletes_nothing_and_loses_nothing() {
+    let stage = Stage::new(Options::default(), "").await;
+    let (_, recording) = stage.space().archivable("lesson");
+    stage.archive.poll().await;
+    for rule in [Rule::sessions, Rule::recordings] {
+        stage
+            .space()
+            .inject(rule(Action::data(serde_json::json!([]))));
+    }
+    let report = stage.archive.sweep().await;
+    assert_eq!(report.error, None);
     assert_eq!(
-        setting.sql("SELECT recording_id, upstream_gone_at IS NOT NULL FROM archive"),
-        format!("{archived}|1")
+        stage.state(recording),
+        "pending",
+        "it was asked for by itself"
     );
-    assert_eq!(
-        setting.sql("SELECT recording_id, state, reason FROM failures"),
-        format!("{pending}|lost|gone upstream before it was archived")
-    );
-    assert_eq!(setting.files().len(), 1);
-}
-
-#[tokio::test]
-async fn the_filter_leaves_out_and_a_changed_one_takes_in() {
-    let mut setting = Setting::new(Options::default());
-    session(&setting.space, TimeDelta::hours(50));
-    setting.more = "[filter]\nexclude_rooms = [\"less*\"]\n".to_owned();
-    let archive = setting.open(&clock(&setting)).await;
-    archive.poll().await;
-    assert_eq!(archive.download().await, 0);
-    archive.close().await;
-    assert_eq!(
-        setting.run(&["once"]).status.code(),
-        Some(0),
-        "nothing wanted is missing"
-    );
-    setting.more.clear();
-    let archive = setting.open(&clock(&setting)).await;
-    assert_eq!(archive.download().await, 1);
-    archive.close().await;
 }

@@ -131,6 +131,16 @@ impl Setting {
         panic!("it did not come to hold");
     }
 
+    /// Changes the database as an operator with `sqlite3` could.
+    pub fn write_sql(&self, statements: &str) {
+        let output = std::process::Command::new("sqlite3")
+            .arg(self.database())
+            .arg(statements)
+            .output()
+            .expect("sqlite3 is installed");
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// Every file of the archive outside its hidden directories.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();

@@ -3,6 +3,8 @@
 mod basics;
 mod database;
 mod discovery;
+mod discovery_odd;
+mod discovery_pages;
 mod doctor;
 mod downloads;
 mod filled;

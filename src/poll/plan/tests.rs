@@ -1,0 +1,147 @@
+use globset::{Glob, GlobSetBuilder};
+
+use super::*;
+
+const NAMED: fn() -> Room = || Room::Settled(Some("lesson".to_owned()));
+
+fn globs(pattern: &str) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    set.add(Glob::new(pattern).expect("a glob"));
+    set.build().expect("globs")
+}
+
+fn filter() -> RoomFilter {
+    RoomFilter::new(globs("*"), globs("secret"), None, Duration::from_secs(10))
+}
+
+fn listed(status: &str) -> Recording {
+    Recording {
+        id: uuid::Uuid::from_u128(1).into(),
+        session_id: Some(uuid::Uuid::from_u128(2).into()),
+        status: UpstreamStatus::parse(Some(status.to_owned())),
+        started_at: None,
+        finished_at: None,
+        duration_seconds: None,
+        size_bytes: Some(5),
+        format: None,
+        cost_in_dollars: None,
+        created_at: None,
+        updated_at: None,
+        upstream: status.to_owned(),
+    }
+}
+
+/// What the database would know of it.
+fn known(state: State, listed: &Recording) -> Known {
+    Known {
+        state,
+        session_id: listed.session_id,
+        upstream: listed.upstream.clone(),
+        size_bytes: listed.size_bytes,
+        updated_at: listed.updated_at,
+        gone: false,
+        damaged: false,
+    }
+}
+
+fn decide(kind: Kind, listed: &Recording, known: &Known) -> Option<Change> {
+    plan(&filter(), kind, listed, Some(known), &NAMED())
+}
+
+#[test]
+fn a_new_recording_waits_is_skipped_or_pending() {
+    let place = |listed: &Recording, room: &Room| {
+        let change = plan(&filter(), Kind::Poll, listed, None, room).expect("a row");
+        (change.state, change.skip_reason.is_some())
+    };
+    assert_eq!(
+        place(&listed("completed"), &NAMED()),
+        (State::Pending, false)
+    );
+    assert_eq!(place(&listed("odd"), &NAMED()), (State::Waiting, false));
+    assert_eq!(
+        place(&listed("completed"), &Room::Unknown),
+        (State::Waiting, false)
+    );
+    let secret = Room::Settled(Some("secret".to_owned()));
+    assert_eq!(place(&listed("recording"), &secret), (State::Skipped, true));
+    let short = |status| Recording {
+        duration_seconds: Some(9.9),
+        ..listed(status)
+    };
+    assert_eq!(place(&short("completed"), &NAMED()), (State::Skipped, true));
+    assert_eq!(
+        place(&short("recording"), &NAMED()),
+        (State::Waiting, false),
+        "it grows"
+    );
+}
+
+#[test]
+fn nothing_is_written_when_nothing_changed() {
+    let listed = listed("completed");
+    for state in State::ALL {
+        let change = decide(Kind::Poll, &listed, &known(state, &listed));
+        let moves = matches!(state, State::Waiting | State::Skipped | State::Lost);
+        assert_eq!(change.is_some(), moves, "{state}");
+    }
+}
+
+#[test]
+fn what_is_on_the_disk_or_being_fetched_stays_whatever_the_vendor_says() {
+    let now = Recording {
+        size_bytes: Some(6),
+        upstream: "other".to_owned(),
+        ..listed("processing")
+    };
+    for state in [State::Archived, State::Downloading, State::Damaged] {
+        let change = decide(Kind::Sweep, &now, &known(state, &listed("completed")));
+        let change = change.expect("a change");
+        assert_eq!(change.state, state);
+        assert_eq!(change.changed_after_archiving, state == State::Archived);
+    }
+}
+
+#[test]
+fn a_failed_one_gets_another_chance_from_a_sweep_or_a_change() {
+    let now = listed("completed");
+    let mut before = known(State::Failed, &now);
+    assert_eq!(decide(Kind::Poll, &now, &before), None);
+    let change = decide(Kind::Sweep, &now, &before).expect("a change");
+    assert_eq!(
+        (change.state, change.another_chance),
+        (State::Pending, true)
+    );
+    before.size_bytes = Some(4);
+    let change = decide(Kind::Poll, &now, &before).expect("a change");
+    assert_eq!(
+        (change.state, change.another_chance),
+        (State::Pending, true)
+    );
+}
+
+#[test]
+fn a_lost_one_that_is_back_is_fetched() {
+    let now = listed("completed");
+    let mut before = known(State::Lost, &now);
+    before.gone = true;
+    let change = decide(Kind::Poll, &now, &before).expect("a change");
+    assert_eq!(
+        (change.state, change.another_chance),
+        (State::Pending, true)
+    );
+}
+
+#[test]
+fn another_session_is_flagged_and_an_absent_one_is_not() {
+    let now = listed("completed");
+    let mut before = known(State::Pending, &now);
+    before.session_id = Some(uuid::Uuid::from_u128(9).into());
+    let change = decide(Kind::Poll, &now, &before).expect("a change");
+    assert!(change.other_session);
+    let nowhere = Recording {
+        session_id: None,
+        ..now
+    };
+    assert_eq!(decide(Kind::Poll, &nowhere, &before), None);
+}
