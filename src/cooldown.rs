@@ -67,7 +67,7 @@ impl Cooldowns {
 }
 
 /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds or an HTTP date, kept within one second and one hour.
-/// Garbage counts as [`DEFAULT`].
+/// Garbage counts as half a minute.
 #[must_use]
 pub fn parse_retry_after(header: &str, now: DateTime<Utc>) -> Duration {
     let header = header.trim();

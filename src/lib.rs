@@ -9,8 +9,8 @@
 //!                      └────────────── store: archived, sha256, path
 //! ```
 //!
-//! `model` knows nobody; `signalwire`, `store` and `archive` know `model` and never each other;
-//! `poll` and `download` join them; `app` wires everything; only `cli`, `app` and `config`
+//! [`model`] knows nobody; [`signalwire`], [`store`] and [`archive`] know `model` and never each other;
+//! [`poll`] and [`download`] join them; [`app`] wires everything; only [`cli`], `app` and [`config`]
 //! see the configuration.
 
 pub mod app;
