@@ -185,9 +185,10 @@ impl App {
     ///
     /// # Errors
     /// The disk's or the database's.
-    pub async fn compare_if_needed(&self) -> Result<()> {
+    pub async fn compare_if_needed(&self, beat: &Beat) -> Result<()> {
         if self.compare {
-            reconcile::compare(self.root.clone(), &self.store, self.clock.now()).await?;
+            let now = self.clock.now();
+            reconcile::compare(self.root.clone(), &self.store, now, &**beat).await?;
         }
         Ok(())
     }

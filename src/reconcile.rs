@@ -10,6 +10,9 @@ use crate::archive::paths::recording_id_in;
 use crate::archive::root::Root;
 use crate::store::{self, Found, Store};
 
+/// Called whenever the comparison got on.
+type Beat = dyn Fn() + Send + Sync;
+
 /// The fact that names the archive, as its marker file does.
 const ARCHIVE_ID: &str = "archive_id";
 /// The fact that says that the last instance ended in order.
@@ -130,7 +133,7 @@ pub async fn note_clean_stop(store: &Store) -> store::Result<()> {
 }
 
 /// Compares disk and rows: archived rows without their file are to be fetched again, files without a row
-/// are to be adopted when their recording's turn comes.
+/// are to be adopted when their recording's turn comes. `beat` hears of each batch of files.
 ///
 /// # Errors
 /// [`NotTheArchive`], if disk or database fail.
@@ -138,6 +141,7 @@ pub async fn compare(
     root: Arc<Root>,
     store: &Store,
     now: DateTime<Utc>,
+    beat: &Beat,
 ) -> Result<(), NotTheArchive> {
     store.begin_inventory().await?;
     let (send, mut batches) = tokio::sync::mpsc::channel::<Vec<Found>>(2);
@@ -165,6 +169,7 @@ pub async fn compare(
     });
     while let Some(batch) = batches.recv().await {
         store.inventory(&batch).await?;
+        beat();
     }
     let walked: std::io::Result<()> = walk.await.map_err(std::io::Error::other).flatten();
     walked.map_err(|source| NotTheArchive::Io {

@@ -154,10 +154,10 @@ impl Service {
                 poll_pulse,
             ),
         );
-        let downloading = app.clone();
+        let (downloading, beat) = (app.clone(), download_beat.clone());
         lifecycle.spawn_critical("downloads", async move {
             let _pulse = download_pulse;
-            downloading.compare_if_needed().await?;
+            downloading.compare_if_needed(&beat).await?;
             downloader.run(Until::Stopped).await?;
             Ok::<_, anyhow::Error>(())
         });

@@ -48,15 +48,16 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     let stop = stop_on_signals();
     let app = App::open(config, clock, stop.clone()).await?;
     let client = app.client(config, token)?;
-    let poller = app.poller(config, client.clone(), Arc::new(|| {}));
+    let beat: app::Beat = Arc::new(|| {});
+    let poller = app.poller(config, client.clone(), beat.clone());
     app.apply_config(config, &poller).await?;
-    let setup = app.setup(config, client, Arc::new(|| {}))?;
+    let setup = app.setup(config, client, beat.clone())?;
     let bars = Bars::show(app.board.clone());
     let report = pass(&poller, args.sweep).await?;
     let mut archived = 0;
     let refused = report.outcome == PassOutcome::Refused;
     if !refused {
-        app.compare_if_needed().await?;
+        app.compare_if_needed(&beat).await?;
         let (_setup, setups) = watch::channel(Arc::new(setup));
         archived = Downloader::new(setups, app.ring.clone(), stop)
             .run(Until::Drained)

@@ -169,7 +169,8 @@ impl Archive {
 
     /// Downloads until nothing more can be done soon.
     pub async fn download(&self) -> u64 {
-        self.app.compare_if_needed().await.expect("a disk");
+        let beat: room_archiver::app::Beat = Arc::new(|| {});
+        self.app.compare_if_needed(&beat).await.expect("a disk");
         self.downloader
             .run(Until::Drained)
             .await

@@ -46,6 +46,18 @@ fn every_query_of_the_readme_runs() {
 }
 
 #[test]
+fn the_backup_of_the_readme_is_a_whole_archive_database() {
+    let setting = filled();
+    assert!(README.contains("archive.db \"VACUUM INTO '/backup/archive.db'\""));
+    let backup = setting.directory.path().join("backup.db");
+    sqlite(
+        &setting.database(),
+        &format!("VACUUM INTO '{}'", backup.display()),
+    );
+    assert_eq!(sqlite(&backup, "SELECT count(*) FROM archive"), "2");
+}
+
+#[test]
 fn every_view_has_exactly_the_columns_that_the_readme_tells() {
     let setting = filled();
     let views = setting.sql("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name");

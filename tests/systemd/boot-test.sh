@@ -200,6 +200,15 @@ survives() {
     holds "nothing was lost" archived $state 3
 }
 
+# As the README has it.
+works_by_hand() {
+    local recipe
+    recipe=$(grep '^systemd-run .* room-archiver doctor$' README.md)
+    # shellcheck disable=SC2086 # words of a command line
+    holds "doctor works by hand, the token handed over" inside $recipe
+    holds "a member of the group reads the status" as_reader room-archiver status
+}
+
 stops() {
     inside systemctl stop room-archiver
     holds "a stop succeeds" is room-archiver Result success
@@ -260,6 +269,7 @@ archives
 is_confined
 reloads
 survives
+works_by_hand
 stops
 runs_instances
 logs_sanely
