@@ -1,10 +1,13 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
 mod basics;
+mod downloads;
 mod harness;
+mod landing;
 mod logs;
 mod signals;
 mod skeleton;
+mod transfer_faults;
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,0 +1,415 @@
+//! Links and the queue: which link is used, what follows its refusal, what is told to whom, and that a
+//! transfer goes on where the last one stopped, within one process and across two.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fake_space::{
+    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Origin, Rule, Seen,
+};
+use room_archiver::clock::Clock;
+use rustix::process::{Pid, Signal, kill_process};
+use uuid::Uuid;
+
+use super::harness::{Archive, Setting};
+
+const MIB: u64 = 1 << 20;
+
+fn media(mib: u64) -> Media {
+    Media::generated(Generated::of_size(mib * MIB))
+}
+
+/// A space with one recording of this media.
+fn setting(media: &Media) -> (Setting, Uuid) {
+    let setting = Setting::new(Options::default());
+    let session = setting.space.add_session(NewSession::completed("lesson"));
+    let recording = NewRecording::completed(media.clone());
+    let recording = setting.space.add_recording(session, recording);
+    (setting, recording)
+}
+
+async fn polled(setting: &Setting) -> Archive {
+    let archive = setting.open(&Clock::system()).await;
+    archive.poll().await;
+    archive
+}
+
+fn requests(setting: &Setting, origin: Origin) -> Vec<Seen> {
+    let mut seen = setting.space.journal();
+    seen.retain(|seen| seen.origin == origin);
+    seen
+}
+
+/// Requests for single recordings: links that were minted.
+fn minted(setting: &Setting) -> usize {
+    let seen = requests(setting, Origin::Api);
+    let single = seen
+        .iter()
+        .filter(|seen| seen.path.contains("/room_recordings/"));
+    single.count()
+}
+
+fn assert_whole(setting: &Setting, media: &Media) {
+    assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
+    let partial = setting.recordings().join(".partial");
+    assert_eq!(std::fs::read_dir(partial).expect("a directory").count(), 0);
+}
+
+#[tokio::test]
+async fn the_listings_link_is_used_while_it_lives_and_replaced_when_it_has_expired() {
+    let (setting, _) = setting(&media(1));
+    let clock = Clock::manual(setting.space.now());
+    let archive = setting.open(&clock).await;
+    archive.poll().await;
+    assert_eq!(archive.download().await, 1);
+    assert_eq!(minted(&setting), 0);
+
+    setting.space.archivable("later");
+    archive.poll().await;
+    let hour = Duration::from_hours(1);
+    clock.advance(hour);
+    setting.space.advance(hour);
+    setting.space.clear_journal();
+    assert_eq!(archive.download().await, 1);
+    assert_eq!(minted(&setting), 1);
+    // The dead link was not even tried.
+    assert_eq!(requests(&setting, Origin::Media).len(), 1);
+}
+
+#[tokio::test]
+async fn a_link_that_dies_before_its_time_is_replaced_at_once() {
+    for status in [None, Some(401), Some(410)] {
+        let media = media(1);
+        let (setting, _) = setting(&media);
+        let archive = polled(&setting).await;
+        match status {
+            None => setting.space.kill_links(),
+            Some(status) => {
+                let refuse = Rule::media(Action::error(status)).once();
+                setting.space.inject(refuse);
+            }
+        }
+        assert_eq!(archive.download().await, 1);
+        assert_eq!(minted(&setting), 1);
+        assert_eq!(setting.sql("SELECT count(*), max(outcome) FROM attempts"), "1|archived");
+        assert_whole(&setting, &media);
+    }
+}
+
+#[tokio::test]
+async fn links_that_are_refused_again_and_again_lead_to_patience_not_to_failure() {
+    let (mut setting, _) = setting(&media(1));
+    setting.more = "[download]\nretry_initial = \"10m\"".to_owned();
+    let archive = polled(&setting).await;
+    setting.space.inject(Rule::media(Action::error(403)));
+    assert_eq!(archive.download().await, 0);
+    assert_eq!(minted(&setting), 3);
+    assert_eq!(
+        setting.sql("SELECT state, attempts, next_attempt_at > datetime('now') FROM queue"),
+        "pending|1|1"
+    );
+    let error = setting.sql("SELECT last_error FROM queue");
+    assert!(error.contains("refused 4 links in a row"), "{error}");
+}
+
+#[tokio::test]
+async fn each_host_is_told_only_what_it_needs() {
+    let (setting, _) = setting(&media(1));
+    let archive = polled(&setting).await;
+    setting.space.kill_links();
+    setting.space.inject(Rule::media(Action::ResetAfter(MIB / 2)).nth(2));
+    assert_eq!(archive.download().await, 1);
+    for seen in setting.space.journal() {
+        let told = format!("{seen:?}");
+        match seen.origin {
+            Origin::Api => {
+                assert!(seen.authorization.is_some(), "{told}");
+                assert!(seen.path.starts_with("/api/video/"), "{told}");
+            }
+            Origin::Media => {
+                assert_eq!((&seen.authorization, &seen.referer), (&None, &None), "{told}");
+                assert_eq!(seen.header("cookie"), None);
+                assert_eq!(seen.accept_encoding.as_deref(), Some("identity"), "{told}");
+                assert!(!told.contains(&setting.space.token()), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn neither_link_nor_token_is_ever_written_down() {
+    let options = Options {
+        signature_marker: Some("51gnatureMarker".to_owned()),
+        ..Options::default()
+    };
+    let mut setting = Setting::new(options);
+    setting.more = "[download]\nretry_initial = \"1ms\"\n[log]\nlevel = \"trace\"".to_owned();
+    let token = setting.space.token();
+    let (_, cut) = setting.space.archivable("cut");
+    let (_, refused) = setting.space.archivable("refused");
+    let (_, page) = setting.space.archivable("page");
+    let (_, loops) = setting.space.archivable("loops");
+    let space = &setting.space;
+    space.inject(Rule::media(Action::ResetAfter(100)).of(cut).times(2));
+    space.inject(Rule::media(Action::error(403)).of(refused).times(5));
+    space.inject(Rule::media(Action::html(200)).of(page));
+    space.inject(Rule::media(Action::RedirectLoop(302)).of(loops));
+    let output = setting.run(&["once"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let mut written = vec![output.stdout, output.stderr];
+    let mut pending = vec![setting.directory.path().to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+            match entry.path() {
+                path if path.is_dir() => pending.push(path),
+                path => written.push(std::fs::read(path).expect("a file")),
+            }
+        }
+    }
+    assert!(written.len() > 5, "database, configuration, files");
+    for bytes in written {
+        let text = String::from_utf8_lossy(&bytes);
+        for secret in ["51gnatureMarker", "X-Amz-", &token] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cut_transfer_goes_on_from_the_watermark() {
+    let gate = Gate::new();
+    for cut in [
+        Action::ResetAfter(2 * MIB),
+        Action::CloseAfter(2 * MIB),
+        Action::StallAfter(2 * MIB, gate.clone()),
+    ] {
+        let media = media(4);
+        let (mut setting, _) = setting(&media);
+        setting.more = "[download]\nstall_timeout = \"300ms\"".to_owned();
+        let archive = polled(&setting).await;
+        setting.space.inject(Rule::media(cut).once());
+        assert_eq!(archive.download().await, 1);
+        assert_whole(&setting, &media);
+        let from = setting.sql("SELECT from_byte FROM attempts WHERE attempt = 2");
+        let seen = &requests(&setting, Origin::Media)[1];
+        assert_eq!(seen.range.as_deref(), Some(&*format!("bytes={from}-")));
+        assert_eq!(seen.if_range.as_deref(), Some(media.etag()));
+        assert!(from.parse::<u64>().expect("a number") > 0);
+        assert_eq!(
+            setting.sql(
+                "SELECT group_concat(concat_ws(' ', outcome, http_status, error IS NULL), ',' ORDER BY attempt)
+                 FROM attempts"
+            ),
+            "retry 200 0,archived 206 1"
+        );
+        // Nothing was fetched twice.
+        assert_eq!(setting.sql("SELECT sum(bytes) FROM attempts"), media.len().to_string());
+    }
+}
+
+/// The program, running.
+struct Running(Child);
+
+impl Running {
+    fn start(setting: &Setting, args: &[&str]) -> Self {
+        let child = Command::new(assert_cmd::cargo::cargo_bin("room-archiver"))
+            .env_clear()
+            .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
+            .arg("--config")
+            .arg(setting.config_file())
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.expect("the program"))
+    }
+
+    /// Sends a signal and waits for the end.
+    fn end(&mut self, signal: Signal) -> Option<i32> {
+        let id = i32::try_from(self.0.id()).expect("an id");
+        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a process");
+        self.0.wait().expect("a process").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_graceful_stop_keeps_the_part_and_the_next_start_goes_on_with_a_fresh_link() {
+    let media = media(4);
+    let (setting, recording) = setting(&media);
+    let gate = Gate::new();
+    let stall = Rule::media(Action::StallAfter(3 * MIB, gate.clone())).once();
+    setting.space.inject(stall);
+    let mut running = Running::start(&setting, &["run"]);
+    // What was handed to the network has not all arrived yet, perhaps; that is for the program to know.
+    let sent = |seen: &[Seen]| {
+        seen.iter()
+            .any(|seen| seen.is_media() && seen.body_bytes_sent >= 3 * MIB)
+    };
+    setting.space.wait_for(sent).await;
+    assert_eq!(running.end(Signal::TERM), Some(0));
+    let part = setting.recordings().join(format!(".partial/{recording}.part"));
+    let kept = std::fs::metadata(&part).expect("the part").len();
+    assert!(kept > 0);
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&part).expect("the part").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    assert_eq!(setting.sql("SELECT outcome, bytes FROM attempts"), format!("stopped|{kept}"));
+    assert_eq!(setting.sql("SELECT state FROM queue"), "pending");
+
+    setting.space.advance(Duration::from_hours(24));
+    setting.space.clear_journal();
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    let seen = requests(&setting, Origin::Media);
+    assert_eq!(seen[0].range.as_deref(), Some(&*format!("bytes={kept}-")));
+    assert_eq!(seen.len(), 1);
+    assert_whole(&setting, &media);
+}
+
+#[tokio::test]
+async fn after_a_kill_nothing_is_spliced_that_was_not_durable() {
+    let media = media(4);
+    let (setting, _) = setting(&media);
+    let gate = Gate::new();
+    let stall = Rule::media(Action::StallAfter(3 * MIB, gate.clone())).once();
+    setting.space.inject(stall);
+    let mut running = Running::start(&setting, &["run"]);
+    let sent = |seen: &[Seen]| {
+        seen.iter()
+            .any(|seen| seen.is_media() && seen.body_bytes_sent >= 3 * MIB)
+    };
+    setting.space.wait_for(sent).await;
+    assert_eq!(running.end(Signal::KILL), None);
+    setting.space.clear_journal();
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    // No watermark was reached: the whole is asked for.
+    assert_eq!(requests(&setting, Origin::Media)[0].range, None);
+    assert_eq!(
+        setting.sql("SELECT group_concat(outcome, ',' ORDER BY attempt) FROM attempts"),
+        "interrupted,archived"
+    );
+    assert_whole(&setting, &media);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_slow_answer() {
+    for origin in [Origin::Api, Origin::Media] {
+        let (setting, _) = setting(&media(1));
+        let archive = polled(&setting).await;
+        let gate = Gate::new();
+        if origin == Origin::Api {
+            setting.space.kill_links();
+            let hold = Rule::single_recordings(Action::Hold(gate.clone()));
+            setting.space.inject(hold);
+        } else {
+            setting.space.inject(Rule::media(Action::Hold(gate.clone())));
+        }
+        let stop = archive.app.stop.clone();
+        let stopping = async {
+            gate.arrived(1).await;
+            stop.cancel();
+        };
+        let limit = Duration::from_secs(5);
+        let (archived, ()) = tokio::time::timeout(limit, async {
+            tokio::join!(archive.download(), stopping)
+        })
+        .await
+        .expect("a prompt stop");
+        assert_eq!(archived, 0);
+        assert_eq!(setting.sql("SELECT state, attempts FROM queue"), "pending|1");
+        assert_eq!(setting.sql("SELECT outcome FROM attempts"), "stopped");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_the_bandwidth_limit() {
+    let (mut setting, _) = setting(&media(1));
+    setting.more = "[download]\nbandwidth_limit = \"100\"".to_owned();
+    let archive = polled(&setting).await;
+    let stop = archive.app.stop.clone();
+    let stopping = async {
+        let sent = |seen: &[Seen]| seen.iter().any(|seen| seen.body_bytes_sent > 0);
+        setting.space.wait_for(sent).await;
+        stop.cancel();
+    };
+    let both = async { tokio::join!(archive.download(), stopping) };
+    tokio::time::timeout(Duration::from_secs(5), both)
+        .await
+        .expect("a prompt stop");
+    assert_eq!(setting.sql("SELECT outcome FROM attempts"), "stopped");
+}
+
+#[tokio::test]
+async fn never_more_transfers_at_once_than_configured() {
+    let mut setting = Setting::new(Options::default());
+    setting.more = "[download]\nconcurrency = 2".to_owned();
+    for number in 0..6 {
+        setting.space.archivable(&format!("room {number}"));
+    }
+    let gate = Gate::new();
+    setting.space.inject(Rule::media(Action::Hold(gate.clone())));
+    let archive = polled(&setting).await;
+    let watching = async {
+        gate.arrived(2).await;
+        // A third would have been claimed with these two: rows tell without a race.
+        assert_eq!(archive.app.board.active().len(), 2);
+        let counts = setting.sql("SELECT state, count(*) FROM queue GROUP BY state ORDER BY state");
+        assert_eq!(counts, "downloading|2\npending|4");
+        assert_eq!(setting.space.counters().media_requests, 2);
+        gate.open();
+    };
+    let (archived, ()) = tokio::join!(archive.download(), watching);
+    assert_eq!(archived, 6);
+}
+
+#[tokio::test]
+async fn an_outage_never_makes_a_recording_fail() {
+    let media = media(1);
+    let (mut setting, _) = setting(&media);
+    setting.more = "[download]\nretry_initial = \"1ms\"\nretry_max = \"2ms\"".to_owned();
+    let archive = polled(&setting).await;
+    for status in [500, 503, 504] {
+        let outage = Rule::media(Action::s3_error(status, "InternalError")).times(8);
+        setting.space.inject(outage);
+    }
+    setting.space.inject(Rule::media(Action::Reset).from(9).times(4));
+    assert_eq!(archive.download().await, 1);
+    let attempts = setting.sql("SELECT count(*), count(*) FILTER (WHERE outcome = 'retry') FROM attempts");
+    let (all, retried) = attempts.split_once('|').expect("two columns");
+    let number = |text: &str| text.parse::<u32>().expect("a number");
+    assert!(number(all) > 8, "{attempts}");
+    assert_eq!(number(all), number(retried) + 1);
+    assert_whole(&setting, &media);
+}
+
+#[tokio::test]
+async fn refused_connections_are_waited_out() {
+    let media = media(1);
+    let (mut setting, _) = setting(&media);
+    setting.more = "[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"".to_owned();
+    let archive = polled(&setting).await;
+    setting.space.refuse_connections(Origin::Media).await;
+    let mending = async {
+        let failed = |seen: &[Seen]| {
+            let minted = seen.iter().filter(|seen| seen.path.contains("/room_recordings/"));
+            minted.count() >= 6
+        };
+        setting.space.wait_for(failed).await;
+        setting
+            .space
+            .accept_connections(Origin::Media)
+            .await
+            .expect("the port");
+    };
+    let (archived, ()) = tokio::join!(archive.download(), mending);
+    assert_eq!(archived, 1);
+    assert_whole(&setting, &media);
+}
