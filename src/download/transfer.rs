@@ -24,6 +24,8 @@ use crate::store::{Part, Tally};
 const BATCH: usize = 1 << 20;
 /// Written bytes are made durable each time there are this many more.
 const SYNC_EVERY: u64 = 64 << 20;
+/// The longest body that is taken when nobody tells its length: against an endless one.
+const MOST_UNDECLARED: u64 = 64 << 30;
 /// Links minted in a row for one attempt.
 const MOST_LINKS: u32 = 3;
 /// A transfer slower than this, in bytes a second over a whole window, is a stalled one.
@@ -56,8 +58,12 @@ impl Job<'_> {
                 &setup.clock,
                 &mut self.claim,
                 fresh,
-            )
-            .await?;
+            );
+            let link = self
+                .stop
+                .run_until_cancelled(link)
+                .await
+                .ok_or(Failure::Stopped)??;
             if let Some(until) = setup.cooldowns.until(link.host(), setup.clock.now()) {
                 return Err(Failure::Api(
                     "the media host asked for patience".to_owned(),
@@ -92,6 +98,7 @@ impl Job<'_> {
             Some(validator) if !part.is_empty() => Some(Resume {
                 from: part.len(),
                 validator: validator.clone(),
+                total: self.claim.part.total,
             }),
             _ => {
                 if !part.is_empty() {
@@ -115,6 +122,7 @@ impl Job<'_> {
         ) {
             Verdict::Append { total } => {
                 tally.from_byte = part.len();
+                self.claim.part.total = Some(total);
                 Some(total)
             }
             Verdict::Whole { total, validator } => {
@@ -122,6 +130,7 @@ impl Job<'_> {
                     part = blocking(part, PartFile::restart).await.map_err(disk)?;
                 }
                 tally.from_byte = 0;
+                self.forget_part().await?;
                 self.claim.part = Part {
                     bytes: 0,
                     validator,
@@ -188,7 +197,7 @@ impl Job<'_> {
             len += size;
             tally.bytes += size;
             self.setup.board.count(size);
-            if body.known.is_some_and(|known| len > known) && !self.same_size(len, body) {
+            if len > body.known.unwrap_or(MOST_UNDECLARED) && !self.same_size(len, body) {
                 break Err(Failure::Content(
                     "the body is longer than declared".to_owned(),
                 ));
@@ -198,7 +207,10 @@ impl Job<'_> {
                     "the media host sends too slowly".to_owned(),
                 ));
             }
-            self.setup.throttle.take(size).await;
+            let paid = self.setup.throttle.take(size);
+            if self.stop.run_until_cancelled(paid).await.is_none() {
+                break Err(Failure::Stopped);
+            }
             if let Err(failure) = writer.push(chunk).await {
                 return Err(self.abandon(&failure));
             }
@@ -212,7 +224,11 @@ impl Job<'_> {
                 if let Err(failure) =
                     self.check_space(body.known.map(|known| known.saturating_sub(len)))
                 {
-                    break Err(failure);
+                    // Kept, the part of an endless body would hold the disk's last room for ever.
+                    break Err(match failure {
+                        Failure::Disk(text) if body.known.is_none() => Failure::Content(text),
+                        failure => failure,
+                    });
                 }
             }
         };
@@ -247,11 +263,25 @@ impl Job<'_> {
 
     /// Notes where a restart may go on. Without a strong validator nothing may be spliced.
     async fn note_durable(&mut self, durable: u64) -> Result<(), Failure> {
+        if self.claim.part.validator.is_none() {
+            return Ok(());
+        }
         self.claim.part.bytes = durable;
-        if self.claim.part.validator.is_some() {
+        self.noted = true;
+        self.setup
+            .store
+            .part_durable(self.claim.id, &self.claim.part)
+            .await
+            .map_err(|error| Failure::Passing(error.to_string()))
+    }
+
+    /// Forgets the watermark before other bytes come in the place of those it stands for: a crash in
+    /// between must not make them look like the object it names.
+    async fn forget_part(&mut self) -> Result<(), Failure> {
+        if mem::take(&mut self.noted) {
             self.setup
                 .store
-                .part_durable(self.claim.id, &self.claim.part)
+                .forget_part(self.claim.id)
                 .await
                 .map_err(|error| Failure::Passing(error.to_string()))?;
         }
