@@ -91,7 +91,10 @@ async fn a_link_that_dies_before_its_time_is_replaced_at_once() {
         }
         assert_eq!(archive.download().await, 1);
         assert_eq!(minted(&setting), 1);
-        assert_eq!(setting.sql("SELECT count(*), max(outcome) FROM attempts"), "1|archived");
+        assert_eq!(
+            setting.sql("SELECT count(*), max(outcome) FROM attempts"),
+            "1|archived"
+        );
         assert_whole(&setting, &media);
     }
 }
@@ -117,7 +120,9 @@ async fn each_host_is_told_only_what_it_needs() {
     let (setting, _) = setting(&media(1));
     let archive = polled(&setting).await;
     setting.space.kill_links();
-    setting.space.inject(Rule::media(Action::ResetAfter(MIB / 2)).nth(2));
+    setting
+        .space
+        .inject(Rule::media(Action::ResetAfter(MIB / 2)).nth(2));
     assert_eq!(archive.download().await, 1);
     for seen in setting.space.journal() {
         let told = format!("{seen:?}");
@@ -127,7 +132,11 @@ async fn each_host_is_told_only_what_it_needs() {
                 assert!(seen.path.starts_with("/api/video/"), "{told}");
             }
             Origin::Media => {
-                assert_eq!((&seen.authorization, &seen.referer), (&None, &None), "{told}");
+                assert_eq!(
+                    (&seen.authorization, &seen.referer),
+                    (&None, &None),
+                    "{told}"
+                );
                 assert_eq!(seen.header("cookie"), None);
                 assert_eq!(seen.accept_encoding.as_deref(), Some("identity"), "{told}");
                 assert!(!told.contains(&setting.space.token()), "{told}");
@@ -196,14 +205,15 @@ async fn a_cut_transfer_goes_on_from_the_watermark() {
         assert_eq!(seen.if_range.as_deref(), Some(media.etag()));
         assert!(from.parse::<u64>().expect("a number") > 0);
         assert_eq!(
-            setting.sql(
-                "SELECT group_concat(concat_ws(' ', outcome, http_status, error IS NULL), ',' ORDER BY attempt)
-                 FROM attempts"
-            ),
-            "retry 200 0,archived 206 1"
+            setting
+                .sql("SELECT outcome, http_status, error IS NULL FROM attempts ORDER BY attempt"),
+            "retry|200|0\narchived|206|1"
         );
         // Nothing was fetched twice.
-        assert_eq!(setting.sql("SELECT sum(bytes) FROM attempts"), media.len().to_string());
+        assert_eq!(
+            setting.sql("SELECT sum(bytes) FROM attempts"),
+            media.len().to_string()
+        );
     }
 }
 
@@ -254,15 +264,23 @@ async fn a_graceful_stop_keeps_the_part_and_the_next_start_goes_on_with_a_fresh_
     };
     setting.space.wait_for(sent).await;
     assert_eq!(running.end(Signal::TERM), Some(0));
-    let part = setting.recordings().join(format!(".partial/{recording}.part"));
+    let part = setting
+        .recordings()
+        .join(format!(".partial/{recording}.part"));
     let kept = std::fs::metadata(&part).expect("the part").len();
     assert!(kept > 0);
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(&part).expect("the part").permissions().mode();
+        let mode = std::fs::metadata(&part)
+            .expect("the part")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    assert_eq!(setting.sql("SELECT outcome, bytes FROM attempts"), format!("stopped|{kept}"));
+    assert_eq!(
+        setting.sql("SELECT outcome, bytes FROM attempts"),
+        format!("stopped|{kept}")
+    );
     assert_eq!(setting.sql("SELECT state FROM queue"), "pending");
 
     setting.space.advance(Duration::from_hours(24));
@@ -293,8 +311,8 @@ async fn after_a_kill_nothing_is_spliced_that_was_not_durable() {
     // No watermark was reached: the whole is asked for.
     assert_eq!(requests(&setting, Origin::Media)[0].range, None);
     assert_eq!(
-        setting.sql("SELECT group_concat(outcome, ',' ORDER BY attempt) FROM attempts"),
-        "interrupted,archived"
+        setting.sql("SELECT outcome FROM attempts ORDER BY attempt"),
+        "interrupted\narchived"
     );
     assert_whole(&setting, &media);
 }
@@ -310,7 +328,9 @@ async fn a_stop_does_not_wait_for_a_slow_answer() {
             let hold = Rule::single_recordings(Action::Hold(gate.clone()));
             setting.space.inject(hold);
         } else {
-            setting.space.inject(Rule::media(Action::Hold(gate.clone())));
+            setting
+                .space
+                .inject(Rule::media(Action::Hold(gate.clone())));
         }
         let stop = archive.app.stop.clone();
         let stopping = async {
@@ -318,13 +338,15 @@ async fn a_stop_does_not_wait_for_a_slow_answer() {
             stop.cancel();
         };
         let limit = Duration::from_secs(5);
-        let (archived, ()) = tokio::time::timeout(limit, async {
-            tokio::join!(archive.download(), stopping)
-        })
-        .await
-        .expect("a prompt stop");
+        let (archived, ()) =
+            tokio::time::timeout(limit, async { tokio::join!(archive.download(), stopping) })
+                .await
+                .expect("a prompt stop");
         assert_eq!(archived, 0);
-        assert_eq!(setting.sql("SELECT state, attempts FROM queue"), "pending|1");
+        assert_eq!(
+            setting.sql("SELECT state, attempts FROM queue"),
+            "pending|1"
+        );
         assert_eq!(setting.sql("SELECT outcome FROM attempts"), "stopped");
     }
 }
@@ -332,11 +354,14 @@ async fn a_stop_does_not_wait_for_a_slow_answer() {
 #[tokio::test]
 async fn a_stop_does_not_wait_for_the_bandwidth_limit() {
     let (mut setting, _) = setting(&media(1));
-    setting.more = "[download]\nbandwidth_limit = \"100\"".to_owned();
+    setting.more = "[download]\nbandwidth_limit = \"16KiB\"".to_owned();
     let archive = polled(&setting).await;
     let stop = archive.app.stop.clone();
     let stopping = async {
-        let sent = |seen: &[Seen]| seen.iter().any(|seen| seen.body_bytes_sent > 0);
+        let sent = |seen: &[Seen]| {
+            seen.iter()
+                .any(|seen| seen.is_media() && seen.body_bytes_sent > 0)
+        };
         setting.space.wait_for(sent).await;
         stop.cancel();
     };
@@ -355,7 +380,9 @@ async fn never_more_transfers_at_once_than_configured() {
         setting.space.archivable(&format!("room {number}"));
     }
     let gate = Gate::new();
-    setting.space.inject(Rule::media(Action::Hold(gate.clone())));
+    setting
+        .space
+        .inject(Rule::media(Action::Hold(gate.clone())));
     let archive = polled(&setting).await;
     let watching = async {
         gate.arrived(2).await;
@@ -380,9 +407,12 @@ async fn an_outage_never_makes_a_recording_fail() {
         let outage = Rule::media(Action::s3_error(status, "InternalError")).times(8);
         setting.space.inject(outage);
     }
-    setting.space.inject(Rule::media(Action::Reset).from(9).times(4));
+    setting
+        .space
+        .inject(Rule::media(Action::Reset).from(9).times(4));
     assert_eq!(archive.download().await, 1);
-    let attempts = setting.sql("SELECT count(*), count(*) FILTER (WHERE outcome = 'retry') FROM attempts");
+    let attempts =
+        setting.sql("SELECT count(*), count(*) FILTER (WHERE outcome = 'retry') FROM attempts");
     let (all, retried) = attempts.split_once('|').expect("two columns");
     let number = |text: &str| text.parse::<u32>().expect("a number");
     assert!(number(all) > 8, "{attempts}");
@@ -399,7 +429,9 @@ async fn refused_connections_are_waited_out() {
     setting.space.refuse_connections(Origin::Media).await;
     let mending = async {
         let failed = |seen: &[Seen]| {
-            let minted = seen.iter().filter(|seen| seen.path.contains("/room_recordings/"));
+            let minted = seen
+                .iter()
+                .filter(|seen| seen.path.contains("/room_recordings/"));
             minted.count() >= 6
         };
         setting.space.wait_for(failed).await;
