@@ -7,6 +7,7 @@ mod landing;
 mod logs;
 mod signals;
 mod skeleton;
+mod stopping;
 mod transfer_faults;
 
 use std::process::{Command, Output, Stdio};

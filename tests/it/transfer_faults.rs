@@ -21,7 +21,9 @@ fn media(seed: u64) -> Media {
 /// A space with one recording of this media, and retries that nobody has to wait for.
 fn setting(recording: NewRecording) -> (Setting, Uuid) {
     let mut setting = Setting::new(Options::default());
-    setting.more = "[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"".to_owned();
+    setting
+        .more
+        .push_str("[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"");
     let session = setting.space.add_session(NewSession::completed("lesson"));
     let recording = setting.space.add_recording(session, recording);
     (setting, recording)
