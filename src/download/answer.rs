@@ -188,3 +188,6 @@ pub fn parse_content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let sane = first <= last && total.is_none_or(|total| last < total);
     sane.then_some((first, last, total))
 }
+
+#[cfg(test)]
+mod tests;

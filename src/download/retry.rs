@@ -122,3 +122,6 @@ fn wait(backoff: Backoff, retries: u32, id: RecordingId) -> Duration {
     let spread = u32::try_from(hasher.finish() % 512).unwrap_or(0);
     doubled.min(backoff.most) * (768 + spread) / 1024
 }
+
+#[cfg(test)]
+mod tests;
