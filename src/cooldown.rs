@@ -94,3 +94,6 @@ pub fn parse_http_date(text: &str) -> Option<DateTime<Utc>> {
         .ok()
         .map(|time| time.and_utc())
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ pub mod retry;
 mod source;
 mod throttle;
 mod transfer;
+mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;

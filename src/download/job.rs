@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::Setup;
 use super::progress::Place;
 use super::retry::{Failure, History, decide};
-use super::transfer::{Received, disk};
+use super::transfer::Received;
+use super::writer::disk;
 use crate::archive::media;
 use crate::archive::part::{PartFile, hash_file};
 use crate::archive::paths::{Facts, RelativePath};
@@ -21,6 +22,8 @@ pub(super) struct Job<'a> {
     pub setup: &'a Setup,
     pub stop: &'a CancellationToken,
     pub claim: Claim,
+    /// The database has a watermark of the part.
+    pub noted: bool,
 }
 
 /// What a job came to, for the queue.
@@ -183,11 +186,14 @@ impl Job<'_> {
         for path in candidates {
             let (root, claim, at) = (self.setup.root.clone(), self.claim.clone(), path.clone());
             let looked = tokio::task::spawn_blocking(move || look(&root, &claim, &at));
-            match looked
-                .await
-                .map_err(|error| disk(io::Error::other(error)))?
-                .map_err(disk)?
-            {
+            // Only this recording's place can't be used: neither is its part broken nor the disk.
+            let looked = looked.await.map_err(io::Error::other).flatten();
+            let looked = looked.map_err(|error| {
+                Failure::Passing(format!(
+                    "could not look at what stands at '{path}': {error}"
+                ))
+            });
+            match looked? {
                 Look::Nothing => {}
                 Look::Fits(landed) => {
                     self.discard_part().await;
@@ -276,6 +282,10 @@ fn look(root: &Root, claim: &Claim, path: &RelativePath) -> io::Result<Look> {
     let file = match root.open_file(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
+        // A link, a directory or the like in the recording's own place.
+        Err(_) if root.stat(path)?.is_some_and(|standing| !standing.is_file) => {
+            return root.quarantine(path, "unexpected").map(Look::Quarantined);
+        }
         Err(error) => return Err(error),
     };
     let (bytes, sha256) = hash_file(&file, |_| true)?;

@@ -28,6 +28,8 @@ pub struct Resume {
     pub from: u64,
     /// The strong validator of the object the part belongs to.
     pub validator: String,
+    /// Its length, if that is known.
+    pub total: Option<u64>,
 }
 
 impl Media {

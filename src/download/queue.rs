@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Setup;
 use super::job::{Done, Job};
 use super::retry::{Failure, PAUSE};
-use crate::store;
+use crate::store::{self, Part};
 
 /// The longest sleep: writers other than this process ring no bell.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -116,6 +116,7 @@ impl Downloader {
                         Job {
                             setup: &setup,
                             stop: &stop,
+                            noted: claim.part != Part::default(),
                             claim,
                         }
                         .run()

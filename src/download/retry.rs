@@ -97,7 +97,8 @@ pub fn decide(failure: &Failure, history: History, backoff: Backoff, now: DateTi
     let later = now + wait(backoff, retries, history.id);
     match failure {
         Failure::Passing(_) | Failure::BrokenPart(_) => retry(later, false, false),
-        Failure::Patience(until) => retry(*until, false, false),
+        // A host that asks for a second of patience again and again is left alone for longer.
+        Failure::Patience(until) => retry(later.max(*until), false, false),
         Failure::Content(_) if history.faults + 1 >= MOST_FAULTS => Ending::Failed,
         Failure::Content(_) => retry(now + wait(backoff, history.faults, history.id), true, false),
         Failure::NoLink => retry(later, false, true),
@@ -121,3 +122,6 @@ fn wait(backoff: Backoff, retries: u32, id: RecordingId) -> Duration {
     let spread = u32::try_from(hasher.finish() % 512).unwrap_or(0);
     doubled.min(backoff.most) * (768 + spread) / 1024
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,22 +27,28 @@ impl Throttle {
 
     /// Takes bytes that have arrived, and waits until they are paid for.
     pub async fn take(&self, bytes: u64) {
-        if self.limit == 0 {
-            return;
-        }
-        let wait = {
-            let now = self.clock.monotonic();
-            let mut paid_until = self
-                .paid_until
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let cost = Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / self.limit);
-            // What was not used in the last tenth of a second may still be.
-            *paid_until = (*paid_until).max(now.saturating_sub(Duration::from_millis(100))) + cost;
-            paid_until.saturating_sub(now)
-        };
+        let wait = self.charge(bytes);
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
     }
+
+    /// Takes bytes, and tells how long it is until they are paid for.
+    fn charge(&self, bytes: u64) -> Duration {
+        if self.limit == 0 {
+            return Duration::ZERO;
+        }
+        let now = self.clock.monotonic();
+        let mut paid_until = self
+            .paid_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let cost = Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / self.limit);
+        // What was not used in the last tenth of a second may still be.
+        *paid_until = (*paid_until).max(now.saturating_sub(Duration::from_millis(100))) + cost;
+        paid_until.saturating_sub(now)
+    }
 }
+
+#[cfg(test)]
+mod tests;

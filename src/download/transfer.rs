@@ -1,14 +1,10 @@
 //! One transfer: the bytes of a recording into its part file, from wherever the last one left off.
 //!
-//! Chunks are gathered uncopied to about a MiB, then hashed and written in one blocking step while the
-//! next MiB gathers: two batches in flight at the most.
+//! What a body may be spliced to, and what a cut one leaves for the next attempt, is decided here.
 
 use std::io;
 use std::mem;
 use std::time::Duration;
-
-use bytes::Bytes;
-use tokio::task::JoinHandle;
 
 use super::answer::{Verdict, judge};
 use super::job::Job;
@@ -16,14 +12,15 @@ use super::media::{Resume, transport};
 use super::progress::Place;
 use super::retry::Failure;
 use super::source;
+use super::writer::{Writer, blocking, disk};
 use crate::archive::part::PartFile;
 use crate::model::MediaLink;
 use crate::store::{Part, Tally};
 
-/// Chunks are gathered up to this before they are written.
-const BATCH: usize = 1 << 20;
 /// Written bytes are made durable each time there are this many more.
 const SYNC_EVERY: u64 = 64 << 20;
+/// The longest body that is taken when nobody tells its length: against an endless one.
+const MOST_UNDECLARED: u64 = 64 << 30;
 /// Links minted in a row for one attempt.
 const MOST_LINKS: u32 = 3;
 /// A transfer slower than this, in bytes a second over a whole window, is a stalled one.
@@ -56,8 +53,12 @@ impl Job<'_> {
                 &setup.clock,
                 &mut self.claim,
                 fresh,
-            )
-            .await?;
+            );
+            let link = self
+                .stop
+                .run_until_cancelled(link)
+                .await
+                .ok_or(Failure::Stopped)??;
             if let Some(until) = setup.cooldowns.until(link.host(), setup.clock.now()) {
                 return Err(Failure::Api(
                     "the media host asked for patience".to_owned(),
@@ -92,6 +93,7 @@ impl Job<'_> {
             Some(validator) if !part.is_empty() => Some(Resume {
                 from: part.len(),
                 validator: validator.clone(),
+                total: self.claim.part.total,
             }),
             _ => {
                 if !part.is_empty() {
@@ -115,6 +117,7 @@ impl Job<'_> {
         ) {
             Verdict::Append { total } => {
                 tally.from_byte = part.len();
+                self.claim.part.total = Some(total);
                 Some(total)
             }
             Verdict::Whole { total, validator } => {
@@ -122,6 +125,7 @@ impl Job<'_> {
                     part = self.start_over(part).await?;
                 }
                 tally.from_byte = 0;
+                self.forget_part().await?;
                 self.claim.part = Part {
                     bytes: 0,
                     validator,
@@ -200,7 +204,7 @@ impl Job<'_> {
             len += size;
             tally.bytes += size;
             self.setup.board.count(size);
-            if body.known.is_some_and(|known| len > known) && !self.same_size(len, body) {
+            if len > body.known.unwrap_or(MOST_UNDECLARED) && !self.same_size(len, body) {
                 break Err(Failure::Content(
                     "the body is longer than declared".to_owned(),
                 ));
@@ -210,7 +214,10 @@ impl Job<'_> {
                     "the media host sends too slowly".to_owned(),
                 ));
             }
-            self.setup.throttle.take(size).await;
+            let paid = self.setup.throttle.take(size);
+            if self.stop.run_until_cancelled(paid).await.is_none() {
+                break Err(Failure::Stopped);
+            }
             if let Err(failure) = writer.push(chunk).await {
                 return Err(self.abandon(&failure));
             }
@@ -224,7 +231,11 @@ impl Job<'_> {
                 if let Err(failure) =
                     self.check_space(body.known.map(|known| known.saturating_sub(len)))
                 {
-                    break Err(failure);
+                    // Kept, the part of an endless body would hold the disk's last room for ever.
+                    break Err(match failure {
+                        Failure::Disk(text) if body.known.is_none() => Failure::Content(text),
+                        failure => failure,
+                    });
                 }
             }
         };
@@ -259,11 +270,25 @@ impl Job<'_> {
 
     /// Notes where a restart may go on. Without a strong validator nothing may be spliced.
     async fn note_durable(&mut self, durable: u64) -> Result<(), Failure> {
+        if self.claim.part.validator.is_none() {
+            return Ok(());
+        }
         self.claim.part.bytes = durable;
-        if self.claim.part.validator.is_some() {
+        self.noted = true;
+        self.setup
+            .store
+            .part_durable(self.claim.id, &self.claim.part)
+            .await
+            .map_err(|error| Failure::Passing(error.to_string()))
+    }
+
+    /// Forgets the watermark before other bytes come in the place of those it stands for: a crash in
+    /// between must not make them look like the object it names.
+    async fn forget_part(&mut self) -> Result<(), Failure> {
+        if mem::take(&mut self.noted) {
             self.setup
                 .store
-                .part_durable(self.claim.id, &self.claim.part)
+                .forget_part(self.claim.id)
                 .await
                 .map_err(|error| Failure::Passing(error.to_string()))?;
         }
@@ -291,103 +316,6 @@ struct Body {
     total: Option<u64>,
     /// That, or else what the vendor tells.
     known: Option<u64>,
-}
-
-/// Gathers chunks and writes them on the blocking pool, one batch while the next gathers.
-struct Writer {
-    idle: Option<PartFile>,
-    busy: Option<JoinHandle<(PartFile, io::Result<()>)>>,
-    gathered: Vec<Bytes>,
-    bytes: usize,
-    len: u64,
-    since_sync: u64,
-}
-
-impl Writer {
-    fn new(part: PartFile) -> Self {
-        Self {
-            len: part.len(),
-            idle: Some(part),
-            busy: None,
-            gathered: Vec::new(),
-            bytes: 0,
-            since_sync: 0,
-        }
-    }
-
-    async fn push(&mut self, chunk: Bytes) -> io::Result<()> {
-        self.bytes += chunk.len();
-        self.len += chunk.len() as u64;
-        self.since_sync += chunk.len() as u64;
-        self.gathered.push(chunk);
-        if self.bytes >= BATCH {
-            self.flush().await
-        } else {
-            Ok(())
-        }
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        let mut part = self.settled().await?;
-        let chunks = mem::take(&mut self.gathered);
-        self.bytes = 0;
-        self.busy = Some(tokio::task::spawn_blocking(move || {
-            let written = part.append(&chunks);
-            (part, written)
-        }));
-        Ok(())
-    }
-
-    /// The part, once the batch under way is written.
-    async fn settled(&mut self) -> io::Result<PartFile> {
-        if let Some(busy) = self.busy.take() {
-            let (part, written) = busy.await.map_err(io::Error::other)?;
-            written?;
-            return Ok(part);
-        }
-        self.idle
-            .take()
-            .ok_or_else(|| io::Error::other("the part is no longer open"))
-    }
-
-    async fn sync(&mut self) -> io::Result<u64> {
-        self.flush().await?;
-        let part = blocking(self.settled().await?, PartFile::sync).await?;
-        let durable = part.durable();
-        self.since_sync = 0;
-        self.idle = Some(part);
-        Ok(durable)
-    }
-
-    async fn finish(mut self) -> io::Result<PartFile> {
-        self.flush().await?;
-        self.settled().await
-    }
-}
-
-/// Runs a step on a part on the blocking pool.
-pub(super) async fn blocking(
-    mut part: PartFile,
-    step: impl FnOnce(&mut PartFile) -> io::Result<()> + Send + 'static,
-) -> io::Result<PartFile> {
-    tokio::task::spawn_blocking(move || step(&mut part).map(|()| part))
-        .await
-        .map_err(io::Error::other)?
-}
-
-/// What a failure of the file system means: full or read-only passes, everything else breaks the part.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn disk(error: io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::PermissionDenied
-        | io::ErrorKind::FileTooLarge => {
-            Failure::Disk(format!("the archive can't be written to: {error}"))
-        }
-        _ => Failure::BrokenPart(format!("the part could not be written: {error}")),
-    }
 }
 
 /// Tells a stalled transfer from a slow one: each window has to bring some bytes. Only the time spent

@@ -97,7 +97,7 @@ fn signed_life(url: &Url, now: NaiveDateTime) -> Option<Duration> {
     };
     let signed = NaiveDateTime::parse_from_str(&parameter("X-Amz-Date")?, "%Y%m%dT%H%M%SZ").ok()?;
     let seconds = parameter("X-Amz-Expires")?.parse::<u32>().ok()?;
-    let left = signed + chrono::TimeDelta::seconds(seconds.into()) - now;
+    let left = signed.checked_add_signed(chrono::TimeDelta::seconds(seconds.into()))? - now;
     Some(left.to_std().unwrap_or_default())
 }
 
@@ -106,3 +106,6 @@ impl fmt::Debug for MediaLink {
         write!(f, "MediaLink({}/…)", self.host())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,16 @@
 //! Downloads: claiming what is due, and what each attempt comes to. Every change of state is guarded
 //! by the state it starts from and must touch exactly one row.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::recordings::recording_id;
 use super::{Error, Result, Store, exactly_one, on};
 use crate::model::{RecordingId, SessionId, time};
+
+/// How long a damaged recording rests that can't be fetched for now.
+const REST: TimeDelta = TimeDelta::days(1);
 
 /// Which of the due recordings come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -254,7 +257,7 @@ impl Store {
         let mut tx = self.write().await?;
         match ending {
             Ending::Archived(landed) => archived(&mut tx, claim, landed, now).await?,
-            Ending::Released { at } => released(&mut tx, claim, *at).await?,
+            Ending::Released { at } => released(&mut tx, claim, *at, tally).await?,
             _ => not_archived(&mut tx, claim, ending, tally, now).await?,
         }
         let Some(outcome) = ending.outcome() else {
@@ -334,13 +337,15 @@ async fn released(
     tx: &mut Transaction<'static, Sqlite>,
     claim: &Claim,
     at: DateTime<Utc>,
+    tally: &Tally,
 ) -> Result<()> {
     let done = sqlx::query(
         "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), attempts = attempts - 1,
-            next_attempt_at = ?2 WHERE id = ?1 AND state = 'downloading'",
+            next_attempt_at = ?2, last_error = coalesce(?3, last_error) WHERE id = ?1 AND state = 'downloading'",
     )
     .bind(claim.id.to_string())
     .bind(time::to_text(at))
+    .bind(&tally.error)
     .execute(on(tx))
     .await?;
     exactly_one(&done, claim.id, "downloading")?;
@@ -369,6 +374,7 @@ async fn not_archived(
         Ending::Failed => (None, true, false, false),
         _ => (None, false, false, false),
     };
+    let rest = matches!(ending, Ending::Failed | Ending::NotReady).then(|| now + REST);
     let state = match ending {
         Ending::Failed => "failed",
         Ending::Gone => "lost",
@@ -379,7 +385,7 @@ async fn not_archived(
         "UPDATE recording SET
             state = CASE WHEN damage IS NULL THEN ?2 ELSE 'damaged' END,
             upstream_gone_at = iif(?2 = 'lost', coalesce(upstream_gone_at, ?3), upstream_gone_at),
-            next_attempt_at = ?4, last_error = coalesce(?5, last_error),
+            next_attempt_at = coalesce(?4, iif(damage IS NOT NULL, ?9, NULL)), last_error = coalesce(?5, last_error),
             faults = faults + ?6,
             retries = CASE WHEN ?7 THEN 0 WHEN ?4 IS NULL THEN retries ELSE retries + 1 END,
             no_link_since = iif(?8, coalesce(no_link_since, ?3), NULL)
@@ -393,6 +399,8 @@ async fn not_archived(
     .bind(i64::from(fault))
     .bind(progress)
     .bind(no_link)
+    // A damaged recording stays damaged, and due: without a rest it would be claimed again at once.
+    .bind(rest.map(time::to_text))
     .execute(on(tx))
     .await?;
     exactly_one(&done, claim.id, "downloading")

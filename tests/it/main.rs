@@ -9,12 +9,15 @@ mod doctor;
 mod downloads;
 mod filled;
 mod harness;
+mod landing;
 mod logs;
 mod readers;
 mod readme;
 mod service;
 mod signals;
 mod skeleton;
+mod stopping;
+mod transfer_faults;
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+
+use super::{Cooldowns, DEFAULT, LONGEST, parse_http_date, parse_retry_after};
+
+fn now() -> DateTime<Utc> {
+    parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date")
+}
+
+#[test]
+fn retry_after_is_read_in_each_form_and_kept_within_limits() {
+    for (header, wait) in [
+        ("7", Duration::from_secs(7)),
+        (" 7 ", Duration::from_secs(7)),
+        ("0", Duration::from_secs(1)),
+        ("99999999999999999999999999", LONGEST),
+        ("86400", LONGEST),
+        ("Sun, 06 Nov 1994 08:50:07 GMT", Duration::from_secs(30)),
+        ("Sun, 06 Nov 1994 08:00:00 GMT", Duration::from_secs(1)),
+        ("Tue, 01 Nov 2044 08:00:00 GMT", LONGEST),
+        ("", DEFAULT),
+        ("-5", DEFAULT),
+        ("1.5", DEFAULT),
+        ("soon", DEFAULT),
+        ("Sun, 06 Nov 1994", DEFAULT),
+    ] {
+        assert_eq!(parse_retry_after(header, now()), wait, "{header:?}");
+    }
+}
+
+#[test]
+fn a_host_is_left_alone_until_its_time_and_others_are_not() {
+    let cooldowns = Cooldowns::default();
+    let until = cooldowns.ask("media.example.com", Some("60"), now());
+    assert_eq!(until, now() + TimeDelta::seconds(60));
+    assert_eq!(cooldowns.until("media.example.com", now()), Some(until));
+    assert_eq!(cooldowns.until("media.example.com", until), None);
+    assert_eq!(cooldowns.until("api.example.com", now()), None);
+}
+
+#[test]
+fn what_is_kept_survives_a_restart_and_a_clock_set_back() {
+    let cooldowns = Cooldowns::default();
+    let until = cooldowns.ask("media.example.com", None, now());
+    let kept = cooldowns.take_changed(now()).expect("a change");
+    assert_eq!(cooldowns.take_changed(now()), None);
+    let again = Cooldowns::load(kept);
+    assert_eq!(again.until("media.example.com", now()), Some(until));
+    let years_ago = now() - TimeDelta::days(3650);
+    assert_eq!(again.until("media.example.com", years_ago), None);
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_host_asks_the_wait_is_bounded(header: String) {
+        let wait = parse_retry_after(&header, now());
+        prop_assert!(wait >= Duration::from_secs(1) && wait <= LONGEST);
+    }
+}

@@ -1,0 +1,109 @@
+use proptest::prelude::*;
+use url::Url;
+
+use super::{Refused, check, is_public};
+
+fn checked(url: &str, allow_private: bool) -> Result<(), Refused> {
+    check(&Url::parse(url).expect("a URL"), allow_private)
+}
+
+#[test]
+fn public_hosts_pass_over_https_alone() {
+    for url in [
+        "https://media.example.com/a",
+        "https://8.8.8.8/a",
+        "https://[2606:4700::1]/a",
+    ] {
+        assert_eq!(checked(url, false), Ok(()), "{url}");
+        let plain = url.replace("https", "http");
+        for allow in [true, false] {
+            assert_eq!(checked(&plain, allow), Err(Refused::Scheme), "{plain}");
+        }
+    }
+    assert_eq!(checked("ftp://8.8.8.8/a", true), Err(Refused::Scheme));
+}
+
+#[test]
+fn loopback_passes_for_tests_and_demos_alone() {
+    for url in [
+        "http://127.0.0.1:8080/a",
+        "http://[::1]/a",
+        "http://localhost/a",
+    ] {
+        assert_eq!(checked(url, true), Ok(()), "{url}");
+        assert_eq!(checked(url, false), Err(Refused::Scheme), "{url}");
+    }
+    assert_eq!(checked("https://127.0.0.1/a", false), Err(Refused::Address));
+    // Private is not loopback: never without TLS.
+    assert_eq!(checked("http://10.0.0.1/a", true), Err(Refused::Scheme));
+    assert_eq!(checked("https://10.0.0.1/a", true), Ok(()));
+}
+
+#[test]
+fn names_and_passwords_are_refused() {
+    for url in [
+        "https://user@media.example.com/a",
+        "https://:word@media.example.com/a",
+    ] {
+        assert_eq!(checked(url, true), Err(Refused::UserInfo), "{url}");
+    }
+}
+
+#[test]
+fn addresses_of_special_purpose_are_not_public() {
+    for ip in [
+        "0.0.0.0",
+        "10.1.2.3",
+        "100.64.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.0.0.1",
+        "192.0.2.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::",
+        "2001::1",
+        "2001:db8::1",
+        "fc00::1",
+        "fd00::1",
+        "fe80::1",
+        "ff02::1",
+        "::10.0.0.1",
+    ] {
+        assert!(!is_public(ip.parse().expect("an address")), "{ip}");
+    }
+    for ip in [
+        "1.1.1.1",
+        "100.63.255.255",
+        "100.128.0.0",
+        "172.15.0.1",
+        "172.32.0.1",
+        "198.17.0.1",
+        "198.20.0.1",
+        "223.255.255.255",
+        "2606:4700::1",
+        "::ffff:1.1.1.1",
+        "64:ff9b::101:101",
+    ] {
+        assert!(is_public(ip.parse().expect("an address")), "{ip}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_embedded_address_is_as_public_as_itself(bits: u32) {
+        let v4 = std::net::Ipv4Addr::from_bits(bits);
+        let mapped = v4.to_ipv6_mapped();
+        prop_assert_eq!(is_public(v4.into()), is_public(mapped.into()));
+    }
+}

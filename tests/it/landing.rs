@@ -1,0 +1,362 @@
+//! Landing and healing: only whole files are archived, nothing that stands in the archive is overwritten,
+//! and what disk and database disagree on is mended.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use fake_space::{
+    Action, Generated, Media, NewRecording, NewSession, Options, Reported, Rule, Space,
+};
+use room_archiver::clock::Clock;
+use uuid::Uuid;
+
+use super::harness::{Archive, Setting};
+
+const MIB: u64 = 1 << 20;
+
+fn media() -> Media {
+    Media::generated(Generated::of_size(MIB))
+}
+
+/// A space with one recording, and retries that nobody has to wait for. The path is told by the id alone.
+fn setting(recording: NewRecording) -> (Setting, Uuid) {
+    let mut setting = Setting::new(Options::default());
+    setting.more.push_str(
+        "[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"\n\
+                    [archive]\npath_template = \"{{ room }}/{{ recording_id }}.{{ ext }}\"",
+    );
+    let session = setting.space.add_session(NewSession::completed("lesson"));
+    let recording = setting.space.add_recording(session, recording);
+    (setting, recording)
+}
+
+async fn polled(setting: &Setting) -> Archive {
+    let archive = setting.open(&Clock::system()).await;
+    archive.poll().await;
+    archive
+}
+
+fn target(setting: &Setting, recording: Uuid) -> PathBuf {
+    let room = setting.recordings().join("lesson");
+    room.join(format!("{recording}.mp4"))
+}
+
+/// Puts a file where a recording will want to land.
+fn occupy(target: &Path, bytes: &[u8]) {
+    std::fs::create_dir_all(target.parent().expect("a directory")).expect("a directory");
+    std::fs::write(target, bytes).expect("a file");
+}
+
+fn content(media: &Media) -> Vec<u8> {
+    media.read(0..media.len()).flatten().collect()
+}
+
+fn quarantined(setting: &Setting) -> Vec<PathBuf> {
+    std::fs::read_dir(setting.recordings().join(".quarantine")).map_or_else(
+        |_| Vec::new(),
+        |entries| entries.flatten().map(|entry| entry.path()).collect(),
+    )
+}
+
+fn media_requests(space: &Space) -> u64 {
+    space.counters().media_requests
+}
+
+#[tokio::test]
+async fn nothing_but_a_whole_file_is_archived() {
+    let whole = media();
+    let lasting = |seconds| NewRecording {
+        duration: Some(seconds),
+        ..NewRecording::completed(media())
+    };
+    let sized = |size| NewRecording::completed(media()).size(Reported::Value(size));
+    let cases = [
+        (sized(1000), "the vendor tells 1000"),
+        (sized(1 << 21), "the vendor tells 2097152"),
+        (
+            NewRecording::completed(whole.truncated(MIB - 1)),
+            "not a whole recording",
+        ),
+        (
+            NewRecording::completed(whole.truncated(MIB / 2)),
+            "not a whole recording",
+        ),
+        (
+            NewRecording::completed(whole.truncated(100)),
+            "not a whole recording",
+        ),
+        (
+            NewRecording::completed(Media::without_moov(Generated::of_size(MIB))),
+            "not a whole recording",
+        ),
+        (NewRecording::completed(Media::empty()), "empty file"),
+        (
+            NewRecording::completed(Media::empty()).size(Reported::Null),
+            "empty file",
+        ),
+        (lasting(6000), "where the vendor tells 6000.0 s"),
+    ];
+    for (recording, error) in cases {
+        let (setting, _) = setting(recording);
+        let archive = polled(&setting).await;
+        assert_eq!(archive.download().await, 0, "{error}");
+        let row = setting.sql("SELECT state, last_error FROM queue");
+        assert!(
+            row.starts_with("failed|") && row.contains(error),
+            "{error}: {row}"
+        );
+        assert_eq!(setting.sql("SELECT count(*) FROM archive"), "0");
+        assert_eq!(setting.files().len(), 0, "{error}");
+        let parts = std::fs::read_dir(setting.recordings().join(".partial"));
+        assert_eq!(parts.map_or(0, Iterator::count), 0, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_size_that_no_int32_can_hold_counts_as_unknown() {
+    for size in [Reported::Null, Reported::Value(-5), Reported::Value(0)] {
+        let (setting, _) = setting(NewRecording::completed(media()).size(size));
+        let archive = polled(&setting).await;
+        assert_eq!(archive.download().await, 1);
+        assert_eq!(
+            setting.sql("SELECT size_bytes FROM archive"),
+            MIB.to_string()
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_archived_file_has_its_mode_and_leaves_no_part() {
+    let (setting, recording) = setting(NewRecording::completed(media()));
+    let archive = polled(&setting).await;
+    assert_eq!(archive.download().await, 1);
+    let file = std::fs::metadata(target(&setting, recording)).expect("the file");
+    assert_eq!(file.permissions().mode() & 0o7777, 0o640);
+    let parts = std::fs::read_dir(setting.recordings().join(".partial"));
+    assert_eq!(parts.expect("a directory").count(), 0);
+}
+
+#[tokio::test]
+async fn the_same_bytes_in_the_recordings_place_are_adopted() {
+    let (setting, recording) = setting(NewRecording::completed(media()));
+    occupy(&target(&setting, recording), &content(&media()));
+    let archive = polled(&setting).await;
+    assert_eq!(archive.download().await, 1);
+    assert_eq!(media_requests(&setting.space), 0);
+    assert_eq!(setting.sql("SELECT sha256 FROM archive"), media().sha256());
+    assert_eq!(setting.sql("SELECT outcome FROM attempts"), "adopted");
+}
+
+#[tokio::test]
+async fn whatever_else_stands_in_its_place_is_put_aside_and_told() {
+    for kind in ["bytes", "cut", "link", "directory"] {
+        let (setting, recording) = setting(NewRecording::completed(media()));
+        let target = target(&setting, recording);
+        let outside = setting.directory.path().join("outside");
+        std::fs::write(&outside, "precious").expect("a file");
+        match kind {
+            "bytes" => occupy(&target, b"somebody's notes"),
+            "cut" => occupy(&target, &content(&media())[..1000]),
+            "link" => {
+                occupy(&target, b"");
+                std::fs::remove_file(&target).expect("a file");
+                symlink(&outside, &target).expect("a link");
+            }
+            _ => std::fs::create_dir_all(target.join("inner")).expect("a directory"),
+        }
+        let archive = polled(&setting).await;
+        assert_eq!(archive.download().await, 1, "{kind}");
+        assert_eq!(
+            std::fs::read(&target).expect("the file"),
+            content(&media()),
+            "{kind}"
+        );
+        assert_eq!(quarantined(&setting).len(), 1, "{kind}");
+        assert_eq!(std::fs::read(&outside).expect("a file"), b"precious");
+        assert_eq!(
+            setting.sql("SELECT kind FROM event WHERE recording_id NOT NULL"),
+            "quarantine"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_comes_to_stand_there_during_the_transfer_is_not_overwritten() {
+    for same in [true, false] {
+        let (setting, recording) = setting(NewRecording::completed(media()));
+        let target = target(&setting, recording);
+        let bytes = if same {
+            content(&media())
+        } else {
+            b"notes".to_vec()
+        };
+        let archive = polled(&setting).await;
+        let put = Action::after(move |_| occupy(&target, &bytes));
+        setting.space.inject(Rule::media(put));
+        assert_eq!(archive.download().await, 1);
+        assert_eq!(setting.sql("SELECT sha256 FROM archive"), media().sha256());
+        assert_eq!(quarantined(&setting).len(), usize::from(!same));
+        let parts = std::fs::read_dir(setting.recordings().join(".partial"));
+        assert_eq!(parts.expect("a directory").count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_link_on_the_way_is_not_followed_and_stops_no_other_recording() {
+    let (mut setting, _) = setting(NewRecording::completed(media()));
+    setting.more = setting.more.replace("1ms", "10m").replace("5ms", "10m");
+    let outside = setting.directory.path().join("outside");
+    std::fs::create_dir_all(&outside).expect("a directory");
+    std::fs::create_dir_all(setting.recordings()).expect("a directory");
+    symlink(&outside, setting.recordings().join("lesson")).expect("a link");
+    setting.space.archivable("other");
+    let archive = polled(&setting).await;
+    assert_eq!(archive.download().await, 1);
+    assert_eq!(std::fs::read_dir(&outside).expect("a directory").count(), 0);
+    let error = setting.sql("SELECT state || ' ' || last_error FROM queue");
+    assert!(
+        error.contains("pending could not look at what stands at 'lesson/"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_lost_database_is_rebuilt_without_downloading_again() {
+    let (setting, _) = setting(NewRecording::completed(media()));
+    setting.space.archivable("other");
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    let before = setting.sql("SELECT recording_id, path, sha256 FROM archive ORDER BY 1");
+    for suffix in ["", "-wal", "-shm"] {
+        let file = setting.directory.path().join(format!("archive.db{suffix}"));
+        _ = std::fs::remove_file(file);
+    }
+    setting.space.clear_journal();
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    assert_eq!(media_requests(&setting.space), 0);
+    let after = setting.sql("SELECT recording_id, path, sha256 FROM archive ORDER BY 1");
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn after_an_unclean_end_missing_and_altered_files_are_fetched_again() {
+    let (setting, first) = setting(NewRecording::completed(media()));
+    let archive = polled(&setting).await;
+    assert_eq!(archive.download().await, 1);
+    // Not closed: as if it had been killed.
+    drop(archive);
+    let target = target(&setting, first);
+    for damage in ["missing", "altered"] {
+        match damage {
+            "missing" => std::fs::remove_file(&target).expect("the file"),
+            _ => std::fs::write(&target, "short").expect("the file"),
+        }
+        let archive = setting.open(&Clock::system()).await;
+        assert_eq!(archive.download().await, 1, "{damage}");
+        assert_eq!(std::fs::read(&target).expect("the file"), content(&media()));
+        let row = setting.sql("SELECT recording_id, sha256 FROM archive");
+        assert_eq!(row, format!("{first}|{}", media().sha256()));
+        let told = format!("SELECT count(*) FROM event WHERE text LIKE '%{damage}%'");
+        assert_eq!(setting.sql(&told), "1");
+    }
+    // The altered one is evidence, not rubbish.
+    assert_eq!(quarantined(&setting).len(), 1);
+}
+
+#[test]
+fn verification_finds_silent_damage_and_the_next_run_mends_it() {
+    let (setting, recording) = setting(NewRecording::completed(media()));
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    let target = target(&setting, recording);
+    let mut bytes = content(&media());
+    bytes[500_000] ^= 1;
+    std::fs::write(&target, &bytes).expect("the file");
+    assert_eq!(setting.run(&["verify", "--full"]).status.code(), Some(5));
+    assert_eq!(setting.sql("SELECT state FROM queue"), "damaged");
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    assert_eq!(std::fs::read(&target).expect("the file"), content(&media()));
+    assert_eq!(setting.run(&["verify", "--full"]).status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_damaged_recording_that_cannot_be_fetched_rests() {
+    for upstream in ["wrong content", "processing"] {
+        let (setting, recording) = setting(NewRecording::completed(media()));
+        let archive = polled(&setting).await;
+        assert_eq!(archive.download().await, 1);
+        drop(archive);
+        std::fs::remove_file(target(&setting, recording)).expect("the file");
+        if upstream == "processing" {
+            setting.space.set_status(recording, upstream);
+        } else {
+            setting.space.inject(Rule::media(Action::html(200)));
+        }
+        let archive = setting.open(&Clock::system()).await;
+        let limit = std::time::Duration::from_secs(10);
+        let downloading = tokio::time::timeout(limit, archive.download()).await;
+        assert_eq!(downloading, Ok(0), "{upstream}");
+        let row = setting.sql(
+            "SELECT state, attempts, next_attempt_at > datetime('now', '23 hours') FROM queue",
+        );
+        let attempts = if upstream == "processing" { 2 } else { 5 };
+        assert_eq!(row, format!("damaged|{attempts}|1"));
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_the_archive_is_refused_and_left_alone() {
+    for foreign in [false, true] {
+        let (setting, _) = setting(NewRecording::completed(media()));
+        assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+        let marker = setting.recordings().join(".room-archiver");
+        let sentence = if foreign {
+            std::fs::write(&marker, "00000000-0000-4000-8000-000000000000\n").expect("a marker");
+            "is another archive than the database tells of"
+        } else {
+            // As an empty mount point is.
+            std::fs::remove_dir_all(setting.recordings()).expect("the archive");
+            std::fs::create_dir(setting.recordings()).expect("a directory");
+            "Is the disk mounted?"
+        };
+        let list = || {
+            let mut names: Vec<_> = std::fs::read_dir(setting.recordings())
+                .expect("a directory")
+                .flatten()
+                .map(|entry| entry.file_name())
+                .collect();
+            names.sort();
+            names
+        };
+        let (before, rows) = (list(), setting.sql("SELECT * FROM archive"));
+        setting.space.archivable("new");
+        let output = setting.run(&["once"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(super::text(&output.stderr).contains(sentence), "{output:?}");
+        assert_eq!(list(), before);
+        assert_eq!(setting.sql("SELECT * FROM archive"), rows);
+    }
+}
+
+#[tokio::test]
+async fn below_the_disks_reserve_nothing_is_downloaded_and_nothing_is_used_up() {
+    let (mut setting, recording) = setting(NewRecording::completed(media()));
+    let more = setting.more.clone();
+    setting.more.push_str("\nmin_free_space = \"1EiB\"");
+    assert_eq!(setting.run(&["once"]).status.code(), Some(4));
+    assert_eq!(media_requests(&setting.space), 0);
+    let row = setting.sql("SELECT state, attempts, last_error FROM queue");
+    assert!(row.starts_with("pending|0|not enough free space"), "{row}");
+    assert_eq!(setting.sql("SELECT count(*) FROM attempts"), "0");
+    setting.more = more;
+    let archive = setting.open(&Clock::system()).await;
+    let id = recording.to_string().parse().expect("an id");
+    let retried = archive.app.store.retry(Some(&[id])).await;
+    assert_eq!(
+        retried
+            .expect("a database")
+            .iter()
+            .map(|retried| retried.id)
+            .collect::<Vec<_>>(),
+        [id]
+    );
+    assert_eq!(archive.download().await, 1);
+}

@@ -1,0 +1,196 @@
+//! Stops in a transfer: graceful ones keep the part, kills splice nothing, and the next start goes on.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fake_space::{
+    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Origin, Rule, Seen,
+};
+use room_archiver::clock::Clock;
+use rustix::process::{Pid, Signal, kill_process};
+use uuid::Uuid;
+
+use super::harness::{Archive, Setting};
+
+const MIB: u64 = 1 << 20;
+
+fn media(mib: u64) -> Media {
+    Media::generated(Generated::of_size(mib * MIB))
+}
+
+/// A space with one recording of this media.
+fn setting(media: &Media) -> (Setting, Uuid) {
+    let setting = Setting::new(Options::default());
+    let session = setting.space.add_session(NewSession::completed("lesson"));
+    let recording = NewRecording::completed(media.clone());
+    let recording = setting.space.add_recording(session, recording);
+    (setting, recording)
+}
+
+async fn polled(setting: &Setting) -> Archive {
+    let archive = setting.open(&Clock::system()).await;
+    archive.poll().await;
+    archive
+}
+
+fn requests(setting: &Setting, origin: Origin) -> Vec<Seen> {
+    let mut seen = setting.space.journal();
+    seen.retain(|seen| seen.origin == origin);
+    seen
+}
+
+fn assert_whole(setting: &Setting, media: &Media) {
+    assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
+    let partial = setting.recordings().join(".partial");
+    assert_eq!(std::fs::read_dir(partial).expect("a directory").count(), 0);
+}
+
+/// The program, running.
+struct Running(Child);
+
+impl Running {
+    fn start(setting: &Setting, args: &[&str]) -> Self {
+        let child = Command::new(assert_cmd::cargo::cargo_bin("room-archiver"))
+            .env_clear()
+            .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
+            .arg("--config")
+            .arg(setting.config_file())
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.expect("the program"))
+    }
+
+    /// Sends a signal and waits for the end.
+    fn end(&mut self, signal: Signal) -> Option<i32> {
+        let id = i32::try_from(self.0.id()).expect("an id");
+        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a process");
+        self.0.wait().expect("a process").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_graceful_stop_keeps_the_part_and_the_next_start_goes_on_with_a_fresh_link() {
+    let media = media(4);
+    let (setting, recording) = setting(&media);
+    let gate = Gate::new();
+    let stall = Rule::media(Action::StallAfter(3 * MIB, gate.clone())).once();
+    setting.space.inject(stall);
+    let mut running = Running::start(&setting, &["run"]);
+    // What was handed to the network has not all arrived yet, perhaps; that is for the program to know.
+    let sent = |seen: &[Seen]| {
+        seen.iter()
+            .any(|seen| seen.is_media() && seen.body_bytes_sent >= 3 * MIB)
+    };
+    setting.space.wait_for(sent).await;
+    assert_eq!(running.end(Signal::TERM), Some(0));
+    let part = setting
+        .recordings()
+        .join(format!(".partial/{recording}.part"));
+    let kept = std::fs::metadata(&part).expect("the part").len();
+    assert!(kept > 0);
+    let mode = std::fs::metadata(&part).expect("the part").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    assert_eq!(
+        setting.sql("SELECT outcome, bytes FROM attempts"),
+        format!("stopped|{kept}")
+    );
+    assert_eq!(setting.sql("SELECT state FROM queue"), "pending");
+
+    setting.space.advance(Duration::from_hours(24));
+    setting.space.clear_journal();
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    let seen = requests(&setting, Origin::Media);
+    assert_eq!(seen[0].range.as_deref(), Some(&*format!("bytes={kept}-")));
+    assert_eq!(seen.len(), 1);
+    assert_whole(&setting, &media);
+}
+
+#[tokio::test]
+async fn after_a_kill_nothing_is_spliced_that_was_not_durable() {
+    let media = media(4);
+    let (setting, _) = setting(&media);
+    let gate = Gate::new();
+    let stall = Rule::media(Action::StallAfter(3 * MIB, gate.clone())).once();
+    setting.space.inject(stall);
+    let mut running = Running::start(&setting, &["run"]);
+    let sent = |seen: &[Seen]| {
+        seen.iter()
+            .any(|seen| seen.is_media() && seen.body_bytes_sent >= 3 * MIB)
+    };
+    setting.space.wait_for(sent).await;
+    assert_eq!(running.end(Signal::KILL), None);
+    setting.space.clear_journal();
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    // No watermark was reached: the whole is asked for.
+    assert_eq!(requests(&setting, Origin::Media)[0].range, None);
+    assert_eq!(
+        setting.sql("SELECT outcome FROM attempts ORDER BY attempt"),
+        "interrupted\narchived"
+    );
+    assert_whole(&setting, &media);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_slow_answer() {
+    for origin in [Origin::Api, Origin::Media] {
+        let (setting, _) = setting(&media(1));
+        let archive = polled(&setting).await;
+        let gate = Gate::new();
+        if origin == Origin::Api {
+            setting.space.kill_links();
+            let hold = Rule::single_recordings(Action::Hold(gate.clone()));
+            setting.space.inject(hold);
+        } else {
+            setting
+                .space
+                .inject(Rule::media(Action::Hold(gate.clone())));
+        }
+        let stop = archive.app.stop.clone();
+        let stopping = async {
+            gate.arrived(1).await;
+            stop.cancel();
+        };
+        let limit = Duration::from_secs(5);
+        let (archived, ()) =
+            tokio::time::timeout(limit, async { tokio::join!(archive.download(), stopping) })
+                .await
+                .expect("a prompt stop");
+        assert_eq!(archived, 0);
+        assert_eq!(
+            setting.sql("SELECT state, attempts FROM queue"),
+            "pending|1"
+        );
+        assert_eq!(setting.sql("SELECT outcome FROM attempts"), "stopped");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_the_bandwidth_limit() {
+    let (mut setting, _) = setting(&media(1));
+    setting.more = "[download]\nbandwidth_limit = \"16KiB\"".to_owned();
+    let archive = polled(&setting).await;
+    let stop = archive.app.stop.clone();
+    let stopping = async {
+        let sent = |seen: &[Seen]| {
+            seen.iter()
+                .any(|seen| seen.is_media() && seen.body_bytes_sent > 0)
+        };
+        setting.space.wait_for(sent).await;
+        stop.cancel();
+    };
+    let both = async { tokio::join!(archive.download(), stopping) };
+    tokio::time::timeout(Duration::from_secs(5), both)
+        .await
+        .expect("a prompt stop");
+    assert_eq!(setting.sql("SELECT outcome FROM attempts"), "stopped");
+}

@@ -1,0 +1,386 @@
+//! What a media host can do wrong, each with what has to come of it: never a spliced, cut or foreign
+//! file in the archive.
+
+use fake_space::{
+    Action, Answer, Generated, Media, NewRecording, NewSession, Options, Reported, Rule, Seen,
+};
+use room_archiver::clock::Clock;
+use uuid::Uuid;
+
+use super::harness::{Archive, Setting};
+
+const MIB: u64 = 1 << 20;
+
+fn media(seed: u64) -> Media {
+    Media::generated(Generated {
+        seed,
+        ..Generated::of_size(3 * MIB)
+    })
+}
+
+/// A space with one recording of this media, and retries that nobody has to wait for.
+fn setting(recording: NewRecording) -> (Setting, Uuid) {
+    let mut setting = Setting::new(Options::default());
+    setting
+        .more
+        .push_str("[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"");
+    let session = setting.space.add_session(NewSession::completed("lesson"));
+    let recording = setting.space.add_recording(session, recording);
+    (setting, recording)
+}
+
+async fn polled(setting: &Setting) -> Archive {
+    let archive = setting.open(&Clock::system()).await;
+    archive.poll().await;
+    archive
+}
+
+fn media_requests(setting: &Setting) -> Vec<Seen> {
+    let mut seen = setting.space.journal();
+    seen.retain(Seen::is_media);
+    seen
+}
+
+fn assert_archived(setting: &Setting, media: &Media, fault: &str) {
+    let found = setting.sql("SELECT sha256 FROM archive");
+    let attempts = setting.sql("SELECT * FROM attempts");
+    assert_eq!(found, media.sha256(), "{fault}: {attempts}");
+    let files = setting.files();
+    assert_eq!(files.len(), 1, "{fault}");
+    assert_eq!(
+        std::fs::metadata(&files[0]).expect("the file").len(),
+        media.len(),
+        "{fault}"
+    );
+    assert_no_parts(setting);
+}
+
+fn assert_no_parts(setting: &Setting) {
+    let partial = setting.recordings().join(".partial");
+    let parts = std::fs::read_dir(partial).map_or(0, Iterator::count);
+    assert_eq!(parts, 0);
+}
+
+/// Nothing but an error, a fault each time, in the end a failure that a person sees.
+async fn fails(recording: NewRecording, rule: Option<Rule>, error: &str) -> Setting {
+    let (setting, _) = setting(recording);
+    let archive = polled(&setting).await;
+    if let Some(rule) = rule {
+        setting.space.inject(rule);
+    }
+    assert_eq!(archive.download().await, 0, "{error}");
+    assert_eq!(
+        setting.sql("SELECT state, attempts FROM queue"),
+        "failed|4",
+        "{error}"
+    );
+    let found = setting.sql("SELECT last_error FROM queue");
+    assert!(found.contains(error), "{error}: {found}");
+    assert_eq!(setting.files().len(), 0, "{error}");
+    assert_no_parts(&setting);
+    setting
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_the_part_starts_over() {
+    let label = |text: &str| Action::header("content-range", text);
+    let faults: [(&str, Action); 12] = [
+        ("200 to a range", Action::IgnoreRange),
+        ("range beside", Action::ShiftRange(-1000)),
+        ("range beyond", Action::ShiftRange(1000)),
+        ("other total", Action::RangeTotal("9999999".to_owned())),
+        ("no total", Action::RangeTotal("*".to_owned())),
+        ("another range", label("bytes 0-99/3145728")),
+        ("416", Action::NotSatisfiable),
+        ("other etag", Action::header("etag", "\"other\"")),
+        ("weak etag", Action::header("etag", "W/\"weak\"")),
+        ("no etag", Action::no_header("etag")),
+        ("garbage", label("bytes garbage")),
+        ("no range", Action::no_header("content-range")),
+    ];
+    for (name, fault) in faults {
+        let media = media(1);
+        let (setting, _) = setting(NewRecording::completed(media.clone()));
+        let archive = polled(&setting).await;
+        setting
+            .space
+            .inject(Rule::media(Action::CloseAfter(2 * MIB)).once());
+        let rule = setting.space.inject(Rule::media(fault).ranged(true).once());
+        assert_eq!(archive.download().await, 1, "{name}");
+        assert_eq!(setting.space.fired(rule), 1, "{name}");
+        assert_archived(&setting, &media, name);
+    }
+}
+
+#[tokio::test]
+async fn a_multipart_answer_is_never_taken() {
+    let media = media(1);
+    let (setting, _) = setting(NewRecording::completed(media.clone()));
+    let archive = polled(&setting).await;
+    setting
+        .space
+        .inject(Rule::media(Action::CloseAfter(2 * MIB)).once());
+    setting
+        .space
+        .inject(Rule::media(Action::Multipart).ranged(true).once());
+    setting.space.inject(
+        Rule::media(Action::UnaskedPartial(1000))
+            .ranged(false)
+            .nth(2),
+    );
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &media, "multipart, then an unasked part");
+    assert_eq!(
+        setting.sql("SELECT count(*) FROM attempts WHERE outcome = 'retry'"),
+        "3"
+    );
+}
+
+#[tokio::test]
+async fn an_object_that_changed_between_two_parts_is_fetched_anew() {
+    let (old, new) = (media(1), media(2));
+    let (setting, recording) = setting(NewRecording::completed(old));
+    let archive = polled(&setting).await;
+    let changed = new.clone();
+    let change = Action::after(move |space| {
+        let media = changed.clone();
+        space.update_recording(recording, |recording| recording.media = media);
+    });
+    setting
+        .space
+        .inject(Rule::media(Action::CloseAfter(2 * MIB)).once().and(change));
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &new, "changed");
+    let seen = media_requests(&setting);
+    // The server is asked to send the rest only of the same object, and sends the whole of the other.
+    assert_eq!((seen.len(), seen[1].status), (2, 200));
+}
+
+#[tokio::test]
+async fn a_validator_that_comes_and_goes_never_joins_two_objects() {
+    let (first, second) = (media(1), media(2));
+    let (setting, recording) = setting(NewRecording::completed(first.clone()));
+    let archive = polled(&setting).await;
+    // The first is cut and noted; the second, unnamed, is cut further on; then the first is back.
+    let show = |media: Media| {
+        Action::after(move |space| {
+            let media = media.clone();
+            space.update_recording(recording, |recording| recording.media = media);
+        })
+    };
+    let space = &setting.space;
+    space.inject(
+        Rule::media(Action::CloseAfter(MIB))
+            .nth(1)
+            .and(show(second)),
+    );
+    let unnamed = Rule::media(Action::CloseAfter(2 * MIB))
+        .nth(2)
+        .and(Action::no_header("etag"))
+        .and(show(first.clone()));
+    space.inject(unnamed);
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &first, "the first again");
+    // Nothing of the second was to be gone on from.
+    assert_eq!(media_requests(&setting)[2].range, None);
+}
+
+#[tokio::test]
+async fn without_a_strong_validator_every_attempt_starts_over_and_backs_off() {
+    let media = media(1);
+    let (setting, _) = setting(NewRecording::completed(media.clone()));
+    let archive = polled(&setting).await;
+    setting.space.inject(Rule::media(Action::no_header("etag")));
+    setting
+        .space
+        .inject(Rule::media(Action::CloseAfter(2 * MIB)).times(2));
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &media, "no validator");
+    assert!(
+        media_requests(&setting)
+            .iter()
+            .all(|seen| seen.range.is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_416_that_tells_the_parts_length_means_that_it_is_whole() {
+    let media = media(1);
+    let (setting, _) = setting(NewRecording::completed(media.clone()).size(Reported::Null));
+    let archive = polled(&setting).await;
+    // All of it came, but not its end: the length is known of none.
+    let endless = Rule::media(Action::UntilClose).and(Action::CloseAfter(media.len()));
+    setting.space.inject(endless.once());
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &media, "416");
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_counts_if_the_medias_structure_proves_its_end() {
+    for action in [Action::UntilClose, Action::Chunked] {
+        let media = media(1);
+        let (setting, _) = setting(NewRecording::completed(media.clone()).size(Reported::Null));
+        let archive = polled(&setting).await;
+        setting.space.inject(Rule::media(action));
+        assert_eq!(archive.download().await, 1);
+        assert_archived(&setting, &media, "no length");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_body_without_a_length_is_not_archived() {
+    let media = media(1);
+    let (setting, _) = setting(NewRecording::completed(media.clone()).size(Reported::Null));
+    let archive = polled(&setting).await;
+    let cut = Rule::media(Action::UntilClose).and(Action::CloseAfter(2 * MIB));
+    setting.space.inject(cut.once());
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &media, "cut without a length");
+    assert_eq!(setting.sql("SELECT count(*) FROM attempts"), "2");
+}
+
+#[tokio::test]
+async fn surplus_bytes_never_get_into_a_file() {
+    for action in [Action::LongerBy(1000), Action::LongerBy(1 << 20)] {
+        let media = media(1);
+        let (setting, _) = setting(NewRecording::completed(media.clone()));
+        let archive = polled(&setting).await;
+        setting.space.inject(Rule::media(action).times(1));
+        assert_eq!(archive.download().await, 1);
+        assert_archived(&setting, &media, "surplus");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_body_is_cut_off_at_the_known_size() {
+    let endless = Rule::media(Action::Endless);
+    let recording = NewRecording::completed(media(1));
+    let setting = fails(recording, Some(endless), "longer than declared").await;
+    let taken = setting.sql("SELECT max(bytes) FROM attempts");
+    assert!(taken.parse::<u64>().expect("a number") < 8 * MIB, "{taken}");
+}
+
+#[tokio::test]
+async fn answers_that_are_no_media_are_refused_and_told() {
+    let page = Media::html_page();
+    let always = |action| Some(Rule::media(action));
+    let recording = || NewRecording::completed(media(1));
+    fails(recording(), always(Action::html(200)), "a page of text").await;
+    fails(
+        recording(),
+        always(Action::s3_error(200, "SlowDown")),
+        "a page of text",
+    )
+    .await;
+    fails(NewRecording::completed(page), None, "HTML page").await;
+    let gzip = Action::header("content-encoding", "gzip");
+    fails(recording(), always(gzip), "encoded body").await;
+    let unasked = Action::UnaskedPartial(0);
+    fails(
+        recording(),
+        always(unasked),
+        "although the whole was asked for",
+    )
+    .await;
+    fails(recording(), always(Action::Multipart), "multipart").await;
+    let gone = Action::s3_error(404, "NoSuchKey");
+    fails(recording(), always(gone), "does not have it").await;
+}
+
+#[tokio::test]
+async fn redirects_are_followed_for_a_few_hops() {
+    let media = media(1);
+    let (setting, _) = setting(NewRecording::completed(media.clone()));
+    let archive = polled(&setting).await;
+    setting
+        .space
+        .inject(Rule::media(Action::CloseAfter(MIB)).once());
+    setting.space.inject(Rule::media(Action::Bounce(307, 3)));
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &media, "hops");
+}
+
+#[tokio::test]
+async fn redirects_that_lead_astray_are_refused() {
+    let recording = || NewRecording::completed(media(1));
+    let to = |place: &str| Some(Rule::media(Action::Redirect(302, place.to_owned())));
+    let endless = Some(Rule::media(Action::RedirectLoop(302)));
+    let setting = fails(recording(), endless, "more than 5 times").await;
+    assert_eq!(media_requests(&setting).len(), 4 * 6);
+    fails(recording(), to("file:///etc/passwd"), "scheme is not https").await;
+    fails(
+        recording(),
+        to("http://media.invalid/x"),
+        "scheme is not https",
+    )
+    .await;
+    fails(
+        recording(),
+        to("https://user:word@media.invalid/x"),
+        "user name or password",
+    )
+    .await;
+    fails(recording(), to("http://["), "redirected to nowhere").await;
+    let nowhere = Some(Rule::media(Action::Answer(Answer::new(302))));
+    fails(recording(), nowhere, "redirected to nowhere").await;
+}
+
+#[tokio::test]
+async fn a_failed_recording_gets_another_chance_with_the_sweep() {
+    let page = Rule::media(Action::html(200));
+    let recording = NewRecording::completed(media(1));
+    let setting = fails(recording, Some(page), "a page of text").await;
+    setting.space.clear_faults();
+    // The archive of the first part is closed by now.
+    let archive = setting.open(&Clock::system()).await;
+    archive.poll().await;
+    assert_eq!(archive.download().await, 0);
+    archive.sweep().await;
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &media(1), "after the sweep");
+}
+
+#[tokio::test]
+async fn links_into_the_customers_own_network_are_refused_without_a_request() {
+    for uri in [
+        "https://10.0.0.1/a.mp4",
+        "https://[::1]/a.mp4",
+        "https://[::ffff:192.168.0.1]/a.mp4",
+        "https://0x7f.1/a.mp4",
+        "https://localhost/a.mp4",
+    ] {
+        let (mut setting, recording) = setting(NewRecording::completed(media(1)));
+        setting.more.push_str("\nallow_private_hosts = false");
+        setting.space.override_uri(recording, uri);
+        let archive = polled(&setting).await;
+        assert_eq!(archive.download().await, 0);
+        let found = setting.sql("SELECT state, last_error FROM queue");
+        assert_eq!(
+            found, "failed|the media host has a private or local address",
+            "{uri}"
+        );
+        assert_eq!(setting.space.counters().media_requests, 0);
+    }
+}
+
+#[tokio::test]
+async fn links_of_other_forms_are_never_used() {
+    for uri in [
+        "ftp://media.invalid/a.mp4",
+        "file:///etc/passwd",
+        "https://user:word@media.invalid/a.mp4",
+        "https://media.invalid/a\r\nX-Evil: 1.mp4",
+        "http://media.invalid/a.mp4",
+        "a.mp4",
+        "",
+    ] {
+        let (mut setting, recording) = setting(NewRecording::completed(media(1)));
+        setting.more = "[download]\nretry_initial = \"10m\"".to_owned();
+        setting.space.override_uri(recording, uri);
+        let archive = polled(&setting).await;
+        assert_eq!(archive.download().await, 0, "{uri}");
+        assert_eq!(setting.sql("SELECT state FROM queue"), "pending", "{uri}");
+        assert_ne!(setting.sql("SELECT last_error FROM queue"), "", "{uri}");
+        assert_eq!(setting.space.counters().media_requests, 0);
+    }
+}
