@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
 mod basics;
+mod catalogue;
 mod database;
 mod discovery;
 mod discovery_odd;
