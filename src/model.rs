@@ -11,7 +11,7 @@ mod token;
 
 pub use change::{Change, Known, Room};
 pub use ids::{BadId, RecordingId, SessionId};
-pub use link::{BadLink, MediaLink};
+pub use link::{BadLink, MediaLink, UnreadLink};
 pub use recording::{Listed, Recording, UpstreamStatus};
 pub use session::{Session, SessionStatus};
 pub use state::{BadState, State};

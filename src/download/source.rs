@@ -82,5 +82,8 @@ pub(super) async fn link(
     claim.size_bytes = listed.recording.size_bytes;
     claim.duration_seconds = listed.recording.duration_seconds;
     claim.format = listed.recording.format;
-    listed.link.ok_or(Failure::NoLink)
+    listed
+        .link
+        .and_then(|link| link.read(claim.id))
+        .ok_or(Failure::NoLink)
 }

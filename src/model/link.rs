@@ -6,6 +6,8 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 use url::Url;
 
+use super::RecordingId;
+
 /// A pre-signed link to a recording's bytes, with the moment it expires on the monotonic clock.
 ///
 /// Debug and Display show its host alone: path and query are a key to the recording.
@@ -13,6 +15,55 @@ use url::Url;
 pub struct MediaLink {
     url: Url,
     expires: Duration,
+}
+
+/// A `uri` as it came, not read yet: of the million that a sweep brings few are ever used.
+#[derive(Clone)]
+pub struct UnreadLink {
+    uri: String,
+    arrived: Duration,
+    ttl: Duration,
+    server_now: Option<NaiveDateTime>,
+}
+
+impl UnreadLink {
+    /// Keeps a `uri` with what [`MediaLink::parse`] needs to know of its arrival.
+    #[must_use]
+    pub fn new(
+        uri: String,
+        arrived: Duration,
+        ttl: Duration,
+        server_now: Option<NaiveDateTime>,
+    ) -> Self {
+        Self {
+            uri,
+            arrived,
+            ttl,
+            server_now,
+        }
+    }
+
+    /// Reads it; `None`, with a warning in the log, if it can't be a link to the recording `id`.
+    #[must_use]
+    pub fn read(&self, id: RecordingId) -> Option<MediaLink> {
+        MediaLink::parse(&self.uri, self.arrived, self.ttl, self.server_now)
+            .inspect_err(
+                |error| tracing::warn!(recording.id = %id, "a link can't be used: {error}"),
+            )
+            .ok()
+    }
+
+    /// Whether it has expired for sure at monotonic time `now`.
+    #[must_use]
+    pub fn is_over(&self, now: Duration) -> bool {
+        self.arrived.saturating_add(self.ttl) <= now
+    }
+}
+
+impl fmt::Debug for UnreadLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnreadLink(…)")
+    }
 }
 
 /// A `uri` that can't be a media link. It does not repeat the text.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{MediaLink, RecordingId, SessionId};
+use super::{RecordingId, SessionId, UnreadLink};
 
 /// A room recording; everything but its id may be missing upstream.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ pub struct Listed {
     /// The recording.
     pub recording: Recording,
     /// Its short-lived media link.
-    pub link: Option<MediaLink>,
+    pub link: Option<UnreadLink>,
 }
 
 /// The status of a recording upstream: the documented words, and whatever else may come.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::model::{Listed, MediaLink, Recording, Session, SessionStatus, UpstreamStatus, time};
+use crate::model::{Listed, Recording, Session, SessionStatus, UnreadLink, UpstreamStatus, time};
 
 /// A page of a list: its items unread, so that one bad item does not spoil the others.
 #[derive(Deserialize)]
@@ -90,11 +90,7 @@ impl Item for Listed {
         let link = match uri {
             Some(Value::String(uri)) if !uri.is_empty() => {
                 let date = arrival.date.map(|date| date.naive_utc());
-                MediaLink::parse(&uri, arrival.at, arrival.ttl, date)
-                    .inspect_err(
-                        |error| tracing::warn!(recording.id = %id, "a link can't be used: {error}"),
-                    )
-                    .ok()
+                Some(UnreadLink::new(uri, arrival.at, arrival.ttl, date))
             }
             _ => None,
         };
