@@ -45,6 +45,10 @@ impl BulkSpec {
 
 /// Marks the ids of computed objects; the bulk's number, the kind and the object's number follow.
 const TAG: u32 = 0xb01c_0000;
+/// The bits of an id that hold the object's number, multiplied by an odd constant; the other undoes it.
+const NUMBER: u64 = (1 << 62) - 1;
+const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
+const GATHER: u64 = 0xf1de_83e1_9937_733d;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bulk {
@@ -69,15 +73,17 @@ impl Bulk {
         self.sessions() * self.per_session()
     }
 
+    /// Scattered over all ids, as the vendor's are: neighbours in a list are none in an index.
     fn id(&self, kind: u16, index: u64) -> Uuid {
-        let tail = (0x8000_0000_0000_0000 | index).to_be_bytes();
+        let scattered = index.wrapping_mul(SCATTER) & NUMBER;
+        let tail = (0x8000_0000_0000_0000 | scattered).to_be_bytes();
         Uuid::from_fields(TAG | u32::from(self.number), kind, 0x4000, &tail)
     }
 
     /// The number of the object of this kind with this id.
     fn index(&self, kind: u16, id: Uuid) -> Option<u64> {
         let (tag, id_kind, _, tail) = id.as_fields();
-        let index = u64::from_be_bytes(*tail) & 0x3fff_ffff_ffff_ffff;
+        let index = u64::from_be_bytes(*tail).wrapping_mul(GATHER) & NUMBER;
         let ours = tag == (TAG | u32::from(self.number)) && id_kind == kind;
         (ours && self.id(kind, index) == id).then_some(index)
     }
