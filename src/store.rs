@@ -15,6 +15,7 @@ mod passes;
 mod recordings;
 mod retry;
 mod sessions;
+mod storage;
 mod views;
 
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ pub use detail::{Attempt, Detail};
 pub use downloads::{Claim, Ending, Landed, Order, Part, Tally};
 pub use files::{Found, Verifiable};
 pub use left::Left;
-pub use listing::{Filter, Row};
+pub use listing::{Filter, Key, Row};
 pub use open::{Access, OpenError};
 pub use passes::{Pass, PassCounts, PassKind, PassOutcome};
 pub use recordings::{Applied, Placement, Plan};

@@ -223,6 +223,11 @@ async fn discover(
             downloader.resume();
         }
         app.ring.ring();
+        // A sweep may have brought a million rows; SQLite plans its queries after their number.
+        match kind {
+            PassKind::Sweep => app.store.maintain().await?,
+            _ => app.store.refresh_storage().await?,
+        }
         kind = tokio::select! {
             biased;
             () = app.stop.cancelled() => break,

@@ -11,7 +11,7 @@ use super::App;
 use crate::cli::human;
 use crate::download::Downloader;
 use crate::lifecycle::Lifecycle;
-use crate::model::State;
+use crate::model::{State, time};
 use crate::poll::Report;
 use crate::store::{Counts, PassKind, PassOutcome};
 use crate::telemetry::http::Health;
@@ -129,7 +129,11 @@ impl Reporter {
         }
         self.metrics.set_gaps(counts.gaps);
         self.metrics.set_failures(counts.failures);
-        self.metrics.set_stuck(counts.stuck);
+        let now = self.app.clock.now();
+        let stuck_since = counts.stuck_since.as_deref().and_then(time::parse);
+        let stuck_for = stuck_since.and_then(|since| (now - since).to_std().ok());
+        self.metrics
+            .set_stuck(counts.stuck, stuck_for.unwrap_or_default());
         let active = self.app.board.active();
         self.metrics.set_downloads_active(active.len() as u64);
         if let Ok(free) = self.app.root.free_space() {
@@ -151,8 +155,10 @@ impl Reporter {
             .unwrap_or_else(PoisonError::into_inner);
         self.metrics.set_credentials_ok(latest.refused.is_none());
         self.health.set("credentials", latest.refused.clone());
-        let stuck =
-            (counts.stuck > 0).then(|| format!("{} recordings are stuck upstream", counts.stuck));
+        let stuck = stuck_since.map(|since| {
+            let (count, first) = (counts.stuck, human::age(since, now));
+            format!("{count} recordings are stuck upstream, the first became so {first}")
+        });
         self.health.set("stuck", stuck);
         let failed = counts.failures - counts.stuck.min(counts.failures);
         self.health.set(

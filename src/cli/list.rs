@@ -14,7 +14,7 @@ use crate::escape;
 use crate::store::{Access, Filter, Row};
 
 /// Rows read at once.
-const PAGE: u32 = 2_000;
+const PAGE: usize = 2_000;
 
 /// The columns of the CSV, in the order of [`Row`]'s fields.
 const HEADER: [&str; 9] = [
@@ -30,26 +30,26 @@ const HEADER: [&str; 9] = [
 ];
 
 pub(super) fn run(args: &ListArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
-    let filter = Filter {
-        states: args.state.clone(),
-        since: args.since.as_ref().map(Since::at),
-    };
     database::with(file, env, Access::Read, async |store, _| {
-        let mut printer = Printer::begin(args.format)?;
-        let mut last: Option<Row> = None;
-        loop {
-            let mut rows = store.list(&filter, last.as_ref(), PAGE).await?;
-            for row in &rows {
-                // A recording without a room counts as one whose name is empty, as in the filter.
-                let room = row.room_name.as_deref().unwrap_or_default();
-                if args.room.as_ref().is_none_or(|glob| glob.is_match(room)) {
-                    printer.row(row)?;
-                }
+        let rooms = match &args.room {
+            // A recording without a room counts as one whose name is empty, as in the filter.
+            Some(glob) => {
+                let mut rooms = store.rooms().await?;
+                rooms.retain(|room| glob.is_match(room));
+                Some(rooms)
             }
-            last = match rows.pop() {
-                Some(row) => Some(row),
-                None => break,
-            };
+            None => None,
+        };
+        let filter = Filter {
+            states: args.state.clone(),
+            rooms,
+            since: args.since.as_ref().map(Since::at),
+        };
+        let mut printer = Printer::begin(args.format)?;
+        for keys in store.list(&filter).await?.chunks(PAGE) {
+            for row in store.rows(keys).await? {
+                printer.row(&row)?;
+            }
         }
         printer.end()?;
         Ok(Exit::Done)

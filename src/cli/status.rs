@@ -33,6 +33,8 @@ struct Status {
     failures: u64,
     /// Of those, the ones stuck upstream.
     stuck: u64,
+    /// Since when the one that is stuck longest has been so.
+    stuck_since: Option<String>,
     /// Rows of the view `gaps`.
     gaps: u64,
     /// The failures known longest.
@@ -96,6 +98,7 @@ impl Status {
             queue: Queue::of(&counts),
             failures: counts.failures,
             stuck: counts.stuck,
+            stuck_since: counts.stuck_since.clone(),
             gaps: counts.gaps,
             oldest_failures: store.failures(SHOWN).await?,
             oldest_gaps: store.gaps(SHOWN).await?,

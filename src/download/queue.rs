@@ -124,7 +124,12 @@ impl Downloader {
                     });
                 }
             }
-            let next = setup.store.next_due().await?;
+            // Only what is claimed in full leaves nothing but recordings that wait for their time.
+            let next = if pause.is_none() && started < free {
+                setup.store.next_due().await?
+            } else {
+                None
+            };
             if until == Until::Drained
                 && started == 0
                 && jobs.is_empty()
@@ -132,16 +137,13 @@ impl Downloader {
             {
                 break;
             }
-            let wake = [
-                next.filter(|_| free > started),
-                pause.map(|pause| pause.until),
-            ]
-            .into_iter()
-            .flatten()
-            .map(|at| (at - now).to_std().unwrap_or_default())
-            .min()
-            .unwrap_or(LONGEST_SLEEP)
-            .clamp(Duration::from_millis(10), LONGEST_SLEEP);
+            let wake = [next, pause.map(|pause| pause.until)]
+                .into_iter()
+                .flatten()
+                .map(|at| (at - now).to_std().unwrap_or_default())
+                .min()
+                .unwrap_or(LONGEST_SLEEP)
+                .clamp(Duration::from_millis(10), LONGEST_SLEEP);
             tokio::select! {
                 () = &mut ring => {}
                 () = tokio::time::sleep(wake) => {}

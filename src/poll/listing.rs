@@ -129,8 +129,8 @@ impl Poller {
                 listed.recording.session_id.get_or_insert(due.id);
             }
             counts.set_aside += self.note_rejected(&page).await?;
-            let applied = self.apply(&page, kind).await?;
             counts.recordings_seen += page.items.len() as u64;
+            let applied = self.apply(page, kind).await?;
             counts.recordings_new += applied.new;
             counts.due += applied.due;
         }
@@ -187,14 +187,14 @@ impl Poller {
     /// Writes a page of recordings and keeps the links of those that can be downloaded.
     pub(super) async fn apply(
         &self,
-        page: &Page<Listed>,
+        page: Page<Listed>,
         kind: Kind,
     ) -> Result<store::Applied, Halt> {
-        let recordings: Vec<Recording> = page
+        let (recordings, links): (Vec<Recording>, Vec<_>) = page
             .items
-            .iter()
-            .map(|listed| listed.recording.clone())
-            .collect();
+            .into_iter()
+            .map(|listed| (listed.recording, listed.link))
+            .unzip();
         let filter = &self.filter;
         let applied = self
             .store
@@ -207,11 +207,11 @@ impl Poller {
             .await?;
         if applied.due > 0 {
             let now = self.clock.monotonic();
-            for listed in &page.items {
-                if let Some(link) = &listed.link
-                    && listed.recording.status == UpstreamStatus::Completed
+            for (recording, link) in recordings.iter().zip(links) {
+                if let Some(link) = link
+                    && recording.status == UpstreamStatus::Completed
                 {
-                    self.links.offer(listed.recording.id, link.clone(), now);
+                    self.links.offer(recording.id, link, now);
                 }
             }
         }

@@ -47,7 +47,7 @@ impl Poller {
         while let Some(page) = self.asked(pages.next()).await? {
             run.set_aside += self.note_rejected(&page).await?;
             run.counts.recordings_seen += page.items.len() as u64;
-            let applied = self.apply(&page, run.kind).await?;
+            let applied = self.apply(page, run.kind).await?;
             run.counts.recordings_new += applied.new;
             run.due += applied.due;
         }
@@ -93,7 +93,7 @@ impl Poller {
                 items: vec![listed],
                 rejected: Vec::new(),
             };
-            run.due += self.apply(&page, run.kind).await?.due;
+            run.due += self.apply(page, run.kind).await?.due;
         } else {
             tracing::warn!(recording.id = %id, "a recording is gone upstream before it was archived");
             self.store.recording_gone(id, self.clock.now()).await?;

@@ -143,14 +143,23 @@ impl Store {
     /// # Errors
     /// [`super::Error`], if the database fails; then nothing is claimed.
     pub async fn claim(&self, limit: u32, order: Order, now: DateTime<Utc>) -> Result<Vec<Claim>> {
-        const DUE: &str = "SELECT r.id FROM recording r
-             WHERE r.state IN ('pending', 'damaged') AND (r.next_attempt_at IS NULL OR r.next_attempt_at <= ?1)
-               AND NOT (r.state = 'damaged' AND r.upstream_gone_at IS NOT NULL)
-             ORDER BY r.started_at";
-        let due = match order {
-            Order::OldestFirst => concat_query(DUE, " LIMIT ?2"),
-            Order::NewestFirst => concat_query(DUE, " DESC LIMIT ?2"),
+        let order = match order {
+            Order::OldestFirst => "",
+            Order::NewestFirst => "DESC",
         };
+        // Each half in the order of the index, so that nothing is sorted however much is due.
+        let half = |state: &str, more: &str| {
+            format!(
+                "SELECT * FROM (SELECT id, started_at FROM recording INDEXED BY recording_state
+                 WHERE state = '{state}' AND (next_attempt_at IS NULL OR next_attempt_at <= ?1){more}
+                 ORDER BY started_at {order} LIMIT ?2)"
+            )
+        };
+        let due = format!(
+            "SELECT id FROM ({} UNION ALL {}) ORDER BY started_at {order} LIMIT ?2",
+            half("pending", ""),
+            half("damaged", " AND upstream_gone_at IS NULL")
+        );
         // Looked for without the write lock: a quiet daemon writes nothing. The update below looks again.
         let ids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(due))
             .bind(time::to_text(now))
@@ -194,18 +203,21 @@ impl Store {
         Ok(claims)
     }
 
-    /// When the next recording falls due, if any is waiting for its time.
+    /// When the next recording falls due, if one waits for its time: for when all that was due is claimed.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
         let next: Option<String> = sqlx::query_scalar(
-            "SELECT min(coalesce(next_attempt_at, '')) FROM recording
-             WHERE state IN ('pending', 'damaged') AND NOT (state = 'damaged' AND upstream_gone_at IS NOT NULL)",
+            "SELECT next_attempt_at FROM recording INDEXED BY recording_next
+             WHERE state IN ('pending', 'damaged') AND next_attempt_at IS NOT NULL
+               AND NOT (state = 'damaged' AND upstream_gone_at IS NOT NULL)
+             ORDER BY next_attempt_at LIMIT 1",
         )
-        .fetch_one(self.read())
-        .await?;
-        Ok(next.map(|next| time::parse(&next).unwrap_or(DateTime::UNIX_EPOCH)))
+        .fetch_optional(self.read())
+        .await?
+        .flatten();
+        Ok(next.as_deref().and_then(time::parse))
     }
 
     /// Notes how much of a part is durable, and of which object: where a restart may go on from.
@@ -404,10 +416,6 @@ async fn not_archived(
     .execute(on(tx))
     .await?;
     exactly_one(&done, claim.id, "downloading")
-}
-
-fn concat_query(query: &str, tail: &str) -> String {
-    format!("{query}{tail}")
 }
 
 fn claimed(row: &SqliteRow) -> Result<Claim> {

@@ -1,6 +1,7 @@
 //! Listings of recordings, a page at a time: a million rows must not be in memory at once.
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -14,6 +15,8 @@ use crate::model::{State, time};
 pub struct Filter {
     /// In one of these states; empty: in any.
     pub states: Vec<State>,
+    /// In one of these rooms; an empty name stands for none.
+    pub rooms: Option<Vec<String>>,
     /// Started at this time or later.
     pub since: Option<DateTime<Utc>>,
 }
@@ -41,75 +44,83 @@ pub struct Row {
     pub last_error: Option<String>,
 }
 
-/// A page of those without a start; they come first.
-const UNDATED: &str = "r.started_at IS NULL AND r.id > ?2";
-/// A page of the others.
-const DATED: &str = "(r.started_at, r.id) > (?1, ?2)";
+/// A recording's place in a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Key(i64);
 
 impl Store {
-    /// Up to `limit` recordings in the order of their start and id, those after `after`. Each page goes
-    /// on where the last ended, so a whole listing reads the index once.
+    /// The recordings of a listing, in the order of their start and id. Only their keys: the rows of a
+    /// million are read a page at a time, and no read transaction stays open for who pages through them.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
-    pub async fn list(&self, filter: &Filter, after: Option<&Row>, limit: u32) -> Result<Vec<Row>> {
-        let states = if filter.states.is_empty() {
-            None
-        } else {
-            Some(json(
-                &filter
-                    .states
-                    .iter()
-                    .map(|state| state.as_str())
-                    .collect::<Vec<_>>(),
-            )?)
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<Key>> {
+        // All states by name rather than none: the index begins with the state.
+        let states = match filter.states.as_slice() {
+            [] => State::ALL.as_slice(),
+            states => states,
         };
-        let started = match after {
-            Some(row) => row.started_at.clone(),
-            None => filter.since.map(time::to_text),
-        }
-        .unwrap_or_default();
-        let id = after.map_or("", |row| &row.recording_id);
-        let mut rows = Vec::new();
-        if started.is_empty() {
-            rows = self.page(UNDATED, "", id, states.as_deref(), limit).await?;
-        }
-        let room = limit.saturating_sub(u32::try_from(rows.len()).unwrap_or(limit));
-        if room > 0 {
-            let id = if started.is_empty() { "" } else { id };
-            rows.extend(
-                self.page(DATED, &started, id, states.as_deref(), room)
-                    .await?,
-            );
-        }
-        Ok(rows)
+        let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+        let from = match &filter.rooms {
+            // The sessions of few rooms lead to their recordings.
+            Some(rooms) if rooms.iter().all(|room| !room.is_empty()) => {
+                "session s CROSS JOIN recording r ON r.session_id = s.id
+                 WHERE s.room_name IN (SELECT value FROM json_each(?1))"
+            }
+            Some(_) => {
+                "recording r LEFT JOIN session s ON s.id = r.session_id
+                 WHERE coalesce(s.room_name, '') IN (SELECT value FROM json_each(?1))"
+            }
+            None => "recording r WHERE ?1 IS NULL",
+        };
+        let since = match filter.since {
+            Some(_) => "r.started_at >= ?2",
+            None => "?2 IS NULL",
+        };
+        let query = format!(
+            "SELECT r.rowid FROM {from} AND {since} AND r.state IN (SELECT value FROM json_each(?3))
+             ORDER BY r.started_at, r.id"
+        );
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+            .bind(filter.rooms.as_deref().map(json).transpose()?)
+            .bind(filter.since.map(time::to_text))
+            .bind(json(&states)?)
+            .fetch(self.read())
+            .map_ok(Key)
+            .map_err(Into::into)
+            .try_collect()
+            .await
     }
 
-    async fn page(
-        &self,
-        after: &'static str,
-        started: &str,
-        id: &str,
-        states: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<Row>> {
-        let query = format!(
+    /// The rows of some recordings of a listing, in the same order.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn rows(&self, keys: &[Key]) -> Result<Vec<Row>> {
+        sqlx::query(
             "SELECT r.id, r.session_id, s.room_name, r.state, r.started_at, r.duration_seconds,
                 coalesce(r.archived_bytes, r.size_bytes) AS size_bytes, r.path, r.last_error
-             FROM recording r LEFT JOIN session s ON s.id = r.session_id
-             WHERE {after} AND (?3 IS NULL OR r.state IN (SELECT value FROM json_each(?3)))
-             ORDER BY r.started_at, r.id LIMIT ?4"
-        );
-        sqlx::query(sqlx::AssertSqlSafe(query))
-            .bind(started)
-            .bind(id)
-            .bind(states)
-            .bind(limit)
-            .fetch_all(self.read())
-            .await?
-            .iter()
-            .map(row)
-            .collect()
+             FROM json_each(?) k CROSS JOIN recording r ON r.rowid = k.value
+             LEFT JOIN session s ON s.id = r.session_id ORDER BY k.id",
+        )
+        .bind(json(keys)?)
+        .fetch_all(self.read())
+        .await?
+        .iter()
+        .map(row)
+        .collect()
+    }
+
+    /// The names of all rooms, and an empty one for sessions without.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn rooms(&self) -> Result<Vec<String>> {
+        Ok(sqlx::query_scalar(
+            "SELECT room_name FROM session WHERE room_name IS NOT NULL UNION SELECT ''",
+        )
+        .fetch_all(self.read())
+        .await?)
     }
 }
 

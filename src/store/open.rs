@@ -171,9 +171,7 @@ impl Store {
         if self.access == Access::Read {
             return;
         }
-        _ = sqlx::raw_sql("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&self.writer)
-            .await;
+        _ = self.maintain().await;
         self.writer.close().await;
         for suffix in ["-wal", "-shm"] {
             let mut name = self.path.clone().into_os_string();
@@ -184,12 +182,14 @@ impl Store {
         }
     }
 
-    /// Moves the write-ahead log into the database and lets SQLite refresh its statistics.
+    /// Moves the write-ahead log into the database and lets SQLite refresh its statistics, also of tables
+    /// that never had any (0x10002): without them it takes a state to be rare.
     ///
     /// # Errors
     /// [`super::Error`], if SQLite fails; a reader that holds it up is no error.
     pub async fn maintain(&self) -> super::Result<()> {
-        sqlx::raw_sql("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)")
+        self.refresh_storage().await?;
+        sqlx::raw_sql("PRAGMA optimize = 0x10002; PRAGMA wal_checkpoint(TRUNCATE)")
             .execute(&self.writer)
             .await?;
         Ok(())
@@ -297,13 +297,14 @@ fn leave_empty(path: &Path, like: &Path) -> io::Result<()> {
     Ok(())
 }
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "archive",
         include_str!("../../migrations/0001_archive.sql"),
     ),
     (2, "views", include_str!("../../migrations/0002_views.sql")),
+    (3, "scale", include_str!("../../migrations/0003_scale.sql")),
 ];
 
 /// The embedded migrations. Not sqlx's macro: it would compile SQLite a second time for the host.

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
 
 use super::sessions::json;
 use super::{Error, Result, Store, on};
@@ -16,6 +15,10 @@ use crate::model::{
 /// For how long a recording waits for its session to be described. After that it goes without: a name
 /// in a path is not worth a recording.
 const ROOM_PATIENCE: TimeDelta = TimeDelta::hours(1);
+
+/// Rows written by one statement. SQLite takes more values, but each number of rows is a statement that
+/// stays prepared.
+const ROWS: usize = 100;
 
 /// What became of a page of recordings.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub struct Placement {
     pub duration_seconds: Option<f64>,
 }
 
-#[derive(Serialize)]
+/// A recording's values, in the order of the columns they are bound to.
 struct RecordingRow<'a> {
     id: String,
     session_id: Option<String>,
@@ -114,9 +117,7 @@ impl Store {
                 .execute(on(&mut tx))
                 .await?;
         }
-        if !rows.is_empty() {
-            upsert(&mut tx, &json(&rows)?, &time::to_text(now)).await?;
-        }
+        upsert(&mut tx, &rows, &time::to_text(now)).await?;
         for recording in conflicts {
             note_conflict(&mut tx, recording, now).await?;
         }
@@ -179,24 +180,29 @@ impl Store {
         now: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<Placement>> {
-        sqlx::query(
+        // One session's few are reached through the session, not by a look at all.
+        let which = match session {
+            Some(_) => "r.session_id = ?2 AND +r.id > ?3",
+            None => "?2 IS NULL AND r.id > ?3",
+        };
+        let query = format!(
             "SELECT r.id, r.state, r.upstream_status, r.started_at, r.duration_seconds, s.room_name,
                 r.session_id IS NULL OR s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL
                     OR s.first_seen_at < ?1 AS settled
              FROM recording r LEFT JOIN session s ON s.id = r.session_id
-             WHERE r.state IN ('waiting', 'skipped', 'pending') AND r.upstream_gone_at IS NULL
-               AND (?2 IS NULL OR r.session_id = ?2) AND r.id > ?3
-             ORDER BY r.id LIMIT ?4",
-        )
-        .bind(time::to_text(now - ROOM_PATIENCE))
-        .bind(session.map(|id| id.to_string()))
-        .bind(after.map(|id| id.to_string()).unwrap_or_default())
-        .bind(limit)
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(placement)
-        .collect()
+             WHERE r.state IN ('waiting', 'skipped', 'pending') AND r.upstream_gone_at IS NULL AND {which}
+             ORDER BY r.id LIMIT ?4"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(query))
+            .bind(time::to_text(now - ROOM_PATIENCE))
+            .bind(session.map(|id| id.to_string()))
+            .bind(after.map(|id| id.to_string()).unwrap_or_default())
+            .bind(limit)
+            .fetch_all(self.read())
+            .await?
+            .iter()
+            .map(placement)
+            .collect()
     }
 
     /// Moves a recording between waiting, skipped and pending, if it is still in the state it was seen in.
@@ -330,26 +336,93 @@ fn row<'a>(recording: &'a Recording, before: Option<&Known>, change: &Change) ->
     }
 }
 
-async fn upsert(tx: &mut Transaction<'static, Sqlite>, rows: &str, now: &str) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO session (id, first_seen_at, next_list_at)
-         SELECT DISTINCT value ->> 'session_id', ?2, ?2 FROM json_each(?1)
-         WHERE value ->> 'session_id' IS NOT NULL ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(rows)
-    .bind(now)
-    .execute(on(tx))
-    .await?;
-    sqlx::query(
+async fn upsert(
+    tx: &mut Transaction<'static, Sqlite>,
+    rows: &[RecordingRow<'_>],
+    now: &str,
+) -> Result<()> {
+    let sessions = |wanted: fn(&RecordingRow<'_>) -> bool| -> Result<Option<String>> {
+        let mut ids: Vec<_> = rows
+            .iter()
+            .filter(|row| wanted(row))
+            .filter_map(|row| row.session_id.as_deref())
+            .collect();
+        ids.dedup();
+        (!ids.is_empty()).then(|| json(&ids)).transpose()
+    };
+    if let Some(ids) = sessions(|_| true)? {
+        sqlx::query(
+            "INSERT INTO session (id, first_seen_at, next_list_at)
+             SELECT DISTINCT value, ?2, ?2 FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(ids)
+        .bind(now)
+        .execute(on(tx))
+        .await?;
+    }
+    for rows in rows.chunks(ROWS) {
+        write_rows(tx, rows, now).await?;
+    }
+    // A settled session with a recording that is still to be completed is listed again.
+    if let Some(ids) = sessions(|row| !row.completed)? {
+        sqlx::query(
+            "UPDATE session SET next_list_at = ?2, settled_at = NULL
+             WHERE next_list_at IS NULL AND upstream_gone_at IS NULL AND id IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(ids)
+        .bind(now)
+        .execute(on(tx))
+        .await?;
+    }
+    let again: Vec<_> = rows
+        .iter()
+        .filter(|row| row.another_chance)
+        .map(|row| &row.id)
+        .collect();
+    if !again.is_empty() {
+        sqlx::query(
+            "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL
+             WHERE id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(json(&again)?)
+        .execute(on(tx))
+        .await?;
+    }
+    Ok(())
+}
+
+/// Binds each value: through `json_each` SQLite would write and read the text of each object many times.
+async fn write_rows(
+    tx: &mut Transaction<'static, Sqlite>,
+    rows: &[RecordingRow<'_>],
+    now: &str,
+) -> Result<()> {
+    let mut query = QueryBuilder::new(
         "INSERT INTO recording (id, session_id, upstream_status, started_at, finished_at, duration_seconds,
             size_bytes, format, cost_in_dollars, updated_at, upstream, state, skip_reason, first_seen_at,
-            completed_seen_at, upstream_changed_at)
-         SELECT value ->> 'id', value ->> 'session_id', value ->> 'upstream_status', value ->> 'started_at',
-            value ->> 'finished_at', value ->> 'duration_seconds', value ->> 'size_bytes', value ->> 'format',
-            value ->> 'cost_in_dollars', value ->> 'updated_at', value ->> 'upstream', value ->> 'state',
-            value ->> 'skip_reason', ?2, iif(value ->> 'completed', ?2, NULL), iif(value ->> 'changed', ?2, NULL)
-         FROM json_each(?1) WHERE true
-         ON CONFLICT (id) DO UPDATE SET session_id = coalesce(recording.session_id, excluded.session_id),
+            completed_seen_at, upstream_changed_at) ",
+    );
+    query.push_values(rows, |mut values, row| {
+        values
+            .push_bind(row.id.as_str())
+            .push_bind(row.session_id.as_deref())
+            .push_bind(row.upstream_status)
+            .push_bind(row.started_at.as_deref())
+            .push_bind(row.finished_at.as_deref())
+            .push_bind(row.duration_seconds)
+            .push_bind(row.size_bytes.map(u64::cast_signed))
+            .push_bind(row.format)
+            .push_bind(row.cost_in_dollars)
+            .push_bind(row.updated_at.as_deref())
+            .push_bind(row.upstream)
+            .push_bind(row.state)
+            .push_bind(row.skip_reason)
+            .push_bind(now)
+            .push_bind(row.completed.then_some(now))
+            .push_bind(row.changed.then_some(now));
+    });
+    query.push(
+        " ON CONFLICT (id) DO UPDATE SET session_id = coalesce(recording.session_id, excluded.session_id),
             upstream_status = excluded.upstream_status, started_at = excluded.started_at,
             finished_at = excluded.finished_at, duration_seconds = excluded.duration_seconds,
             size_bytes = excluded.size_bytes, format = excluded.format,
@@ -358,29 +431,8 @@ async fn upsert(tx: &mut Transaction<'static, Sqlite>, rows: &str, now: &str) ->
             completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
             upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
             upstream_gone_at = NULL",
-    )
-    .bind(rows)
-    .bind(now)
-    .execute(on(tx))
-    .await?;
-    // A settled session with a recording that is still to be completed is listed again.
-    sqlx::query(
-        "UPDATE session SET next_list_at = ?2, settled_at = NULL
-         WHERE next_list_at IS NULL AND upstream_gone_at IS NULL
-           AND id IN (SELECT r.session_id FROM json_each(?1) j CROSS JOIN recording r
-                ON r.id = j.value ->> 'id' WHERE r.upstream_status IS NOT 'completed')",
-    )
-    .bind(rows)
-    .bind(now)
-    .execute(on(tx))
-    .await?;
-    sqlx::query(
-        "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL
-         WHERE id IN (SELECT value ->> 'id' FROM json_each(?) WHERE value ->> 'another_chance')",
-    )
-    .bind(rows)
-    .execute(on(tx))
-    .await?;
+    );
+    query.build().execute(on(tx)).await?;
     Ok(())
 }
 

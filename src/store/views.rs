@@ -18,6 +18,8 @@ pub struct Counts {
     pub failures: u64,
     /// Of those, recordings stuck upstream: not completed, or completed without a link, for too long.
     pub stuck: u64,
+    /// Since when the one that is stuck longest has been so.
+    pub stuck_since: Option<String>,
     /// Rows of `gaps`.
     pub gaps: u64,
     /// Completed upstream and still there, wanted, and not archived.
@@ -109,34 +111,50 @@ impl Store {
             by_state: State::ALL.map(|state| (state.to_string(), 0)).into(),
             ..Counts::default()
         };
-        let states: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT state, count(*), coalesce(sum(archived_bytes), 0) FROM recording GROUP BY state",
+        let states: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT state, count(*) FROM recording WHERE state IN
+                ('waiting', 'skipped', 'pending', 'downloading', 'failed', 'lost', 'damaged') GROUP BY state",
         )
         .fetch_all(self.read())
         .await?;
-        for (state, count, bytes) in states {
-            if state == "archived" {
-                counts.archived_bytes = bytes.cast_unsigned();
-            }
+        // The archived ones are not counted one by one: there may be a million.
+        let (archived, bytes): (i64, i64) = sqlx::query_as(
+            "SELECT coalesce(sum(recordings), 0), coalesce(sum(bytes), 0) FROM storage_by_day",
+        )
+        .fetch_one(self.read())
+        .await?;
+        counts.archived_bytes = bytes.cast_unsigned();
+        for (state, count) in states
+            .into_iter()
+            .chain([(State::Archived.to_string(), archived)])
+        {
             for (name, total) in &mut counts.by_state {
                 if *name == state {
                     *total = count.cast_unsigned();
                 }
             }
         }
-        let (failures, stuck, gaps, missing): (i64, i64, i64, i64) = sqlx::query_as(
-            "SELECT count(*), count(*) FILTER (WHERE state IN ('waiting', 'pending')),
-                (SELECT count(*) FROM gaps),
-                (SELECT count(*) FROM recording WHERE state IN ('pending', 'downloading', 'failed', 'damaged')
-                    AND upstream_status = 'completed' AND upstream_gone_at IS NULL)
-             FROM failures",
+        let (failures, stuck, stuck_since): (i64, i64, Option<String>) = sqlx::query_as(
+            "SELECT count(*), count(*) FILTER (WHERE f.state IN ('waiting', 'pending')),
+                min(CASE f.state WHEN 'waiting' THEN f.first_seen_at WHEN 'pending' THEN r.no_link_since END)
+             FROM failures f JOIN recording r ON r.id = f.recording_id",
+        )
+        .fetch_one(self.read())
+        .await?;
+        let (gaps, unfetched): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM gaps),
+                (SELECT count(*) FROM recording WHERE state IN ('failed', 'damaged')
+                    AND upstream_status = 'completed' AND upstream_gone_at IS NULL)",
         )
         .fetch_one(self.read())
         .await?;
         counts.failures = failures.cast_unsigned();
         counts.stuck = stuck.cast_unsigned();
+        counts.stuck_since = stuck_since;
         counts.gaps = gaps.cast_unsigned();
-        counts.missing = missing.cast_unsigned();
+        // Those that are pending or being downloaded are completed and there: no need to look at each.
+        counts.missing =
+            counts.of(State::Pending) + counts.of(State::Downloading) + unfetched.cast_unsigned();
         Ok(counts)
     }
 

@@ -56,6 +56,7 @@ pub struct Metrics {
     gaps: Gauge,
     failures: Gauge,
     stuck: Gauge,
+    stuck_longest: Gauge,
     bytes_downloaded: Counter,
     attempts: Family<ByOutcome, Counter>,
     api_requests: Counter,
@@ -93,7 +94,14 @@ impl Metrics {
             stuck: add(
                 r,
                 "stuck",
-                "Recordings not completed upstream for too long",
+                "Recordings not completed upstream, or without a link, for too long",
+                Gauge::default(),
+            ),
+            stuck_longest: unit(
+                r,
+                "stuck_longest",
+                "How long the one that is stuck longest has been so",
+                Unit::Seconds,
                 Gauge::default(),
             ),
             bytes_downloaded: add(
@@ -183,8 +191,9 @@ impl Metrics {
     }
 
     /// How many recordings have not been completed upstream for too long.
-    pub fn set_stuck(&self, count: u64) {
+    pub fn set_stuck(&self, count: u64, longest: Duration) {
         self.stuck.set(signed(count));
+        self.stuck_longest.set(signed(longest.as_secs()));
     }
 
     /// Counts media bytes received.
@@ -292,7 +301,7 @@ mod tests {
         other.set_recordings("archived", 12);
         other.set_gaps(1);
         other.set_failures(2);
-        other.set_stuck(3);
+        other.set_stuck(3, Duration::from_hours(30));
         other.add_bytes_downloaded(1 << 40);
         other.add_attempts("archived", 1);
         other.add_api_requests(3);
@@ -309,6 +318,7 @@ mod tests {
             "room_archiver_gaps 1",
             "room_archiver_failures 2",
             "room_archiver_stuck 3",
+            "room_archiver_stuck_longest_seconds 108000",
             "room_archiver_bytes_downloaded_total 1099511627776",
             "room_archiver_attempts_total{outcome=\"archived\"} 1",
             "room_archiver_api_requests_total 3",

@@ -18,6 +18,7 @@ mod service;
 mod signals;
 mod skeleton;
 mod stopping;
+mod sums;
 mod transfer_faults;
 
 use std::process::{Command, Output, Stdio};

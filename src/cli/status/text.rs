@@ -82,10 +82,12 @@ fn failures(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
     if status.failures == 0 {
         return;
     }
+    let longest = status.stuck_since.as_deref().map(ago);
+    let longest = longest.map_or_else(String::new, |ago| format!(", the first became so {ago}"));
     // Writing to a String can't fail.
     let _ = writeln!(
         text,
-        "\nRecordings that need a person: {}, of them stuck upstream: {}",
+        "\nRecordings that need a person: {}, of them stuck upstream: {}{longest}",
         status.failures, status.stuck
     );
     let rows = status.oldest_failures.iter().map(|failure| {

@@ -16,6 +16,7 @@ fn quiet() -> Status {
         archived_bytes: 0,
         failures: 0,
         stuck: 0,
+        stuck_since: None,
         gaps: 0,
         oldest_failures: Vec::new(),
         oldest_gaps: Vec::new(),
@@ -70,6 +71,7 @@ fn what_needs_a_person_is_told_with_its_age() {
     status.queue.missing = 3;
     status.failures = 12;
     status.stuck = 1;
+    status.stuck_since = Some("2026-11-20T12:00:00.000Z".to_owned());
     status.gaps = 1;
     status.oldest_failures = vec![Failure {
         recording_id: ID.to_owned(),
@@ -124,7 +126,7 @@ fn what_needs_a_person_is_told_with_its_age() {
     sweep   5 min ago        running  1 d ago
     verify  never                     never
 
-    Recordings that need a person: 12, of them stuck upstream: 1
+    Recordings that need a person: 12, of them stuck upstream: 1, the first became so 3 d 8 h ago
     SINCE           STATE   RECORDING                             ROOM     REASON
     3 h 12 min ago  failed  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f  standup  its content was wrong 3 times: cut
     … and 11 more: the view 'failures' of the database has them all
