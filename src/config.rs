@@ -56,4 +56,6 @@ impl Config {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -88,11 +88,13 @@ pub fn parse_retry_after(header: &str, now: DateTime<Utc>) -> Duration {
 }
 
 /// Reads an HTTP date in its one current form (RFC 9110, 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Years outside 1970–9999 are none: reckoning with them could overflow.
 #[must_use]
 pub fn parse_http_date(text: &str) -> Option<DateTime<Utc>> {
     chrono::NaiveDateTime::parse_from_str(text.trim(), "%a, %d %b %Y %H:%M:%S GMT")
         .ok()
         .map(|time| time.and_utc())
+        .filter(|time| (0..=253_402_300_799).contains(&time.timestamp()))
 }
 
 #[cfg(test)]

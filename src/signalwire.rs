@@ -9,5 +9,5 @@ mod wire;
 
 pub use client::{Client, Options};
 pub use error::{Error, Result};
-pub use pages::{Page, Pages};
-pub use wire::Rejected;
+pub use pages::{Page, Pages, next_url, read_page};
+pub use wire::{Arrival, Item, Rejected};

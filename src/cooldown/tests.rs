@@ -31,6 +31,19 @@ fn retry_after_is_read_in_each_form_and_kept_within_limits() {
 }
 
 #[test]
+fn a_date_of_another_age_is_none() {
+    for text in [
+        "Tue, 31 Dec +262142 23:59:59 GMT",
+        "Fri, 31 Dec +262142 23:59:59 GMT",
+        "Sun, 06 Nov 194 08:49:37 GMT",
+        "Wed, 31 Dec 1969 23:59:59 GMT",
+        "Sat, 01 Jan +10000 00:00:00 GMT",
+    ] {
+        assert_eq!(parse_http_date(text), None, "{text}");
+    }
+}
+
+#[test]
 fn a_host_is_left_alone_until_its_time_and_others_are_not() {
     let cooldowns = Cooldowns::default();
     let until = cooldowns.ask("media.example.com", Some("60"), now());
@@ -57,5 +70,27 @@ proptest! {
     fn whatever_a_host_asks_the_wait_is_bounded(header: String) {
         let wait = parse_retry_after(&header, now());
         prop_assert!(wait >= Duration::from_secs(1) && wait <= LONGEST);
+    }
+
+    #[test]
+    fn seconds_and_dates_are_read_as_they_were_written(seconds in 0..100_000_u64, at in 0..253_402_300_800_i64) {
+        let clamped = |wait: Duration| wait.clamp(Duration::from_secs(1), LONGEST);
+        let wait = parse_retry_after(&seconds.to_string(), now());
+        prop_assert_eq!(wait, clamped(Duration::from_secs(seconds)));
+
+        let at = DateTime::from_timestamp(at, 0).expect("a time");
+        let text = at.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        prop_assert_eq!(parse_http_date(&text), Some(at));
+        let wait = parse_retry_after(&text, now());
+        prop_assert_eq!(wait, clamped((at - now()).to_std().unwrap_or_default()));
+    }
+
+    #[test]
+    fn no_date_is_beyond_what_can_be_reckoned_with(text in "[A-Z][a-z]{2}, [0-3]?[0-9] (Jan|Dec) [-+]?[0-9]{1,6} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT", more: String) {
+        for text in [text, more] {
+            if let Some(date) = parse_http_date(&text) {
+                prop_assert!((0..253_402_300_800).contains(&date.timestamp()), "{}", date);
+            }
+        }
     }
 }

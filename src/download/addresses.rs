@@ -62,6 +62,7 @@ pub fn is_public(ip: IpAddr) -> bool {
                 || a >= 240
                 || (a == 100 && (64..128).contains(&b))
                 || (a == 192 && b == 0 && c == 0)
+                || (a == 192 && b == 88 && c == 99)
                 || (a == 198 && (18..20).contains(&b)))
         }
         IpAddr::V6(ip) => {
@@ -76,10 +77,12 @@ pub fn is_public(ip: IpAddr) -> bool {
                     embedded(high, low)
                 }
                 [0x2002, high, low, ..] => embedded(high, low),
-                // Only 2000::/3 is global unicast; documentation and Teredo lie within it.
+                // Only 2000::/3 is global unicast; within it lie protocols' own addresses (2001::/23, Teredo
+                // among them) and documentation's.
                 [first, second, ..] => {
                     first & 0xe000 == 0x2000
-                        && !(first == 0x2001 && (second == 0xdb8 || second == 0))
+                        && !(first == 0x2001 && (second == 0xdb8 || second < 0x200))
+                        && !(first == 0x3fff && second < 0x1000)
                 }
             }
         }

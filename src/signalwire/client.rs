@@ -314,7 +314,8 @@ fn asked_ttl(url: &Url) -> Option<Duration> {
     ttl.parse().ok().map(Duration::from_secs)
 }
 
-/// The `code` of the documented 422 body, new or older, if it is a plain word.
+/// The `code` of the documented 422 body, new or older, if it is plain words. Tokens and signatures,
+/// should an answer echo one, have digits.
 fn documented_code(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     let item = body.pointer("/errors/0").unwrap_or(&body);
@@ -322,6 +323,6 @@ fn documented_code(body: &[u8]) -> Option<String> {
     let plain = code.len() <= 64
         && code
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     plain.then(|| code.to_owned())
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::client::Client;
 use super::error::{Error, Result};
-use super::wire::{Item, RawPage, Rejected, read_item};
+use super::wire::{Arrival, Item, RawPage, Rejected, read_item};
 
 /// The most pages one walk follows: ten million rows at a thousand a page.
 const MOST_PAGES: usize = 10_000;
@@ -71,62 +71,79 @@ impl<'a, T: Item> Pages<'a, T> {
         if self.followed.len() > MOST_PAGES || self.empty_in_a_row >= MOST_EMPTY_PAGES {
             return Err(endless("the pages do not end"));
         }
-        let (page, next) = self
-            .client
-            .get(&url, |body, arrival| {
-                let raw: RawPage<'_> = serde_json::from_slice(body).map_err(|error| {
-                    format!(
-                        "JSON that can't be read ({:?}, line {}, column {})",
-                        error.classify(),
-                        error.line(),
-                        error.column()
-                    )
-                })?;
-                let data = raw.data.ok_or("a page without its list")?;
-                let mut page = Page {
-                    items: Vec::with_capacity(data.len()),
-                    rejected: Vec::new(),
-                };
-                for (index, item) in data.into_iter().enumerate() {
-                    match read_item(item, arrival) {
-                        Ok(item) => page.items.push(item),
-                        Err(reason) => page.rejected.push(Rejected { index, reason }),
-                    }
-                }
-                Ok((page, raw.links.and_then(|links| links.next)))
-            })
-            .await?;
+        let (page, next) = self.client.get(&url, read_page).await?;
         if page.items.is_empty() && page.rejected.is_empty() {
             self.empty_in_a_row += 1;
         } else {
             self.empty_in_a_row = 0;
         }
-        match self.resolve(&url, next) {
-            Ok(next) => self.next = next,
+        match next_url(&url, next.as_ref()) {
+            Ok(next) => self.next = next.map(|next| self.client.with_ttl(next)),
             Err(error) => self.broken = Some(error),
         }
         Ok(Some(page))
     }
-
-    /// The next page's URL: on the same origin, whatever form the link has.
-    fn resolve(&self, url: &Url, next: Option<Value>) -> Result<Option<Url>> {
-        let request = url.path().to_owned();
-        let next = match next {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(next)) if next.is_empty() => return Ok(None),
-            Some(Value::String(next)) => url.join(&next).ok(),
-            Some(_) => None,
-        };
-        let mut next = next.ok_or_else(|| Error::Answer {
-            request: request.clone(),
-            what: "a link to the next page that is no URL".to_owned(),
-        })?;
-        if next.origin() != url.origin() || !next.username().is_empty() || next.password().is_some()
-        {
-            return Err(Error::ForeignNext { request });
-        }
-        // It is never sent, and would hide that a link repeats.
-        next.set_fragment(None);
-        Ok(Some(self.client.with_ttl(next)))
-    }
 }
+
+/// Reads the body of a list's answer: the page, and what it says of the next one.
+///
+/// # Errors
+/// What the body is instead of a page, without its words.
+pub fn read_page<T: Item>(
+    body: &[u8],
+    arrival: Arrival,
+) -> std::result::Result<(Page<T>, Option<Value>), String> {
+    // One item's broken text must not spoil the others.
+    let body = String::from_utf8_lossy(body);
+    let mut raw: RawPage<'_> = serde_json::from_str(&body).map_err(|error| {
+        format!(
+            "JSON that can't be read ({:?}, line {}, column {})",
+            error.classify(),
+            error.line(),
+            error.column()
+        )
+    })?;
+    let next = raw.next();
+    let data = raw.data.ok_or("a page without its list")?;
+    let mut page = Page {
+        items: Vec::with_capacity(data.len()),
+        rejected: Vec::new(),
+    };
+    for (index, item) in data.into_iter().enumerate() {
+        match read_item(item, arrival) {
+            Ok(item) => page.items.push(item),
+            Err(reason) => page.rejected.push(Rejected { index, reason }),
+        }
+    }
+    Ok((page, next))
+}
+
+/// The next page's URL, as the answer to `request` has it: on the same origin, whatever form it has.
+///
+/// # Errors
+/// [`Error::Answer`], if it is no URL; [`Error::ForeignNext`], if it leads elsewhere.
+pub fn next_url(request: &Url, next: Option<&Value>) -> Result<Option<Url>> {
+    let path = request.path().to_owned();
+    let next = match next {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(next)) if next.is_empty() => return Ok(None),
+        Some(Value::String(next)) => request.join(next).ok(),
+        Some(_) => None,
+    };
+    let Some(mut next) = next else {
+        return Err(Error::Answer {
+            request: path,
+            what: "a link to the next page that is no URL".to_owned(),
+        });
+    };
+    if next.origin() != request.origin() || !next.username().is_empty() || next.password().is_some()
+    {
+        return Err(Error::ForeignNext { request: path });
+    }
+    // It is never sent, and would hide that a link repeats.
+    next.set_fragment(None);
+    Ok(Some(next))
+}
+
+#[cfg(test)]
+mod tests;

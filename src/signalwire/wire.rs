@@ -12,18 +12,24 @@ use crate::model::{Listed, Recording, Session, SessionStatus, UnreadLink, Upstre
 /// A page of a list: its items unread, so that one bad item does not spoil the others.
 #[derive(Deserialize)]
 pub(super) struct RawPage<'a> {
+    /// An object, or absent; anything else ends the walk, but does not spoil the page.
     #[serde(default)]
-    pub links: Option<Links>,
+    links: Option<Value>,
     #[serde(borrow)]
     pub data: Option<Vec<&'a RawValue>>,
 }
 
-/// The links of a page; only `next` matters.
-#[derive(Deserialize, Default)]
-pub(super) struct Links {
-    /// A text, or absent; anything else ends the walk, but does not spoil the page.
-    #[serde(default)]
-    pub next: Option<Value>,
+impl RawPage<'_> {
+    /// What is said of the next page; what can't be understood is no text.
+    pub(super) fn next(&mut self) -> Option<Value> {
+        match self.links.take() {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(mut links)) => links.remove("next"),
+            // An empty object, as some languages write it.
+            Some(Value::Array(links)) if links.is_empty() => None,
+            Some(_) => Some(Value::Bool(true)),
+        }
+    }
 }
 
 /// An item that could not be read, and why. Nothing of it is kept but its index.
@@ -49,6 +55,9 @@ pub struct Arrival {
 /// A kind of item a list can hold.
 pub trait Item: Sized {
     /// Reads it from the vendor's object.
+    ///
+    /// # Errors
+    /// Why it can't be used.
     fn read(object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str>;
 }
 
@@ -61,9 +70,7 @@ pub(super) fn read_item<T: Item>(raw: &RawValue, arrival: Arrival) -> Result<T, 
 }
 
 impl Item for Session {
-    fn read(mut object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str> {
-        // A link that lives for minutes, like `uri`: it must not be kept.
-        object.remove("preview_url");
+    fn read(object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str> {
         // What ends in the future has not ended: such a session would never settle.
         let past = |time: &DateTime<Utc>| {
             arrival
@@ -149,7 +156,34 @@ fn size(object: &Map<String, Value>, key: &str) -> Option<u64> {
         .map(i64::cast_unsigned)
 }
 
-/// The object as text; its keys are sorted, so that the same object is always the same text.
+/// The object as text, without its links; its keys are sorted, so that the same object is always the
+/// same text.
 fn canonical(object: Map<String, Value>) -> String {
-    Value::Object(object).to_string()
+    let mut object = Value::Object(object);
+    forget_links(&mut object);
+    object.to_string()
+}
+
+/// Takes out the documented links, which live for minutes and are keys to the media, and what looks
+/// like another such: a URL with a query.
+fn forget_links(value: &mut Value) {
+    let is_link = |value: &Value| {
+        value.as_str().is_some_and(|text| {
+            let scheme = text.trim_start().get(..4);
+            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"))
+                && text.contains("://")
+                && text.contains('?')
+        })
+    };
+    match value {
+        Value::Object(object) => object.retain(|key, value| {
+            forget_links(value);
+            !matches!(key.as_str(), "uri" | "preview_url") && !is_link(value)
+        }),
+        Value::Array(items) => items.retain_mut(|value| {
+            forget_links(value);
+            !is_link(value)
+        }),
+        _ => {}
+    }
 }

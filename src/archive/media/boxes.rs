@@ -66,6 +66,12 @@ impl<'a> Reader<'a> {
         self.len
     }
 
+    /// How many boxes were looked at.
+    #[cfg(test)]
+    pub(super) fn boxes_seen(&self) -> u32 {
+        self.boxes
+    }
+
     /// Fills `out` (at most [`BUFFER`] bytes) from `at`; the caller has checked that it lies in the file.
     pub(super) fn read(&mut self, at: u64, out: &mut [u8]) -> Result<(), BadMedia> {
         let held = at

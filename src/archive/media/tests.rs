@@ -312,4 +312,93 @@ proptest! {
         }
         let _ = check_mp4(&file);
     }
+
+    #[test]
+    fn no_part_of_a_file_passes_for_the_whole(file in movie(), cut: prop::sample::Index) {
+        let (bytes, ends) = file;
+        let whole = check_mp4(&bytes);
+        prop_assert!(whole.as_ref().is_ok_and(|info| info.proves_end), "{:?}", whole);
+        let cut = cut.index(bytes.len());
+        if let Ok(info) = check_mp4(&bytes[..cut]) {
+            // Only what stands behind media and index can be lacking, and only as a whole.
+            prop_assert!(!info.proves_end || ends.contains(&cut), "cut at {}", cut);
+        }
+        // Bytes that stand behind are no box, or one that does not end.
+        let longer = [&bytes[..], &[0; 5]].concat();
+        prop_assert!(check_mp4(&longer).is_err());
+    }
+
+    #[test]
+    fn the_work_is_bounded_by_the_bytes(boxes in prop::collection::vec(any_box(4), 0..40)) {
+        let bytes = boxes.concat();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let mut reader = Reader::new(&file, bytes.len() as u64);
+        let _ = mp4::check(&mut reader);
+        // A header has eight bytes: no box is looked at twice.
+        prop_assert!(reader.boxes_seen() as usize <= bytes.len() / 8 + 1);
+    }
+}
+
+/// A file that proves its end, and where what can be done without ends.
+fn movie() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
+    let extra = prop::collection::vec(
+        (
+            prop::sample::select(vec![*b"free", *b"skip", *b"udta", *b"uuid"]),
+            0..40_usize,
+        ),
+        0..3,
+    );
+    (any::<bool>(), any::<bool>(), 1..200_usize, extra).prop_map(
+        |(index_first, wide, media, extra)| {
+            let media = vec![7; media];
+            let mdat = if wide {
+                boxed64(*b"mdat", &media)
+            } else {
+                boxed(*b"mdat", &media)
+            };
+            let mut file = if index_first {
+                // Its one chunk begins at the last byte of the media.
+                let end = ftyp().len() + moov(&[0]).len() + mdat.len();
+                [ftyp(), moov(&[u32::try_from(end - 1).unwrap()]), mdat].concat()
+            } else {
+                [ftyp(), mdat, moov(&[40])].concat()
+            };
+            let mut ends = vec![file.len()];
+            for (kind, length) in extra {
+                file.extend(boxed(kind, &vec![0; length]));
+                ends.push(file.len());
+            }
+            (file, ends)
+        },
+    )
+}
+
+/// Boxes in each other, of the types that are looked into and others, with sizes that may lie.
+fn any_box(depth: u32) -> impl Strategy<Value = Vec<u8>> {
+    let kind = || {
+        let kinds = b"ftypmoovmoofmdattrakmdiaminfstblmvexmvhdmehdstcoco64free";
+        prop::sample::select(
+            kinds
+                .chunks(4)
+                .map(|kind| kind.try_into().unwrap())
+                .collect::<Vec<[u8; 4]>>(),
+        )
+    };
+    let leaf = (
+        kind(),
+        prop::collection::vec(any::<u8>(), 0..40),
+        prop::option::weighted(0.05, any::<u32>()),
+    );
+    let leaf = leaf.prop_map(|(kind, content, lie)| {
+        let mut bytes = boxed(kind, &content);
+        if let Some(lie) = lie {
+            bytes[..4].copy_from_slice(&lie.to_be_bytes());
+        }
+        bytes
+    });
+    leaf.prop_recursive(depth, 64, 6, move |inner| {
+        (kind(), prop::collection::vec(inner, 0..6))
+            .prop_map(|(kind, boxes)| boxed(kind, &boxes.concat()))
+    })
 }

@@ -236,7 +236,8 @@ fn check_component(component: &str) {
     assert!(!component.is_empty() && component.len() <= MAX_COMPONENT);
     assert_eq!(clean::component(component, MAX_COMPONENT), component);
     assert!(!component.starts_with('.') && !component.ends_with(['.', ' ']));
-    assert!(!component.contains(|c: char| c.is_control() || "/\\:*?\"<>|".contains(c)));
+    let bidi = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    assert!(!component.contains(|c: char| c.is_control() || bidi(c) || "/\\:*?\"<>|".contains(c)));
 }
 
 proptest! {

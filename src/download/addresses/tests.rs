@@ -1,3 +1,5 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use proptest::prelude::*;
 use url::Url;
 
@@ -72,7 +74,11 @@ fn addresses_of_special_purpose_are_not_public() {
         "::ffff:10.0.0.1",
         "64:ff9b::a00:1",
         "2002:a00:1::",
+        "192.88.99.1",
         "2001::1",
+        "2001:2::1",
+        "2001:20::1",
+        "3fff::1",
         "2001:db8::1",
         "fc00::1",
         "fd00::1",
@@ -102,8 +108,31 @@ fn addresses_of_special_purpose_are_not_public() {
 proptest! {
     #[test]
     fn an_embedded_address_is_as_public_as_itself(bits: u32) {
-        let v4 = std::net::Ipv4Addr::from_bits(bits);
-        let mapped = v4.to_ipv6_mapped();
-        prop_assert_eq!(is_public(v4.into()), is_public(mapped.into()));
+        let v4 = Ipv4Addr::from_bits(bits);
+        let [a, b, c, d] = v4.octets();
+        let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        for v6 in [
+            v4.to_ipv6_mapped(),
+            Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
+            Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
+        ] {
+            prop_assert_eq!(is_public(v4.into()), is_public(v6.into()), "{}", v6);
+        }
+    }
+
+    #[test]
+    fn an_address_written_otherwise_is_the_same_address(bits: u32, dot: bool) {
+        let [a, b, c, d] = Ipv4Addr::from_bits(bits).octets();
+        let dot = if dot { "." } else { "" };
+        let expected = checked(&format!("https://{a}.{b}.{c}.{d}/"), false);
+        for host in [
+            format!("{bits}{dot}"),
+            format!("{bits:#x}{dot}"),
+            format!("0{bits:o}{dot}"),
+            format!("0{a:o}.{b:#x}.{}{dot}", u16::from_be_bytes([c, d])),
+            format!("{a}%2e{b}\u{3002}{c}\u{ff0e}{d}{dot}"),
+        ] {
+            prop_assert_eq!(checked(&format!("https://{host}/"), false), expected, "{}", host);
+        }
     }
 }

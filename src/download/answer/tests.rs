@@ -198,6 +198,16 @@ proptest! {
     }
 
     #[test]
+    fn what_is_read_of_a_content_range_makes_sense(text in "( |bytes|items|[0-9]{1,20}|[-/*+]){1,8}") {
+        if let Some((first, last, total)) = parse_content_range(&text) {
+            prop_assert!(first <= last && total.is_none_or(|total| last < total));
+            let total = total.map_or("*".to_owned(), |total| total.to_string());
+            let written = format!("bytes {first}-{last}/{total}");
+            prop_assert_eq!(parse_content_range(&written), parse_content_range(&text));
+        }
+    }
+
+    #[test]
     fn no_text_makes_it_panic(text: String, from: u64, total: Option<u64>) {
         _ = parse_content_range(&text);
         if HeaderValue::from_str(&text).is_ok() {
