@@ -143,45 +143,6 @@ async fn each_host_is_told_only_what_it_needs() {
     }
 }
 
-#[test]
-fn neither_link_nor_token_is_ever_written_down() {
-    let options = Options {
-        signature_marker: Some("51gnatureMarker".to_owned()),
-        ..Options::default()
-    };
-    let mut setting = Setting::new(options);
-    setting.more = "[download]\nretry_initial = \"1ms\"\n[log]\nlevel = \"trace\"".to_owned();
-    let token = setting.space.token();
-    let (_, cut) = setting.space.archivable("cut");
-    let (_, refused) = setting.space.archivable("refused");
-    let (_, page) = setting.space.archivable("page");
-    let (_, loops) = setting.space.archivable("loops");
-    let space = &setting.space;
-    space.inject(Rule::media(Action::ResetAfter(100)).of(cut).times(2));
-    space.inject(Rule::media(Action::error(403)).of(refused).times(5));
-    space.inject(Rule::media(Action::html(200)).of(page));
-    space.inject(Rule::media(Action::RedirectLoop(302)).of(loops));
-    let output = setting.run(&["once"]);
-    assert_eq!(output.status.code(), Some(4), "{output:?}");
-    let mut written = vec![output.stdout, output.stderr];
-    let mut pending = vec![setting.directory.path().to_owned()];
-    while let Some(directory) = pending.pop() {
-        for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
-            match entry.path() {
-                path if path.is_dir() => pending.push(path),
-                path => written.push(std::fs::read(path).expect("a file")),
-            }
-        }
-    }
-    assert!(written.len() > 5, "database, configuration, files");
-    for bytes in written {
-        let text = String::from_utf8_lossy(&bytes);
-        for secret in ["51gnatureMarker", "X-Amz-", &token] {
-            assert!(!text.contains(secret), "{secret} in {text}");
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_cut_transfer_goes_on_from_the_watermark() {
     let gate = Gate::new();

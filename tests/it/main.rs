@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
 mod basics;
+mod canary;
 mod catalogue;
 mod database;
 mod discovery;
@@ -12,8 +13,10 @@ mod filled;
 mod harness;
 mod landing;
 mod logs;
+mod network;
 mod readers;
 mod readme;
+mod rebinding;
 mod service;
 mod signals;
 mod skeleton;

@@ -213,36 +213,3 @@ fn refused_credentials_degrade_and_recover_by_themselves() {
     setting.space.refuse_credentials(Some(403));
     assert_eq!(setting.run(&["once"]).status.code(), Some(3));
 }
-
-#[test]
-fn neither_token_nor_signature_is_ever_written_down() {
-    let mut setting = Setting::new(Options {
-        signature_marker: Some("cafe0marker".to_owned()),
-        ..Options::default()
-    });
-    setting.more = "[log]\nlevel = \"trace\"\n[poll]\nschedule = \"* * * * * *\"\n".to_owned();
-    setting.space.archivable("lesson");
-    setting.space.inject(Rule::media(Action::error(500)).once());
-    let mut daemon = daemon(&setting);
-    daemon.line("archived a recording");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
-    let mut everything = daemon.told.join("\n").into_bytes();
-    for entry in std::fs::read_dir(setting.directory.path())
-        .expect("a directory")
-        .flatten()
-    {
-        if entry.path().is_file() {
-            everything.extend(std::fs::read(entry.path()).expect("a file"));
-        }
-    }
-    let holds = |secret: &str| {
-        everything
-            .windows(secret.len())
-            .any(|part| part == secret.as_bytes())
-    };
-    assert!(holds("archived a recording"));
-    for secret in ["cafe0marker", "X-Amz-Signature", &setting.space.token()] {
-        assert!(!holds(secret), "{secret} was written down");
-    }
-}
