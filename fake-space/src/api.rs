@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::http::{Body, Request, Response};
 use crate::model::Recording;
 use crate::paging::{Paging, invalid, number};
+use crate::signing::secure_link;
 use crate::space::Inner;
 use crate::world::{Filter, List, Row};
 
@@ -157,9 +158,15 @@ fn media_ttl(inner: &Inner, request: &Request) -> Result<u64, Box<Response>> {
 /// A fresh link to a completed recording.
 pub(crate) fn mint(inner: &Inner, recording: &Recording, ttl: u64) -> Option<String> {
     let (id, session) = (recording.id, recording.session_id);
-    let project = inner.with_settings(|settings| settings.options.project_id);
+    let (project, secure) = inner.with_settings(|settings| {
+        let options = &settings.options;
+        (options.project_id, options.secure_links.clone())
+    });
     let folder = format!("/files.signalwire.com/{project}/{session}/video-room-recordings");
     recording.is_ready().then(|| {
+        if let Some(secure) = &secure {
+            return secure_link(secure, &format!("{id}.mp4"), inner.clock.now(), ttl);
+        }
         inner.signer.sign(
             &format!("{folder}/{id}.mp4"),
             &format!("{id}.mp4"),

@@ -1,5 +1,6 @@
 //! A fake SignalWire space as a program, for demos and for trying the archiver by hand.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use chrono::TimeDelta;
 use clap::Parser;
 use fake_space::{
     Action, BulkSpec, Generated, Lifecycle, Media, NewRecording, NewSession, Options, Order, Rule,
-    Space,
+    SecureLinks, Space,
 };
 
 /// A fake SignalWire space on loopback: the video API and its media links.
@@ -53,6 +54,15 @@ struct Arguments {
     /// Milliseconds before each answer.
     #[arg(long)]
     latency: Option<u64>,
+    /// Writes the media into this directory before it serves, for a web server of its own.
+    #[arg(long)]
+    export: Option<PathBuf>,
+    /// Links lead to this URL of the exported directory, signed for nginx's `secure_link` module.
+    #[arg(long, requires = "links_secret")]
+    links_to: Option<String>,
+    /// The secret of these links.
+    #[arg(long)]
+    links_secret: Option<String>,
 }
 
 #[tokio::main]
@@ -76,10 +86,17 @@ async fn run(arguments: &Arguments) -> std::io::Result<()> {
             .shuffle
             .map_or(Order::NewestFirst, Order::Shuffled),
         link_ttl_default: Duration::from_secs(arguments.link_ttl),
+        secure_links: arguments.links_to.clone().map(|base| SecureLinks {
+            base,
+            secret: arguments.links_secret.clone().unwrap_or_default(),
+        }),
         ..Options::default()
     })
     .await?;
     fill(&space, arguments);
+    if let Some(directory) = &arguments.export {
+        space.export(directory)?;
+    }
     if let Some(rate) = arguments.bandwidth {
         space.inject(Rule::media(Action::Bandwidth(rate)));
     }
@@ -118,7 +135,12 @@ fn fill(space: &Space, arguments: &Arguments) {
     if arguments.bulk > 0 {
         let sessions = arguments.bulk.div_ceil(10);
         let start = now - TimeDelta::days(365);
-        space.add_bulk(BulkSpec::new(sessions, 10, start));
+        let spec = BulkSpec::new(sessions, 10, start);
+        let media_size = match arguments.media_size {
+            0 => spec.media_size,
+            size => size,
+        };
+        space.add_bulk(BulkSpec { media_size, ..spec });
     }
 }
 

@@ -3,13 +3,17 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use crate::hex;
 use crate::http::Request;
+use crate::space::SecureLinks;
 
 /// What `SigV4` leaves unencoded in a query.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -27,6 +31,25 @@ const LONGEST: i64 = 604_800;
 /// Percent-encodes a query's value.
 pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+/// A link that nginx's `secure_link` module takes for `seconds` from `now` on.
+pub(crate) fn secure_link(
+    to: &SecureLinks,
+    file: &str,
+    now: DateTime<Utc>,
+    seconds: u64,
+) -> String {
+    let SecureLinks { base, secret } = to;
+    let expires = now.timestamp().saturating_add_unsigned(seconds);
+    let path = base
+        .split("://")
+        .nth(1)
+        .and_then(|rest| rest.find('/').map(|at| &rest[at..]));
+    let path = path.unwrap_or_default();
+    let digest = Md5::digest(format!("{expires}{path}/{file} {secret}"));
+    let digest = BASE64_URL_SAFE_NO_PAD.encode(digest);
+    format!("{base}/{file}?md5={digest}&expires={expires}")
 }
 
 /// Why a link is refused.
@@ -168,5 +191,23 @@ impl Signer {
         let signature = self.signature(&request.path, &pairs.join("&"), host, date);
         let right = request.method == "GET" && given.strip_prefix(&self.marker) == Some(&signature);
         right.then_some(()).ok_or(Refusal::Mismatch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secure_link_is_that_of_nginxs_documentation() {
+        let to = SecureLinks {
+            base: "https://host/s".to_owned(),
+            secret: "secret".to_owned(),
+        };
+        let link = secure_link(&to, "link127.0.0.1", DateTime::UNIX_EPOCH, 2_147_483_647);
+        assert_eq!(
+            link,
+            "https://host/s/link127.0.0.1?md5=_e4Nc3iduzkWRm01TBBNYw&expires=2147483647"
+        );
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{get, send};
-use fake_space::{Generated, Media, NewRecording, NewSession, Options, Space};
+use fake_space::{BulkSpec, Generated, Media, NewRecording, NewSession, Options, Space};
 
 async fn space_with(media: Media) -> (Space, String) {
     let space = Space::start(Options::default()).await.unwrap();
@@ -180,6 +180,21 @@ async fn the_marker_is_in_every_link_and_the_link_still_works() {
     assert!(link.contains("X-Amz-Signature=canary"));
     assert_eq!(get(&link, &[]).await.status, 200);
     assert_eq!(get(&link.replace("canary", ""), &[]).await.status, 403);
+}
+
+#[tokio::test]
+async fn every_file_can_be_written_down_for_a_web_server() {
+    let space = Space::start(Options::default()).await.unwrap();
+    let (_, held) = space.archivable("room");
+    space.add_bulk(BulkSpec::new(2, 1001, space.now()));
+    let directory = std::env::temp_dir().join(format!("fake-space-export-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    assert_eq!(space.export(&directory).unwrap(), 2003);
+    let written = std::fs::read(directory.join(format!("{held}.mp4"))).unwrap();
+    let count = std::fs::read_dir(&directory).unwrap().count();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(written, bytes(&Media::fixture("one-second-faststart")));
+    assert_eq!(count, 2003);
 }
 
 #[tokio::test]

@@ -1,14 +1,33 @@
 //! What a test puts into the space, changes in it, and takes out of it.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+
 use chrono::TimeDelta;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Space;
+use super::{Order, Space};
 use crate::api;
 use crate::bulk::BulkSpec;
+use crate::media::Media;
 use crate::model::{NewRecording, NewSession, Recording, Session};
-use crate::world::{List, Patch};
+use crate::world::{Filter, List, Patch, Row};
+
+fn write(path: &Path, media: &Media) -> io::Result<()> {
+    if path
+        .metadata()
+        .is_ok_and(|there| there.len() == media.len())
+    {
+        return Ok(());
+    }
+    let mut file = BufWriter::new(File::create(path)?);
+    for piece in media.read(0..media.len()) {
+        file.write_all(&piece)?;
+    }
+    file.flush()
+}
 
 impl Space {
     /// Adds a session.
@@ -74,6 +93,34 @@ impl Space {
     /// millions. In lists they count as older than those added one by one.
     pub fn add_bulk(&self, spec: BulkSpec) {
         self.inner.with_world(|world| world.add_bulk(spec));
+    }
+
+    /// Writes the file of every recording into a directory, as `<recording's id>.mp4`; those that are
+    /// there with that length already are left. Returns how many recordings there are.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn export(&self, directory: &Path) -> io::Result<u64> {
+        let page = 1000;
+        let mut count = 0;
+        loop {
+            let (rows, more) = self.inner.with_world(|world| {
+                let (filter, order) = (Filter::default(), Order::OldestFirst);
+                world.page(List::Recordings, &filter, order, count, page)
+            });
+            for row in rows {
+                count += 1;
+                if let Row::Recording(recording) = row {
+                    write(
+                        &directory.join(format!("{}.mp4", recording.id)),
+                        &recording.media,
+                    )?;
+                }
+            }
+            if !more {
+                return Ok(count);
+            }
+        }
     }
 
     /// Changes a session that was added; `updated_at` follows.

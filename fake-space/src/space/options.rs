@@ -24,6 +24,16 @@ pub enum NextLinks {
     Relative,
 }
 
+/// Links to a web server instead of the space's own media origin, in the form that nginx's `secure_link`
+/// module checks with `secure_link_md5 "$secure_link_expires$uri SECRET"`; for benchmarks.
+#[derive(Debug, Clone)]
+pub struct SecureLinks {
+    /// The URL of the directory that holds what [`crate::Space::export`] wrote.
+    pub base: String,
+    /// The secret that both know.
+    pub secret: String,
+}
+
 /// How a space behaves; everything but the ports, the marker and the journal's size can be changed
 /// while it runs ([`crate::Space::configure`]).
 #[derive(Debug, Clone)]
@@ -42,6 +52,8 @@ pub struct Options {
     pub real_link_life: Option<Duration>,
     /// Stands in the signature of every link, for tests that look for leaks. Letters and digits.
     pub signature_marker: Option<String>,
+    /// Links lead to this web server.
+    pub secure_links: Option<SecureLinks>,
     /// The project's id.
     pub project_id: Uuid,
     /// The API token.
@@ -66,6 +78,7 @@ impl Default for Options {
             link_ttl_default: Duration::from_mins(15),
             real_link_life: None,
             signature_marker: None,
+            secure_links: None,
             project_id: Uuid::from_u128(0x5f1e_0a57_7c6b_4d0e_9a52_1f00_fa4e_0001),
             token: "PTfake0token0of0the0fake0space".to_owned(),
             api_port: 0,
