@@ -6,6 +6,7 @@
 
 mod detail;
 mod downloads;
+mod endings;
 mod files;
 mod left;
 mod listing;
@@ -23,7 +24,8 @@ use std::path::PathBuf;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub use detail::{Attempt, Detail};
-pub use downloads::{Claim, Ending, Landed, Order, Part, Tally};
+pub use downloads::{Claim, Order, Part};
+pub use endings::{Ending, Landed, Tally};
 pub use files::{Found, Verifiable};
 pub use left::Left;
 pub use listing::{Filter, Key, Row};
@@ -51,6 +53,9 @@ pub enum Error {
     /// A value that the schema's checks should have kept out.
     #[error("the database holds a {0} that cannot be read")]
     Content(&'static str),
+    /// What was to be written was given up half-way, as when the process ends.
+    #[error("a change to the database was given up")]
+    Interrupted,
 }
 
 /// The result of a read or write of the database.
@@ -63,6 +68,7 @@ pub struct Store {
     reader: SqlitePool,
     path: PathBuf,
     access: Access,
+    ends: endings::Ends,
 }
 
 impl Store {

@@ -35,7 +35,7 @@ impl PartFile {
         file.set_len(from)?;
         file.seek(SeekFrom::Start(0))?;
         let mut hash = Sha256::new();
-        let mut buffer = vec![0; READ];
+        let mut buffer = vec![0; usize::try_from(from).unwrap_or(READ).min(READ)];
         let mut left = from;
         while left > 0 {
             let want = usize::try_from(left).unwrap_or(READ).min(READ);

@@ -4,6 +4,7 @@
 
 mod land;
 mod parts;
+mod syncs;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use super::paths::RelativePath;
 pub use land::LandError;
+use syncs::Syncs;
 pub use walk::Found;
 
 const MARKER: &str = ".room-archiver";
@@ -48,7 +50,10 @@ pub struct Standing {
 
 /// The archive's directory.
 #[derive(Debug)]
-pub struct Root(OwnedFd);
+pub struct Root {
+    directory: OwnedFd,
+    syncs: Syncs,
+}
 
 impl Root {
     /// Opens the archive's directory. It may be reached through a link the operator made; what lies in
@@ -58,7 +63,10 @@ impl Root {
     /// The system's, as when it does not exist or is no directory.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
-        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
+        Ok(Self {
+            directory: rustix::fs::open(path, flags, Mode::empty())?,
+            syncs: Syncs::default(),
+        })
     }
 
     /// The archive's id from its marker file, `None` without one: not mounted, or not an archive yet.
@@ -66,7 +74,7 @@ impl Root {
     /// # Errors
     /// The system's; `InvalidData` if the marker holds no id.
     pub fn marker(&self) -> io::Result<Option<Uuid>> {
-        let file = match open_regular(&self.0, MARKER, OFlags::RDONLY) {
+        let file = match open_regular(&self.directory, MARKER, OFlags::RDONLY) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -85,18 +93,18 @@ impl Root {
     pub fn write_marker(&self, id: Uuid) -> io::Result<()> {
         let new = format!("{MARKER}.new");
         // What a crash left of an earlier attempt.
-        remove(&self.0, &new)?;
+        remove(&self.directory, &new)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | REGULAR;
-        let fd = rustix::fs::openat(&self.0, &new, flags, Mode::from_raw_mode(0o640))?;
+        let fd = rustix::fs::openat(&self.directory, &new, flags, Mode::from_raw_mode(0o640))?;
         let mut file = File::from(fd);
         writeln!(file, "{id}")?;
         file.sync_all()?;
-        let written = rename_new(&self.0, &new, &self.0, MARKER);
+        let written = rename_new(&self.directory, &new, &self.directory, MARKER);
         if written.is_err() {
-            remove(&self.0, &new)?;
+            remove(&self.directory, &new)?;
         }
         written?;
-        Ok(rustix::fs::fsync(&self.0)?)
+        Ok(rustix::fs::fsync(&self.directory)?)
     }
 
     /// Opens a file for reading.
@@ -129,17 +137,17 @@ impl Root {
     /// # Errors
     /// The system's.
     pub fn free_space(&self) -> io::Result<u64> {
-        let stat = rustix::fs::fstatvfs(&self.0)?;
+        let stat = rustix::fs::fstatvfs(&self.directory)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
     fn partial(&self) -> io::Result<OwnedFd> {
-        Ok(make_directory(&self.0, PARTIAL, 0o700)?)
+        Ok(make_directory(&self.directory, PARTIAL, 0o700)?)
     }
 
     /// The directory a path's last component is in.
     fn parent(&self, path: &RelativePath) -> io::Result<OwnedFd> {
-        let mut at = self.0.try_clone()?;
+        let mut at = self.directory.try_clone()?;
         for component in path.parents() {
             at = rustix::fs::openat(&at, component, DIRECTORY, Mode::empty())?;
         }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Setup;
 use super::progress::Place;
+use super::queue::Slot;
 use super::retry::{Failure, History, decide};
 use super::transfer::Received;
 use super::writer::disk;
@@ -24,6 +25,8 @@ pub(super) struct Job<'a> {
     pub claim: Claim,
     /// The database has a watermark of the part.
     pub noted: bool,
+    /// Given back when the body is there.
+    pub slot: Option<Slot>,
 }
 
 /// What a job came to, for the queue.
@@ -105,6 +108,7 @@ impl Job<'_> {
         } else {
             self.transfer(part, tally, place).await?
         };
+        self.slot = None;
         self.land(received).await
     }
 

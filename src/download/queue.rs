@@ -1,6 +1,7 @@
 //! The claim loop: wake on a ring or a timer, claim as many due recordings as can start, run each in
 //! its own task. The ring is registered before the query, so that none is lost.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::store::{self, Part};
 
 /// The longest sleep: writers other than this process ring no bell.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+/// Recordings that land at once, besides the transfers: they wait for the disk together and not one
+/// after another.
+const LANDINGS: usize = 32;
 /// How soon a retry has to be due for a single run to wait for it.
 const SOON: TimeDelta = TimeDelta::seconds(60);
 
@@ -27,6 +31,29 @@ impl Ring {
     /// There may be something to download.
     pub fn ring(&self) {
         self.0.notify_one();
+    }
+}
+
+/// A place among the transfers, given back when dropped. A recording that lands takes none.
+pub(super) struct Slot {
+    taken: Arc<AtomicUsize>,
+    ring: Ring,
+}
+
+impl Slot {
+    fn take(taken: &Arc<AtomicUsize>, ring: &Ring) -> Self {
+        taken.fetch_add(1, Ordering::Relaxed);
+        Self {
+            taken: taken.clone(),
+            ring: ring.clone(),
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+        self.ring.ring();
     }
 }
 
@@ -96,6 +123,7 @@ impl Downloader {
     /// If a download panicked: its state is unknown then.
     pub async fn run(&self, until: Until) -> store::Result<u64> {
         let mut jobs = JoinSet::new();
+        let taken = Arc::new(AtomicUsize::new(0));
         let mut archived = 0;
         while !self.stop.is_cancelled() {
             let setup = self.setup.borrow().clone();
@@ -103,20 +131,31 @@ impl Downloader {
             let ring = self.ring.0.notified();
             tokio::pin!(ring);
             ring.as_mut().enable();
+            while let Some(done) = jobs.try_join_next() {
+                archived += self.ended(done)?;
+            }
             let now = setup.clock.now();
             let pause = self.current_pause(now);
-            let free = setup.concurrency.saturating_sub(jobs.len());
+            let free = (setup.concurrency + LANDINGS)
+                .saturating_sub(jobs.len())
+                .min(
+                    setup
+                        .concurrency
+                        .saturating_sub(taken.load(Ordering::Relaxed)),
+                );
             let mut started = 0;
             if pause.is_none() && free > 0 {
                 let limit = u32::try_from(free).unwrap_or(u32::MAX);
                 for claim in setup.store.claim(limit, setup.order, now).await? {
                     started += 1;
                     let (setup, stop) = (setup.clone(), self.stop.clone());
+                    let slot = Some(Slot::take(&taken, &self.ring));
                     jobs.spawn(async move {
                         Job {
                             setup: &setup,
                             stop: &stop,
                             noted: claim.part != Part::default(),
+                            slot,
                             claim,
                         }
                         .run()

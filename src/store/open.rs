@@ -122,6 +122,7 @@ impl Store {
                 reader,
                 path: path.to_owned(),
                 access,
+                ends: super::endings::Ends::default(),
             });
         }
         let writer = SqlitePoolOptions::new()
@@ -157,6 +158,7 @@ impl Store {
             reader,
             path: path.to_owned(),
             access,
+            ends: super::endings::Ends::default(),
         })
     }
 

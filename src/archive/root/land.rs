@@ -76,13 +76,17 @@ impl Root {
         let directories = self
             .make_parents(path)
             .map_err(failed("make the directory"))?;
-        let to = directories.last().unwrap_or(&self.0);
+        let to = directories.last().unwrap_or(&self.directory);
         rename_new(&partial, &name, to, path.file_name()).map_err(|error| match error {
             Errno::EXIST => LandError::Occupied(path.clone()),
             error => failed("rename the part")(error.into()),
         })?;
-        self.sync_chain(&directories).map_err(sync)?;
-        rustix::fs::fsync(&partial).map_err(sync)
+        // Every directory up to the root, not only those just made: another landing, or an earlier run that
+        // was killed, may have made one and not have synced it yet.
+        let changed = [&partial, &self.directory];
+        self.syncs
+            .sync(directories.iter().chain(changed))
+            .map_err(sync)
     }
 
     /// Makes a file that stands at `path` already, and its name, as durable as a landed one.
@@ -91,7 +95,10 @@ impl Root {
     /// The system's.
     pub fn make_durable(&self, path: &RelativePath) -> io::Result<()> {
         self.open_file(path)?.sync_all()?;
-        Ok(self.sync_chain(&self.make_parents(path)?)?)
+        let directories = self.make_parents(path)?;
+        Ok(self
+            .syncs
+            .sync(directories.iter().chain([&self.directory]))?)
     }
 
     /// Sets aside what stands at `path`, durably, under a name of its own in `.quarantine`: file, link or
@@ -101,7 +108,7 @@ impl Root {
     /// The system's.
     pub fn quarantine(&self, path: &RelativePath, reason: &str) -> io::Result<RelativePath> {
         let from = self.parent(path)?;
-        let quarantine = make_directory(&self.0, QUARANTINE, 0o750)?;
+        let quarantine = make_directory(&self.directory, QUARANTINE, 0o750)?;
         let reason: String = reason
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
@@ -119,7 +126,7 @@ impl Root {
                 result => {
                     result?;
                     rustix::fs::fsync(&quarantine)?;
-                    rustix::fs::fsync(&self.0)?;
+                    rustix::fs::fsync(&self.directory)?;
                     rustix::fs::fsync(&from)?;
                     return RelativePath::parse(&format!("{QUARANTINE}/{new}"))
                         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
@@ -133,20 +140,11 @@ impl Root {
     fn make_parents(&self, path: &RelativePath) -> io::Result<Vec<OwnedFd>> {
         let mut chain: Vec<OwnedFd> = Vec::new();
         for component in path.parents() {
-            let parent = chain.last().unwrap_or(&self.0);
+            let parent = chain.last().unwrap_or(&self.directory);
             let made = make_directory(parent, component, 0o750)?;
             chain.push(made);
         }
         Ok(chain)
-    }
-
-    /// Syncs every directory from the file's up to the root, not only those just made: another landing,
-    /// or an earlier run that was killed, may have made one and not have synced it yet.
-    fn sync_chain(&self, directories: &[OwnedFd]) -> rustix::io::Result<()> {
-        for directory in directories.iter().rev() {
-            rustix::fs::fsync(directory)?;
-        }
-        rustix::fs::fsync(&self.0)
     }
 
     /// The path of a recording's part, as for [`Root::quarantine`].

@@ -145,8 +145,11 @@ fn the_way_without_rename_replaces_nothing_either() {
     let there = |name: &str| directory.path().join(name);
     fs::write(there("a"), "a").unwrap();
     fs::write(there("b"), "b").unwrap();
-    assert_eq!(link_new(&root.0, "a", &root.0, "b"), Err(Errno::EXIST));
-    link_new(&root.0, "a", &root.0, "c").unwrap();
+    assert_eq!(
+        link_new(&root.directory, "a", &root.directory, "b"),
+        Err(Errno::EXIST)
+    );
+    link_new(&root.directory, "a", &root.directory, "c").unwrap();
     assert_eq!(fs::read_to_string(there("b")).unwrap(), "b");
     assert_eq!(fs::read_to_string(there("c")).unwrap(), "a");
     assert!(!there("a").exists());
@@ -193,7 +196,7 @@ fn special_files_are_neither_read_nor_waited_for() {
     let socket = directory.path().join("socket");
     let _listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
     fs::create_dir(directory.path().join("directory")).unwrap();
-    rustix::fs::mkfifoat(&root.0, "fifo", Mode::from_raw_mode(0o600)).unwrap();
+    rustix::fs::mkfifoat(&root.directory, "fifo", Mode::from_raw_mode(0o600)).unwrap();
     for name in ["socket", "directory", "fifo"] {
         assert!(root.open_file(&path(name)).is_err(), "{name}");
     }

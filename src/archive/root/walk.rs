@@ -32,7 +32,7 @@ impl Root {
     /// The system's: an unreadable directory could hold archived files.
     pub fn walk(&self, mut visit: impl FnMut(Found)) -> io::Result<()> {
         // A descriptor of its own: a shared one would share the reading position.
-        let root = rustix::fs::openat(&self.0, ".", DIRECTORY, Mode::empty())?;
+        let root = rustix::fs::openat(&self.directory, ".", DIRECTORY, Mode::empty())?;
         walk(root, "", 1, &mut visit)
     }
 }

@@ -1,0 +1,134 @@
+//! Directories are synced for all who wait: what many landings need at about the same time is done once.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// A directory's device and inode.
+type Key = (u64, u64);
+
+/// Gathers requests to sync directories while a round of syncs is under way; the next round serves all
+/// that gathered.
+#[derive(Debug, Default)]
+pub(super) struct Syncs {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: bool,
+    gathered: BTreeMap<Key, OwnedFd>,
+    next: Arc<Round>,
+}
+
+/// What each directory's sync came to, once the round is over.
+type Round = OnceLock<BTreeMap<Key, rustix::io::Result<()>>>;
+
+impl Syncs {
+    /// Syncs directories by a round that begins after this call: whatever was renamed into them, or made
+    /// in them, is durable when this returns. Blocks.
+    pub(super) fn sync<'a>(
+        &self,
+        directories: impl Iterator<Item = &'a OwnedFd>,
+    ) -> rustix::io::Result<()> {
+        let mut keys = Vec::new();
+        let mut state = self.lock();
+        let round = state.next.clone();
+        for directory in directories {
+            let stat = rustix::fs::fstat(directory)?;
+            let key = (stat.st_dev, stat.st_ino);
+            keys.push(key);
+            if !state.gathered.contains_key(&key) {
+                let fd = rustix::io::fcntl_dupfd_cloexec(directory, 0)?;
+                state.gathered.insert(key, fd);
+            }
+        }
+        loop {
+            if let Some(results) = round.get() {
+                return keys.iter().try_for_each(|key| results[key]);
+            }
+            state = if state.running {
+                self.ended
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.run(state)
+            };
+        }
+    }
+
+    /// One round for all that gathered, this caller among them.
+    fn run<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.running = true;
+        let gathered = std::mem::take(&mut state.gathered);
+        let round = std::mem::take(&mut state.next);
+        drop(state);
+        let results = gathered
+            .iter()
+            .map(|(key, directory)| (*key, rustix::fs::fsync(directory.as_fd())));
+        _ = round.set(results.collect());
+        let mut state = self.lock();
+        state.running = false;
+        self.ended.notify_all();
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::sync::Barrier;
+
+    use super::*;
+
+    fn open(path: &std::path::Path) -> OwnedFd {
+        std::fs::File::open(path).unwrap().into()
+    }
+
+    #[test]
+    fn everyone_who_waits_hears_of_the_directories_that_were_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let syncs = Syncs::default();
+        let start = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let (syncs, start, path) = (&syncs, &start, directory.path());
+                scope.spawn(move || {
+                    let own = path.join(number.to_string());
+                    std::fs::create_dir(&own).unwrap();
+                    start.wait();
+                    for _ in 0..100 {
+                        syncs.sync([open(&own), open(path)].iter()).unwrap();
+                    }
+                });
+            }
+        });
+        assert!(syncs.lock().gathered.is_empty());
+    }
+
+    #[test]
+    fn what_can_not_be_synced_fails_for_those_alone_who_need_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let syncs = Syncs::default();
+        let good = open(directory.path());
+        // A pipe can't be synced.
+        let (pipe, _end) = std::io::pipe().unwrap();
+        let pipe: OwnedFd = pipe.into();
+        let key = |fd: &OwnedFd| {
+            let stat = rustix::fs::fstat(fd).unwrap();
+            (stat.st_dev, stat.st_ino)
+        };
+        // Another's wish, gathered before this round.
+        syncs
+            .lock()
+            .gathered
+            .insert(key(&pipe), pipe.try_clone().unwrap());
+        assert_eq!(syncs.sync([good].iter()), Ok(()));
+        assert_eq!(syncs.sync([pipe].iter()), Err(rustix::io::Errno::INVAL));
+    }
+}
