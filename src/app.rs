@@ -7,6 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio_util::sync::CancellationToken;
 
 pub use daemon::{init_logs, run};
@@ -120,7 +123,8 @@ impl App {
             config.signalwire.connect_timeout,
             download.stall_timeout,
             download.allow_private_hosts,
-            &authorities(config)?,
+            &tls(),
+            authorities(config)?,
         )
         .context("could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)")?;
         Ok(Setup {
@@ -230,8 +234,12 @@ pub fn client(
             .download
             .retry_initial
             .min(std::time::Duration::from_secs(1)),
-        ca: authorities(config)?,
+        ca: authorities(config)?
+            .iter()
+            .map(|der| reqwest::Certificate::from_der(der))
+            .collect::<Result<_, _>>()?,
     };
+    tls();
     Ok(Arc::new(
         Client::new(options, clock, cooldowns).context("could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)")?,
     ))
@@ -263,10 +271,17 @@ pub fn room_filter(config: &Config) -> RoomFilter {
     )
 }
 
-/// The private authorities to trust, and the one TLS provider of this process.
-fn authorities(config: &Config) -> Result<Vec<reqwest::Certificate>> {
+/// The one TLS provider of this process.
+fn tls() -> Arc<CryptoProvider> {
     // The first call sets it; later ones find it set.
     _ = rustls::crypto::ring::default_provider().install_default();
+    CryptoProvider::get_default()
+        .cloned()
+        .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()))
+}
+
+/// The private authorities to trust.
+fn authorities(config: &Config) -> Result<Vec<CertificateDer<'static>>> {
     let Some(path) = &config.signalwire.ca_file else {
         return Ok(Vec::new());
     };
@@ -274,8 +289,7 @@ fn authorities(config: &Config) -> Result<Vec<reqwest::Certificate>> {
         .with_context(|| format!("could not use signalwire.ca_file '{}'", path.display()))
 }
 
-fn read_authorities(path: &Path) -> Result<Vec<reqwest::Certificate>> {
-    Ok(reqwest::Certificate::from_pem_bundle(&std::fs::read(
-        path,
-    )?)?)
+fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let pem = std::fs::read(path)?;
+    Ok(CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>()?)
 }

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod answer;
 mod job;
+mod line;
 mod media;
 mod progress;
 mod queue;
@@ -15,7 +16,7 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use media::{Media, Resume};
+pub use media::{Answer, Media, Resume};
 pub use progress::{Board, Progress};
 pub use queue::{Downloader, Pause, Ring, Until};
 pub use source::Rate;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::answer::{Verdict, judge};
 use super::job::Job;
-use super::media::{Resume, transport};
+use super::media::{Answer, Resume};
 use super::progress::Place;
 use super::retry::Failure;
 use super::source;
@@ -181,7 +181,7 @@ impl Job<'_> {
     /// Reads the body into the part. On any failure the part is made durable as far as it came.
     async fn receive(
         &mut self,
-        mut answer: reqwest::Response,
+        mut answer: Answer,
         part: PartFile,
         body: &Body,
         tally: &mut Tally,
@@ -195,7 +195,7 @@ impl Job<'_> {
             let asked = self.setup.clock.monotonic();
             let chunk = match self.stop.run_until_cancelled(answer.chunk()).await {
                 None => break Err(Failure::Stopped),
-                Some(Err(error)) => break Err(transport(error)),
+                Some(Err(error)) => break Err(error),
                 Some(Ok(None)) => break Ok(()),
                 Some(Ok(Some(chunk))) => chunk,
             };

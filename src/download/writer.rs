@@ -1,5 +1,5 @@
-//! Writes a body into its part: chunks are gathered uncopied to about a MiB, then hashed and written in
-//! one blocking step while the next MiB gathers. Two batches are in flight at the most.
+//! Writes a body into its part: chunks are gathered uncopied to some hundred KiB, then hashed and written in
+//! one blocking step while the next gather. Two batches are in flight at the most.
 
 use std::io;
 use std::mem;
@@ -11,7 +11,7 @@ use super::retry::Failure;
 use crate::archive::part::PartFile;
 
 /// Chunks are gathered up to this before they are written.
-const BATCH: usize = 1 << 20;
+const BATCH: usize = 256 << 10;
 
 /// Gathers chunks and writes them on the blocking pool, one batch while the next gathers.
 pub(super) struct Writer {

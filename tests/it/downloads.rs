@@ -7,6 +7,7 @@ use fake_space::{
     Action, Gate, Generated, Media, NewRecording, NewSession, Options, Origin, Rule, Seen,
 };
 use room_archiver::clock::Clock;
+use room_archiver::store::{Ending, Order, Tally};
 use uuid::Uuid;
 
 use super::harness::{Archive, Setting};
@@ -248,4 +249,35 @@ async fn refused_connections_are_waited_out() {
     let (archived, ()) = tokio::join!(archive.download(), mending);
     assert_eq!(archived, 1);
     assert_whole(&setting, &media);
+}
+
+#[tokio::test]
+async fn attempts_that_end_together_fail_each_for_itself() {
+    let setting = Setting::new(Options::default());
+    for _ in 0..6 {
+        setting.space.archivable("lesson");
+    }
+    let archive = polled(&setting).await;
+    let (store, now) = (&archive.app.store, setting.space.now());
+    let claims = store
+        .claim(6, Order::OldestFirst, now)
+        .await
+        .expect("claims");
+    assert_eq!(claims.len(), 6);
+    let (stopped, tally) = (Ending::Stopped, Tally::default());
+    let end = |claim| store.end_attempt(claim, &stopped, &tally, now);
+    end(&claims[2]).await.expect("an end");
+    // All are asked for before the first transaction is over; the third is not being downloaded any more.
+    let ended = futures::future::join_all(claims.iter().map(end)).await;
+    let ended: Vec<bool> = ended.iter().map(Result::is_ok).collect();
+    assert_eq!(ended, [true, true, false, true, true, true]);
+    assert_eq!(
+        setting.sql("SELECT count(*) FROM attempts WHERE outcome = 'stopped'"),
+        "6"
+    );
+    assert_eq!(
+        setting.sql("SELECT count(*) FROM queue WHERE state = 'pending'"),
+        "6"
+    );
+    archive.close().await;
 }

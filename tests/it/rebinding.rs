@@ -2,11 +2,14 @@
 //! they lead, reach nothing in the customer's own network.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fake_space::{Media, NewRecording, NewSession, Options};
 use room_archiver::download::Media as Client;
 use room_archiver::model::MediaLink;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use super::harness::Setting;
 use super::network::{Door, PUBLIC, alone_in_namespace, serve_dns};
@@ -173,12 +176,11 @@ fn in_a_namespace() {
 /// A client's connections are kept for its next requests; none is lent to a client of other rules, and
 /// one that is used again leads where it was checked.
 fn pooled_connections_are_no_way_around(public: &Door, connections: &dyn Fn() -> usize) {
-    _ = rustls::crypto::ring::default_provider().install_default();
-    let ca =
-        reqwest::Certificate::from_pem(&std::fs::read(CA).expect("a file")).expect("a certificate");
+    let tls = Arc::new(rustls::crypto::ring::default_provider());
+    let ca = CertificateDer::from_pem_file(CA).expect("a certificate");
     let second = Duration::from_secs(2);
     let client =
-        |allow| Client::new(second, second, allow, std::slice::from_ref(&ca)).expect("a client");
+        |allow| Client::new(second, second, allow, &tls, vec![ca.clone()]).expect("a client");
     let link = |uri| MediaLink::parse(uri, Duration::ZERO, second, None).expect("a link");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -187,11 +189,15 @@ fn pooled_connections_are_no_way_around(public: &Door, connections: &dyn Fn() ->
     runtime.block_on(async {
         let (strict, lax) = (client(false), client(true));
         let get = async |client: &Client, uri| {
-            let answer = client
+            let mut answer = client
                 .get(&link(uri), None)
                 .await
                 .map_err(|failure| format!("{failure:?}"))?;
-            Ok::<_, String>(answer.bytes().await.expect("a body").len())
+            let mut len = 0;
+            while let Some(piece) = answer.chunk().await.expect("a body") {
+                len += piece.len();
+            }
+            Ok::<_, String>(len)
         };
         assert_eq!(get(&lax, "https://inside.test/a.mp4").await, Ok(FILE.len()));
         let lent = connections();

@@ -62,10 +62,10 @@ fn a_stop_in_a_download_keeps_the_part_and_the_next_start_resumes_it() {
     setting.wait(|setting| gate_reached(setting, &gate));
     first.terminate();
     assert_eq!(first.wait().code(), Some(0), "{:#?}", first.told);
-    assert_eq!(
-        setting.sql("SELECT outcome, bytes FROM attempts"),
-        format!("stopped|{}", 2 << 20)
-    );
+    assert_eq!(setting.sql("SELECT outcome FROM attempts"), "stopped");
+    // How much of what was sent had come by then, the program alone knows.
+    let kept = setting.sql("SELECT bytes FROM attempts");
+    assert_ne!(kept, "0");
     // What was listed has expired by now.
     setting.space.kill_links();
     let mut second = daemon(&setting);
@@ -75,7 +75,7 @@ fn a_stop_in_a_download_keeps_the_part_and_the_next_start_resumes_it() {
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
     assert_eq!(
         setting.sql("SELECT from_byte FROM attempts WHERE outcome = 'archived'"),
-        (2 << 20).to_string()
+        kept
     );
     let resumed = setting
         .space

@@ -1,6 +1,7 @@
 //! Directories are synced for all who wait: what many landings need at about the same time is done once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -39,9 +40,8 @@ impl Syncs {
             let stat = rustix::fs::fstat(directory)?;
             let key = (stat.st_dev, stat.st_ino);
             keys.push(key);
-            if !state.gathered.contains_key(&key) {
-                let fd = rustix::io::fcntl_dupfd_cloexec(directory, 0)?;
-                state.gathered.insert(key, fd);
+            if let Entry::Vacant(entry) = state.gathered.entry(key) {
+                entry.insert(rustix::io::fcntl_dupfd_cloexec(directory, 0)?);
             }
         }
         loop {
