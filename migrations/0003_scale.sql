@@ -1,11 +1,17 @@
 -- What a million recordings need: indexes that lead to the few rows that matter, and sums that are kept.
 
+-- Statistics mislead: nearly all recordings are in one state.
+DROP TABLE IF EXISTS sqlite_stat1;
+DROP TABLE IF EXISTS sqlite_stat4;
+
 -- Few, as each costs every row that is written. This one serves the listings, the view `archive`, the claims (who
 -- waits for a next attempt is told by the index alone), the counts.
 DROP INDEX recording_state;
 DROP INDEX recording_started;
 DROP INDEX recording_due;
 CREATE INDEX recording_state ON recording (state, started_at, next_attempt_at);
+DROP INDEX recording_verified;
+CREATE INDEX recording_verified ON recording (state, verified_at) WHERE state = 'archived';
 -- The largest files.
 CREATE INDEX recording_size ON recording (state, archived_bytes) WHERE state = 'archived';
 -- When the next one falls due, without a look at all that are waiting for their turn.
@@ -19,7 +25,9 @@ CREATE INDEX recording_no_link ON recording (no_link_since) WHERE no_link_since 
 CREATE INDEX recording_open ON recording (session_id, state)
     WHERE state IN ('waiting', 'pending', 'downloading', 'failed', 'lost', 'damaged');
 CREATE INDEX session_room ON session (room_name, start_time);
-CREATE INDEX session_unsettled ON session (id) WHERE settled_at IS NULL;
+-- Those that fall due together are kept in the order they came, not in the random one of their ids.
+DROP INDEX session_due;
+CREATE INDEX session_due ON session (next_list_at) WHERE next_list_at IS NOT NULL;
 
 -- What the archived recordings of a day and room come to. Exact but for the days in storage_stale, whose rows
 -- are reckoned anew from time to time; until then the views add those days up from the recordings themselves.
@@ -142,7 +150,7 @@ FROM session s;
 CREATE VIEW gaps AS SELECT *       -- the sessions that are over and not complete
 FROM sessions
 WHERE complete = 0 AND session_id IN (
-    SELECT id FROM session WHERE settled_at IS NULL AND (ended_at IS NOT NULL OR upstream_gone_at IS NOT NULL)
+    SELECT id FROM session WHERE next_list_at IS NOT NULL AND (ended_at IS NOT NULL OR upstream_gone_at IS NOT NULL)
     UNION
     SELECT s.id FROM (SELECT DISTINCT session_id FROM recording INDEXED BY recording_open
         WHERE state IN ('waiting', 'pending', 'downloading', 'failed', 'lost', 'damaged')) r

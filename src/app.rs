@@ -23,7 +23,7 @@ use crate::download::{Board, Media, Rate, Ring, Setup, Throttle, retry};
 use crate::instance::Instance;
 use crate::links::Links;
 use crate::model::ApiToken;
-use crate::poll::{Poller, RoomFilter};
+use crate::poll::{Filter, Poller, RoomFilter};
 use crate::reconcile;
 use crate::signalwire::{self, Client};
 use crate::store::{self, Access, Store};
@@ -50,6 +50,7 @@ pub struct App {
     pub clock: Clock,
     links: Links,
     cooldowns: Cooldowns,
+    filter: Filter,
     rate: Arc<Rate>,
     _instance: Instance,
 }
@@ -83,6 +84,7 @@ impl App {
             clock,
             links: Links::default(),
             cooldowns,
+            filter: Filter::new(room_filter(config)),
             rate: Arc::default(),
             _instance: instance,
         })
@@ -99,17 +101,19 @@ impl App {
     /// What discovers sessions and recordings.
     #[must_use]
     pub fn poller(&self, config: &Config, client: Arc<Client>, beat: Beat) -> Poller {
+        let ring = self.ring.clone();
         Poller {
             client,
             store: self.store.clone(),
             links: self.links.clone(),
             cooldowns: self.cooldowns.clone(),
-            filter: Arc::new(room_filter(config)),
+            filter: self.filter.clone(),
             settle: config.poll.settle,
             concurrency: config.poll.concurrency,
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             beat,
+            due: Arc::new(move || ring.ring()),
         }
     }
 
@@ -167,12 +171,14 @@ impl App {
         }
     }
 
-    /// Writes down what the database's views need of the configuration, and places recordings anew if
-    /// the filter is another than last time.
+    /// Puts the configured filter in force, writes down what the database's views need of the configuration,
+    /// and places recordings anew if the filter is another than last time.
     ///
     /// # Errors
     /// The database's.
     pub async fn apply_config(&self, config: &Config, poller: &Poller) -> Result<()> {
+        self.filter.set(room_filter(config));
+        // This write also waits for a page that is being placed by the old filter.
         let stuck_after = config.poll.stuck_after.as_secs().to_string();
         self.store
             .set_fact("stuck_after_seconds", Some(&stuck_after))

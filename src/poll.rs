@@ -4,6 +4,7 @@
 //! the promise that nothing is missed independent of any guess about order or timing. Both work from
 //! what is there, a page and a short transaction at a time; progress moves only after a complete pass.
 
+mod filter;
 mod listing;
 mod order;
 mod pass;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use filter::Filter;
 pub use pass::Report;
 pub use plan::{Kind, RoomFilter, plan, position};
 pub use schedule::{Listing, next_listing};
@@ -38,7 +40,7 @@ pub struct Poller {
     /// Hosts that asked for patience; kept in the database.
     pub cooldowns: Cooldowns,
     /// Which rooms are archived.
-    pub filter: Arc<RoomFilter>,
+    pub filter: Filter,
     /// How long after its end a session is still expected to bring recordings.
     pub settle: Duration,
     /// Sessions listed at once.
@@ -49,4 +51,6 @@ pub struct Poller {
     pub stop: CancellationToken,
     /// Called whenever a pass has got on, for the watchdog and for progress on a terminal.
     pub beat: Arc<dyn Fn() + Send + Sync>,
+    /// Called as soon as something can be downloaded: a long pass must not hold up what it found first.
+    pub due: Arc<dyn Fn() + Send + Sync>,
 }

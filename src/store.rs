@@ -15,6 +15,7 @@ mod open;
 mod passes;
 mod recordings;
 mod retry;
+mod seen;
 mod sessions;
 mod storage;
 mod views;
@@ -33,6 +34,7 @@ pub use open::{Access, OpenError};
 pub use passes::{Pass, PassCounts, PassKind, PassOutcome};
 pub use recordings::{Applied, Placement, Plan};
 pub use retry::Retried;
+pub use seen::Seen;
 pub use sessions::{DueSession, Horizon, NEXT_PASS};
 pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};
 

@@ -134,13 +134,15 @@ fn fill(space: &Space, arguments: &Arguments) {
     }
     if arguments.bulk > 0 {
         let sessions = arguments.bulk.div_ceil(10);
-        let start = now - TimeDelta::days(365);
-        let spec = BulkSpec::new(sessions, 10, start);
-        let media_size = match arguments.media_size {
-            0 => spec.media_size,
-            size => size,
-        };
-        space.add_bulk(BulkSpec { media_size, ..spec });
+        let mut bulk = BulkSpec::new(sessions, 10, now);
+        // All of them are over for so long that nothing more is expected of them.
+        let before =
+            bulk.step * u32::try_from(sessions).unwrap_or(u32::MAX) + Duration::from_hours(72);
+        bulk.start = now - before;
+        if arguments.media_size > 0 {
+            bulk.media_size = arguments.media_size;
+        }
+        space.add_bulk(bulk);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::config::{Config, Environment};
 use crate::cooldown::Cooldowns;
 use crate::download::{Downloader, Until};
 use crate::links::Links;
-use crate::poll::{Poller, Report};
+use crate::poll::{Filter, Poller, Report};
 use crate::store::{Access, Left, PassOutcome, Store};
 
 /// Rows of what is left that are printed.
@@ -107,12 +107,13 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
         store: store.clone(),
         links: Links::default(),
         cooldowns,
-        filter: Arc::new(app::room_filter(config)),
+        filter: Filter::new(app::room_filter(config)),
         settle: config.poll.settle,
         concurrency: config.poll.concurrency,
         clock,
         stop: stop_on_signals(),
         beat: Arc::new(|| {}),
+        due: Arc::new(|| {}),
     };
     poller.replace(None).await?;
     let report = pass(&poller, args.sweep).await?;

@@ -9,7 +9,7 @@ use super::plan::{Kind, plan, position};
 use super::schedule::{Listing, next_listing};
 use crate::model::{Listed, Recording, SessionId, UpstreamStatus};
 use crate::signalwire::{self, Page};
-use crate::store::{self, DueSession, NEXT_PASS};
+use crate::store::{self, DueSession, NEXT_PASS, Seen};
 
 /// Sessions taken from the database at a time.
 const BATCH: u32 = 200;
@@ -130,12 +130,14 @@ impl Poller {
             }
             counts.set_aside += self.note_rejected(&page).await?;
             counts.recordings_seen += page.items.len() as u64;
-            let applied = self.apply(page, kind).await?;
+            let applied = self.apply(page, kind, None).await?;
             counts.recordings_new += applied.new;
             counts.due += applied.due;
         }
         counts.sessions_listed = 1;
-        let open = self.store.session_open(due.id).await?;
+        // What was set aside may be a recording that is still to come: the session is not done with.
+        let whole = counts.set_aside == 0;
+        let open = !whole || self.store.session_open(due.id).await?;
         let now = self.clock.now();
         let listing = next_listing(
             &due.status,
@@ -150,7 +152,7 @@ impl Poller {
             Listing::After(step) => Some(now + step.max(NEXT_PASS.to_std().unwrap_or_default())),
             Listing::Settled => None,
         };
-        self.store.session_listed(due.id, now, next).await?;
+        self.store.session_listed(due.id, now, next, whole).await?;
         Ok(())
     }
 
@@ -161,7 +163,7 @@ impl Poller {
         let described = match answer {
             Ok(Some(session)) => {
                 self.store
-                    .apply_sessions(std::slice::from_ref(&session), self.clock.now(), false)
+                    .apply_sessions(std::slice::from_ref(&session), self.clock.now(), None)
                     .await?;
                 Some(DueSession {
                     status: session.status.clone(),
@@ -189,20 +191,21 @@ impl Poller {
         &self,
         page: Page<Listed>,
         kind: Kind,
+        seen: Option<&mut Seen>,
     ) -> Result<store::Applied, Halt> {
         let (recordings, links): (Vec<Recording>, Vec<_>) = page
             .items
             .into_iter()
             .map(|listed| (listed.recording, listed.link))
             .unzip();
-        let filter = &self.filter;
         let applied = self
             .store
             .apply_recordings(
                 &recordings,
                 self.clock.now(),
-                kind == Kind::Sweep,
-                &|listed, known, room| plan(filter, kind, listed, known, room),
+                seen,
+                // Asked for inside the transaction: a reload that places everything anew waits for it.
+                &|listed, known, room| plan(&self.filter.now(), kind, listed, known, room),
             )
             .await?;
         if applied.due > 0 {
@@ -214,6 +217,7 @@ impl Poller {
                     self.links.offer(recording.id, link, now);
                 }
             }
+            (self.due)();
         }
         Ok(applied)
     }
@@ -238,7 +242,7 @@ impl Poller {
                 .into_iter()
                 .filter_map(|at| {
                     let (state, reason) = position(
-                        &self.filter,
+                        &self.filter.now(),
                         &at.room,
                         &at.status,
                         at.started_at,

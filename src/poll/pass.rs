@@ -10,7 +10,7 @@ use super::order::OrderWatch;
 use super::plan::Kind;
 use crate::model::SessionId;
 use crate::signalwire::{self, Page};
-use crate::store::{self, Horizon, PassCounts, PassKind, PassOutcome};
+use crate::store::{self, Horizon, PassCounts, PassKind, PassOutcome, Seen};
 
 /// What a pass came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub(super) struct Run {
     pub failures: Vec<signalwire::Error>,
     /// Sessions that the walk saw running: they need not be asked for one by one.
     pub running: HashSet<SessionId>,
+    /// What a sweep has seen.
+    pub seen: Seen,
 }
 
 impl Poller {
@@ -99,6 +101,7 @@ impl Poller {
             set_aside: 0,
             failures: Vec::new(),
             running: HashSet::new(),
+            seen: Seen::default(),
         };
         let result = work(&mut run).await;
         if let Some(cooldowns) = self.cooldowns.take_changed(self.clock.now()) {
@@ -176,8 +179,9 @@ impl Poller {
                     run.running.insert(session.id);
                 }
             }
+            let seen = (run.kind == Kind::Sweep).then_some(&mut run.seen);
             self.store
-                .apply_sessions(&page.items, run.started, run.kind == Kind::Sweep)
+                .apply_sessions(&page.items, run.started, seen)
                 .await?;
             let known = known.not_after(self.client.upstream_now());
             if stop_early && order.passed(known, self.settle) {

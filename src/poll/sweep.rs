@@ -47,7 +47,7 @@ impl Poller {
         while let Some(page) = self.asked(pages.next()).await? {
             run.set_aside += self.note_rejected(&page).await?;
             run.counts.recordings_seen += page.items.len() as u64;
-            let applied = self.apply(page, run.kind).await?;
+            let applied = self.apply(page, run.kind, Some(&mut run.seen)).await?;
             run.counts.recordings_new += applied.new;
             run.due += applied.due;
         }
@@ -71,14 +71,15 @@ impl Poller {
     async fn confirm_vanished(&self, run: &mut Run) -> Result<(), Halt> {
         let now = self.clock.now();
         let mut failed_in_a_row = 0;
-        for id in self.store.vanished(now).await? {
+        for id in self.store.vanished(&run.seen, now).await? {
             let confirmed = self.confirm_recording(run, id).await;
             if note_failure(run, confirmed, &mut failed_in_a_row)?.is_break() {
                 return Ok(());
             }
         }
-        for id in self.store.unseen_sessions(MOST_SINGLE).await? {
-            let confirmed = self.confirm_session(id).await;
+        let unseen = self.store.unseen_sessions(&run.seen, MOST_SINGLE);
+        for id in unseen.await? {
+            let confirmed = self.confirm_session(run, id).await;
             if note_failure(run, confirmed, &mut failed_in_a_row)?.is_break() {
                 return Ok(());
             }
@@ -93,7 +94,8 @@ impl Poller {
                 items: vec![listed],
                 rejected: Vec::new(),
             };
-            run.due += self.apply(page, run.kind).await?.due;
+            let seen = Some(&mut run.seen);
+            run.due += self.apply(page, run.kind, seen).await?.due;
         } else {
             tracing::warn!(recording.id = %id, "a recording is gone upstream before it was archived");
             self.store.recording_gone(id, self.clock.now()).await?;
@@ -101,20 +103,26 @@ impl Poller {
         Ok(())
     }
 
-    async fn confirm_session(&self, id: SessionId) -> Result<(), Halt> {
+    async fn confirm_session(&self, run: &mut Run, id: SessionId) -> Result<(), Halt> {
         let now = self.clock.now();
         match self.asked(self.client.room_session(id)).await? {
-            Some(session) => self.store.apply_sessions(&[session], now, true).await?,
+            Some(session) => {
+                let seen = Some(&mut run.seen);
+                self.store.apply_sessions(&[session], now, seen).await?;
+            }
             None => self.store.session_gone(id, now).await?,
         }
         Ok(())
     }
 
-    /// Everything was just listed: sessions that ended long enough ago need not be listed one by one.
+    /// Everything was just listed: sessions that ended long enough ago need not be listed one by one. Not so
+    /// if something was set aside, as nobody knows whose it is.
     async fn settle(&self, run: &Run) -> Result<(), Halt> {
-        if run.failures.is_empty() {
+        if run.failures.is_empty() && run.set_aside == 0 {
             let ended_before = self.client.upstream_now() - self.settle;
-            self.store.settle_swept(run.started, ended_before).await?;
+            self.store
+                .settle_swept(&run.seen, run.started, ended_before)
+                .await?;
         }
         Ok(())
     }

@@ -41,7 +41,9 @@ impl Store {
     /// [`super::Error`], if the database fails.
     pub async fn begin_inventory(&self) -> Result<()> {
         sqlx::raw_sql(
-            "CREATE TEMP TABLE IF NOT EXISTS found (path TEXT PRIMARY KEY, bytes INTEGER, id TEXT) WITHOUT ROWID;
+            // There may be a million: in a file, not in memory.
+            "PRAGMA temp_store = FILE;
+             CREATE TEMP TABLE IF NOT EXISTS found (path TEXT PRIMARY KEY, bytes INTEGER, id TEXT) WITHOUT ROWID;
              DELETE FROM temp.found",
         )
         .execute(&self.writer)
@@ -100,10 +102,11 @@ impl Store {
         sqlx::query("DELETE FROM stray WHERE path NOT IN (SELECT path FROM temp.found)")
             .execute(on(&mut tx))
             .await?;
-        sqlx::query("DELETE FROM temp.found")
-            .execute(on(&mut tx))
-            .await?;
         tx.commit().await?;
+        // As it was opened; this drops the table, too.
+        sqlx::raw_sql("PRAGMA temp_store = MEMORY")
+            .execute(&self.writer)
+            .await?;
         Ok((damaged.rows_affected(), strays.rows_affected()))
     }
 

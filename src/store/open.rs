@@ -135,7 +135,12 @@ impl Store {
                 options
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
-                    .pragma("cache_size", "-8000")
+                    .pragma("cache_size", "-16000")
+                    // Pages of the indexes of random ids are written many times in a sweep: fewer of them
+                    // from the log to the file.
+                    .pragma("wal_autocheckpoint", "8000")
+                    // Statements of many rows keep the pages they change, to be able to fail: not in a file.
+                    .pragma("temp_store", "MEMORY")
                     .pragma("journal_size_limit", "67108864"),
             )
             .await
@@ -149,10 +154,6 @@ impl Store {
                 source,
             },
         })?;
-        sqlx::raw_sql("CREATE TEMP TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
-            .execute(&writer)
-            .await
-            .map_err(sqlite)?;
         Ok(Self {
             writer,
             reader,
@@ -184,14 +185,16 @@ impl Store {
         }
     }
 
-    /// Moves the write-ahead log into the database and lets SQLite refresh its statistics, also of tables
-    /// that never had any (0x10002): without them it takes a state to be rare.
+    /// Reckons stale sums anew, and moves the write-ahead log into the database.
+    ///
+    /// Statistics are not for this database: nearly all recordings are in one state, so that they make
+    /// SQLite read all of them where a few in another state are asked for.
     ///
     /// # Errors
     /// [`super::Error`], if SQLite fails; a reader that holds it up is no error.
     pub async fn maintain(&self) -> super::Result<()> {
         self.refresh_storage().await?;
-        sqlx::raw_sql("PRAGMA optimize = 0x10002; PRAGMA wal_checkpoint(TRUNCATE)")
+        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             .execute(&self.writer)
             .await?;
         Ok(())

@@ -83,11 +83,6 @@ impl Store {
     /// [`super::Error`], if the database fails.
     pub async fn begin_pass(&self, kind: PassKind, now: DateTime<Utc>) -> Result<Pass> {
         let mut tx = self.write().await?;
-        if kind == PassKind::Sweep {
-            sqlx::query("DELETE FROM temp.seen")
-                .execute(on(&mut tx))
-                .await?;
-        }
         let done = sqlx::query("INSERT INTO pass (kind, started_at) VALUES (?, ?)")
             .bind(kind.as_str())
             .bind(time::to_text(now))

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
 
 use super::sessions::json;
-use super::{Error, Result, Store, on};
+use super::{Error, Result, Seen, Store, on};
 use crate::model::{
     Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
 };
@@ -71,7 +71,7 @@ pub type Plan<'a> = &'a (dyn Fn(&Recording, Option<&Known>, &Room) -> Option<Cha
 
 impl Store {
     /// Writes a page of recordings as the vendor describes them, each with the decision `plan` makes.
-    /// Those of a sweep (`mark`) are noted as seen. An unknown session gets a row to be filled in later.
+    /// A sweep notes them as `seen`. An unknown session gets a row to be filled in later.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails; then nothing of the page is kept.
@@ -79,7 +79,7 @@ impl Store {
         &self,
         page: &[Recording],
         now: DateTime<Utc>,
-        mark: bool,
+        seen: Option<&mut Seen>,
         plan: Plan<'_>,
     ) -> Result<Applied> {
         let page = last_of_each(page);
@@ -111,42 +111,23 @@ impl Store {
             }
             rows.push(row(recording, before, &change));
         }
-        if mark {
-            sqlx::query("INSERT OR IGNORE INTO temp.seen SELECT value FROM json_each(?)")
-                .bind(&ids)
-                .execute(on(&mut tx))
-                .await?;
-        }
         upsert(&mut tx, &rows, &time::to_text(now)).await?;
+        if let Some(seen) = seen {
+            let rows: Vec<i64> = sqlx::query_scalar(
+                "SELECT r.rowid FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
+            )
+            .bind(&ids)
+            .fetch_all(on(&mut tx))
+            .await?;
+            for row in rows {
+                seen.recordings.insert(row);
+            }
+        }
         for recording in conflicts {
             note_conflict(&mut tx, recording, now).await?;
         }
         tx.commit().await?;
         Ok(applied)
-    }
-
-    /// After a complete sweep: marks archived recordings it did not see as gone upstream, and returns
-    /// those that still have to be asked for one by one, because losing them would matter.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn vanished(&self, now: DateTime<Utc>) -> Result<Vec<RecordingId>> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE recording SET upstream_gone_at = ? WHERE state IN ('archived', 'skipped')
-                AND upstream_gone_at IS NULL AND id NOT IN (SELECT id FROM temp.seen)",
-        )
-        .bind(time::to_text(now))
-        .execute(on(&mut tx))
-        .await?;
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM recording WHERE state IN ('waiting', 'pending', 'failed', 'damaged')
-                AND upstream_gone_at IS NULL AND id NOT IN (SELECT id FROM temp.seen)",
-        )
-        .fetch_all(on(&mut tx))
-        .await?;
-        tx.commit().await?;
-        ids.iter().map(|id| recording_id(id)).collect()
     }
 
     /// Notes that a recording is gone upstream. One that was never archived is lost.

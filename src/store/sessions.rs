@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Error, Result, Store, on};
+use super::{Error, Result, Seen, Store, on};
 use crate::model::{Session, SessionId, SessionStatus, time};
 
 /// A session whose recordings are due to be listed.
@@ -25,6 +25,8 @@ pub struct DueSession {
     pub stub: bool,
     /// When its recordings are due, for going on after it.
     pub next_list_at: DateTime<Utc>,
+    /// Its place among those that are due at the same time.
+    pub row: i64,
 }
 
 /// How far back the sessions are known for sure: the newest of each kind of time that a complete walk saw.
@@ -62,7 +64,7 @@ struct SessionRow<'a> {
 
 impl Store {
     /// Writes a page of sessions as the vendor describes them. New and changed ones become due at once.
-    /// Those of a sweep (`mark`) are noted as seen.
+    /// A sweep notes them as `seen`.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails; then nothing of the page is kept.
@@ -70,7 +72,7 @@ impl Store {
         &self,
         page: &[Session],
         now: DateTime<Utc>,
-        mark: bool,
+        seen: Option<&mut Seen>,
     ) -> Result<()> {
         let text = |time: Option<DateTime<Utc>>| time.map(time::to_text);
         let rows: Vec<_> = page
@@ -93,12 +95,6 @@ impl Store {
             .collect();
         let rows = json(&rows)?;
         let mut tx = self.write().await?;
-        if mark {
-            sqlx::query("INSERT OR IGNORE INTO temp.seen SELECT value ->> 'id' FROM json_each(?)")
-                .bind(&rows)
-                .execute(on(&mut tx))
-                .await?;
-        }
         sqlx::query(
             "INSERT INTO session (id, room_name, status, start_time, end_time, created_at, ended_at,
                 first_seen_at, described_at, next_list_at, upstream)
@@ -117,6 +113,17 @@ impl Store {
         .bind(time::to_text(now))
         .execute(on(&mut tx))
         .await?;
+        if let Some(seen) = seen {
+            let rows: Vec<i64> = sqlx::query_scalar(
+                "SELECT s.rowid FROM json_each(?) j CROSS JOIN session s ON s.id = j.value ->> 'id'",
+            )
+            .bind(&rows)
+            .fetch_all(on(&mut tx))
+            .await?;
+            for row in rows {
+                seen.sessions.insert(row);
+            }
+        }
         Ok(tx.commit().await?)
     }
 
@@ -126,7 +133,7 @@ impl Store {
     /// [`super::Error`], if the database fails.
     pub async fn stub_sessions(&self, limit: u32) -> Result<Vec<DueSession>> {
         sqlx::query(
-            "SELECT id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
+            "SELECT rowid, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
                 true AS stub, false AS open
              FROM session WHERE described_at IS NULL AND upstream_gone_at IS NULL LIMIT ?",
         )
@@ -148,21 +155,21 @@ impl Store {
         after: Option<&DueSession>,
         limit: u32,
     ) -> Result<Vec<DueSession>> {
-        let (after_time, after_id) = after
-            .map(|due| (time::to_text(due.next_list_at), due.id.to_string()))
+        let (after_time, after_row) = after
+            .map(|due| (time::to_text(due.next_list_at), due.row))
             .unwrap_or_default();
         sqlx::query(
-            "SELECT id, status, coalesce(start_time, created_at) AS started_at, ended_at, next_list_at,
+            "SELECT rowid, id, status, coalesce(start_time, created_at) AS started_at, ended_at, next_list_at,
                 described_at IS NULL AS stub,
                 EXISTS (SELECT 1 FROM recording r WHERE r.session_id = s.id
                     AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL) AS open
              FROM session s
-             WHERE next_list_at IS NOT NULL AND next_list_at <= ? AND (next_list_at, id) > (?, ?)
-             ORDER BY next_list_at, id LIMIT ?",
+             WHERE next_list_at IS NOT NULL AND next_list_at <= ? AND (next_list_at, rowid) > (?, ?)
+             ORDER BY next_list_at, rowid LIMIT ?",
         )
         .bind(time::to_text(now))
         .bind(after_time)
-        .bind(after_id)
+        .bind(after_row)
         .bind(limit)
         .fetch_all(self.read())
         .await?
@@ -185,8 +192,8 @@ impl Store {
         .await?)
     }
 
-    /// Notes that a session's recordings were listed in full, and when they are due again; `None`
-    /// settles it.
+    /// Notes that a session's recordings were listed, as a `whole` or with some that could not be read, and
+    /// when they are due again; `None` settles it.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
@@ -195,15 +202,17 @@ impl Store {
         id: SessionId,
         now: DateTime<Utc>,
         next: Option<DateTime<Utc>>,
+        whole: bool,
     ) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
-            "UPDATE session SET listed_at = ?2, next_list_at = ?3,
+            "UPDATE session SET listed_at = iif(?4, ?2, listed_at), next_list_at = ?3,
                 settled_at = CASE WHEN ?3 IS NULL THEN ?2 END WHERE id = ?1",
         )
         .bind(id.to_string())
         .bind(time::to_text(now))
         .bind(next.map(time::to_text))
+        .bind(whole)
         .execute(on(&mut tx))
         .await?;
         Ok(tx.commit().await?)
@@ -224,33 +233,6 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Settles, after a complete sweep that began at `swept_at`, every session that it saw and that
-    /// ended before `ended_before` with every recording completed, and notes all it saw as listed.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn settle_swept(
-        &self,
-        swept_at: DateTime<Utc>,
-        ended_before: DateTime<Utc>,
-    ) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE session AS s SET listed_at = ?1,
-                settled_at = CASE WHEN s.ended_at < ?2 THEN ?1 END,
-                next_list_at = CASE WHEN s.ended_at < ?2 THEN NULL ELSE s.next_list_at END
-             WHERE s.next_list_at IS NOT NULL AND s.described_at IS NOT NULL
-               AND s.id IN (SELECT id FROM temp.seen)
-               AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.session_id = s.id
-                    AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL)",
-        )
-        .bind(time::to_text(swept_at))
-        .bind(time::to_text(ended_before))
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
-    }
-
     /// Notes that a session is gone upstream: nothing more can be listed.
     ///
     /// # Errors
@@ -266,23 +248,6 @@ impl Store {
         .execute(on(&mut tx))
         .await?;
         Ok(tx.commit().await?)
-    }
-
-    /// After a complete sweep: the described sessions it did not see.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn unseen_sessions(&self, limit: u32) -> Result<Vec<SessionId>> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM session WHERE described_at IS NOT NULL AND upstream_gone_at IS NULL
-                AND id NOT IN (SELECT id FROM temp.seen) LIMIT ?",
-        )
-        .bind(limit)
-        .fetch_all(&self.writer)
-        .await?;
-        ids.iter()
-            .map(|id| id.parse().map_err(|_| Error::Content("session id")))
-            .collect()
     }
 
     /// How far back the sessions are known for sure.
@@ -333,6 +298,7 @@ fn due_session(row: &SqliteRow) -> Result<DueSession> {
         open: row.try_get("open")?,
         stub: row.try_get("stub")?,
         next_list_at: at("next_list_at")?.ok_or(Error::Content("time"))?,
+        row: row.try_get("rowid")?,
     })
 }
 

@@ -250,7 +250,7 @@ fn long_lists_have_every_row_once_in_order() {
         };
         let plan = |_: &_, _: Option<&_>, _: &_| Some(change.clone());
         store
-            .apply_recordings(&page, at(OLD), false, &plan)
+            .apply_recordings(&page, at(OLD), None, &plan)
             .await
             .expect("a page");
     });

@@ -115,7 +115,7 @@ async fn fill(store: &Store) {
         described(RUNNING, "daily", SessionStatus::InProgress),
     ];
     store
-        .apply_sessions(&sessions, old, false)
+        .apply_sessions(&sessions, old, None)
         .await
         .expect("sessions");
     store
@@ -135,7 +135,7 @@ async fn fill(store: &Store) {
         .await
         .expect("archived");
     store
-        .session_listed(session(COMPLETE), old, None)
+        .session_listed(session(COMPLETE), old, None, true)
         .await
         .expect("listed");
 
@@ -228,7 +228,7 @@ pub async fn seen(store: &Store, n: u8, of: u8, state: State, now: DateTime<Utc>
         another_chance: false,
     };
     store
-        .apply_recordings(&[seen], now, false, &|_, _, _| Some(change.clone()))
+        .apply_recordings(&[seen], now, None, &|_, _, _| Some(change.clone()))
         .await
         .expect("a recording");
 }

@@ -44,13 +44,14 @@ fn a_new_archive_is_swept_then_polled_and_a_later_recording_is_found() {
     setting.space.archivable("lesson");
     let mut daemon = daemon(&setting);
     daemon.line("sweep complete");
-    daemon.line("archived a recording");
+    let archived =
+        |count: &str| setting.wait(|setting| setting.sql("SELECT count(*) FROM archive") == count);
+    archived("1");
     daemon.line("poll complete");
     setting.space.archivable("lesson");
-    daemon.line("archived a recording");
+    archived("2");
     daemon.terminate();
     assert_eq!(daemon.wait().code(), Some(0));
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "2");
 }
 
 #[test]

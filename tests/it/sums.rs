@@ -42,7 +42,7 @@ async fn rename(store: &Store, name: Option<&str>) {
         upstream: format!("{{\"name\":{name:?}}}"),
     };
     store
-        .apply_sessions(&[renamed], at("2026-02-01T00:00:00.000Z"), false)
+        .apply_sessions(&[renamed], at("2026-02-01T00:00:00.000Z"), None)
         .await
         .expect("a database");
 }
