@@ -160,6 +160,8 @@ pub(crate) struct Delivery {
     pub bytes_per_second: Option<u64>,
     /// Pieces of this size, with a pause after each.
     pub trickle: Option<(usize, Duration)>,
+    /// The same of the head.
+    pub trickle_head: Option<(usize, Duration)>,
 }
 
 pub(crate) struct Response {
@@ -180,6 +182,7 @@ impl Response {
                 breaks: None,
                 bytes_per_second: None,
                 trickle: None,
+                trickle_head: None,
             },
         }
     }
@@ -265,7 +268,16 @@ pub(crate) async fn deliver(
     with_body: bool,
     mut sent: impl FnMut(u64),
 ) -> io::Result<bool> {
-    stream.write_all(&response.head()).await?;
+    let head = response.head();
+    match response.delivery.trickle_head {
+        None => stream.write_all(&head).await?,
+        Some((size, pause)) => {
+            for piece in head.chunks(size.max(1)) {
+                stream.write_all(piece).await?;
+                sleep(pause).await;
+            }
+        }
+    }
     let Response { body, delivery, .. } = response;
     if !with_body {
         return Ok(delivery.framing != Framing::Close);

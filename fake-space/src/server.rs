@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -49,6 +50,7 @@ async fn exchange(
     let response = match faults::before(&actions, &mut request).await {
         Before::Cut(Break::Reset) => return http::reset(stream).await.map(|()| false),
         Before::Cut(_) => return Ok(false),
+        Before::Raw(bytes) => return stream.write_all(&bytes).await.map(|()| false),
         Before::Answered(response) => response,
         Before::GoOn => answer(inner, origin, &request),
     };

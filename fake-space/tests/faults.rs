@@ -99,6 +99,12 @@ async fn the_api_answers_what_is_no_list() {
         (reply.status, reply.header("retry-after")),
         (429, Some("120"))
     );
+    let raw = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello";
+    let reply = list(Action::Raw(raw.into())).await;
+    assert_eq!(
+        (reply.header("content-length"), reply.text()),
+        (Some("5"), "hello".into())
+    );
     let answer = Answer::new(502)
         .body("text/plain", "bad")
         .header("x-a", "b");
@@ -221,6 +227,9 @@ async fn a_body_comes_slowly_or_stalls() {
     assert_eq!(reply.body.len(), SIZE);
     let reply = media([Action::Bandwidth(20_000_000)], None).await;
     assert_eq!(reply.body.len(), SIZE);
+    let slowly = Action::TrickleHead(20, Duration::from_millis(1));
+    let reply = media([slowly], None).await;
+    assert_eq!((reply.status, reply.body.len()), (200, SIZE));
     let (space, link) = start().await;
     let gate = Gate::new();
     space.inject(Rule::media(Action::StallAfter(1000, gate.clone())));

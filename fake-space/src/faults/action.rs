@@ -59,6 +59,8 @@ pub enum Action {
     Close,
     /// Answers this instead.
     Answer(Answer),
+    /// Sends these bytes in place of an answer, HTTP or not, and closes the connection.
+    Raw(Bytes),
     /// Does something to the space once the answer is made and before it is sent: rows that shift.
     After(Hook),
 
@@ -86,6 +88,8 @@ pub enum Action {
     StallAfter(u64, Gate),
     /// Sends pieces of this many bytes with a pause after each.
     Trickle(usize, Duration),
+    /// Sends the head of the answer in such pieces.
+    TrickleHead(usize, Duration),
     /// Sends at most so many bytes a second.
     Bandwidth(u64),
     /// Sends the body in chunks, without its length.

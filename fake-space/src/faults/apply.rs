@@ -12,6 +12,8 @@ use crate::storage;
 pub(crate) enum Before {
     /// The connection ends without an answer.
     Cut(Break),
+    /// The connection ends after these bytes.
+    Raw(Bytes),
     /// This is the answer.
     Answered(Response),
     /// The space answers.
@@ -27,6 +29,7 @@ pub(crate) async fn before(actions: &[Action], request: &mut Request) -> Before 
             Action::Hold(gate) => gate.pass().await,
             Action::Reset => return Before::Cut(Break::Reset),
             Action::Close => return Before::Cut(Break::Close),
+            Action::Raw(bytes) => return Before::Raw(bytes.clone()),
             Action::Answer(answer) => {
                 let mut response = Response::new(answer.status, Body::of(answer.body.clone()));
                 response.headers.clone_from(&answer.headers);
@@ -91,6 +94,7 @@ fn bend_wire(action: &Action, response: &mut Response) -> bool {
             delivery.breaks = Some((*bytes, Break::Hold(gate.clone())));
         }
         Action::Trickle(size, pause) => delivery.trickle = Some((*size, *pause)),
+        Action::TrickleHead(size, pause) => delivery.trickle_head = Some((*size, *pause)),
         Action::Bandwidth(rate) => delivery.bytes_per_second = Some(*rate),
         Action::Chunked => delivery.framing = Framing::Chunked,
         Action::UntilClose => delivery.framing = Framing::Close,
