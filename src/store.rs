@@ -22,6 +22,7 @@ mod views;
 
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub use detail::{Attempt, Detail};
@@ -37,6 +38,10 @@ pub use retry::Retried;
 pub use seen::Seen;
 pub use sessions::{DueSession, Horizon, NEXT_PASS};
 pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};
+
+/// Nothing is put off for longer. What is due later than that was put off by a clock that ran years ahead,
+/// and is due now.
+const LONGEST_WAIT: TimeDelta = TimeDelta::days(9);
 
 /// A failed read or write of the database.
 #[derive(Debug, thiserror::Error)]

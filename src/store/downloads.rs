@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::recordings::recording_id;
 use super::sessions::json;
-use super::{Result, Store, exactly_one, on};
+use super::{LONGEST_WAIT, Result, Store, exactly_one, on};
 use crate::model::{RecordingId, SessionId, time};
 
 /// Which of the due recordings come first.
@@ -75,7 +75,8 @@ impl Store {
         let half = |state: &str, more: &str| {
             format!(
                 "SELECT * FROM (SELECT id, started_at FROM recording INDEXED BY recording_state
-                 WHERE state = '{state}' AND (next_attempt_at IS NULL OR next_attempt_at <= ?1){more}
+                 WHERE state = '{state}' AND (next_attempt_at IS NULL OR next_attempt_at <= ?1
+                    OR next_attempt_at > ?3){more}
                  ORDER BY started_at {order} LIMIT ?2)"
             )
         };
@@ -88,6 +89,7 @@ impl Store {
         let ids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(due))
             .bind(time::to_text(now))
             .bind(limit)
+            .bind(time::to_text(now + LONGEST_WAIT))
             .fetch_all(self.read())
             .await?;
         if ids.is_empty() {

@@ -66,6 +66,17 @@ struct RecordingRow<'a> {
     another_chance: bool,
 }
 
+impl RecordingRow<'_> {
+    /// The state that a new row would get. What is on the disk has a row, and keeps its state: as a new one
+    /// it would fail the table's checks, which SQLite makes before it looks for the row that is there.
+    fn new_state(&self) -> &'static str {
+        match self.state {
+            "archived" | "damaged" => "waiting",
+            state => state,
+        }
+    }
+}
+
 /// A recording, what is known of it and of its room → what to write; `None`: nothing.
 pub type Plan<'a> = &'a (dyn Fn(&Recording, Option<&Known>, &Room) -> Option<Change> + Sync);
 
@@ -396,7 +407,7 @@ async fn write_rows(
             .push_bind(row.cost_in_dollars)
             .push_bind(row.updated_at.as_deref())
             .push_bind(row.upstream)
-            .push_bind(row.state)
+            .push_bind(row.new_state())
             .push_bind(row.skip_reason)
             .push_bind(now)
             .push_bind(row.completed.then_some(now))
@@ -408,7 +419,9 @@ async fn write_rows(
             finished_at = excluded.finished_at, duration_seconds = excluded.duration_seconds,
             size_bytes = excluded.size_bytes, format = excluded.format,
             cost_in_dollars = excluded.cost_in_dollars, updated_at = excluded.updated_at,
-            upstream = excluded.upstream, state = excluded.state, skip_reason = excluded.skip_reason,
+            upstream = excluded.upstream,
+            state = iif(recording.state IN ('archived', 'damaged'), recording.state, excluded.state),
+            skip_reason = excluded.skip_reason,
             completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
             upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
             upstream_gone_at = NULL",

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Error, Result, Seen, Store, on};
+use super::{Error, LONGEST_WAIT, Result, Seen, Store, on};
 use crate::model::{Session, SessionId, SessionStatus, time};
 
 /// A session whose recordings are due to be listed.
@@ -164,13 +164,15 @@ impl Store {
                 EXISTS (SELECT 1 FROM recording r WHERE r.session_id = s.id
                     AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL) AS open
              FROM session s
-             WHERE next_list_at IS NOT NULL AND next_list_at <= ? AND (next_list_at, rowid) > (?, ?)
-             ORDER BY next_list_at, rowid LIMIT ?",
+             WHERE next_list_at IS NOT NULL AND (next_list_at <= ?1 OR next_list_at > ?5)
+               AND (next_list_at, rowid) > (?2, ?3)
+             ORDER BY next_list_at, rowid LIMIT ?4",
         )
         .bind(time::to_text(now))
         .bind(after_time)
         .bind(after_row)
         .bind(limit)
+        .bind(time::to_text(now + LONGEST_WAIT))
         .fetch_all(self.read())
         .await?
         .iter()
