@@ -53,6 +53,14 @@ impl Clock {
         }
     }
 
+    /// Sets a manual clock's wall time, as an administrator or NTP sets a machine's: the monotonic time is
+    /// not moved. Neither is the system's clock.
+    pub fn set_wall(&self, now: DateTime<Utc>) {
+        if let Source::Manual(time) = &self.0 {
+            time.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
+        }
+    }
+
     /// Moves a manual clock on; the system's clock is not moved.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(time) = &self.0 {

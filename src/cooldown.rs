@@ -40,10 +40,18 @@ impl Cooldowns {
         (until > now && until <= now + LONGEST).then_some(until)
     }
 
-    /// A host asked for patience: `retry_after` is the header as it came. Returns until when.
+    /// A host asked for patience: `retry_after` is the header as it came, `date` the time of the answer.
+    /// Returns until when by our clock, which may be another than the host's.
     #[must_use]
-    pub fn ask(&self, host: &str, retry_after: Option<&str>, now: DateTime<Utc>) -> DateTime<Utc> {
-        let until = now + retry_after.map_or(DEFAULT, |header| parse_retry_after(header, now));
+    pub fn ask(
+        &self,
+        host: &str,
+        retry_after: Option<&str>,
+        date: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> DateTime<Utc> {
+        let asked_at = date.unwrap_or(now);
+        let until = now + retry_after.map_or(DEFAULT, |header| parse_retry_after(header, asked_at));
         let mut inner = self.lock();
         inner.until.insert(host.to_owned(), until);
         inner.changed = true;
@@ -87,12 +95,19 @@ pub fn parse_retry_after(header: &str, now: DateTime<Utc>) -> Duration {
         .clamp(Duration::from_secs(1), LONGEST)
 }
 
-/// Reads an HTTP date in its one current form (RFC 9110, 5.6.7), such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Reads an HTTP date in its current form, such as `Sun, 06 Nov 1994 08:49:37 GMT`, or in one of the two
+/// obsolete ones (RFC 9110, 5.6.7).
 /// Years outside 1970–9999 are none: reckoning with them could overflow.
 #[must_use]
 pub fn parse_http_date(text: &str) -> Option<DateTime<Utc>> {
-    chrono::NaiveDateTime::parse_from_str(text.trim(), "%a, %d %b %Y %H:%M:%S GMT")
-        .ok()
+    const FORMS: [&str; 3] = [
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y",
+    ];
+    FORMS
+        .iter()
+        .find_map(|form| chrono::NaiveDateTime::parse_from_str(text.trim(), form).ok())
         .map(|time| time.and_utc())
         .filter(|time| (0..=253_402_300_799).contains(&time.timestamp()))
 }

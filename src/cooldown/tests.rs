@@ -20,6 +20,8 @@ fn retry_after_is_read_in_each_form_and_kept_within_limits() {
         ("Sun, 06 Nov 1994 08:50:07 GMT", Duration::from_secs(30)),
         ("Sun, 06 Nov 1994 08:00:00 GMT", Duration::from_secs(1)),
         ("Tue, 01 Nov 2044 08:00:00 GMT", LONGEST),
+        ("Sunday, 06-Nov-94 08:50:07 GMT", Duration::from_secs(30)),
+        ("Sun Nov  6 08:50:07 1994", Duration::from_secs(30)),
         ("", DEFAULT),
         ("-5", DEFAULT),
         ("1.5", DEFAULT),
@@ -46,7 +48,7 @@ fn a_date_of_another_age_is_none() {
 #[test]
 fn a_host_is_left_alone_until_its_time_and_others_are_not() {
     let cooldowns = Cooldowns::default();
-    let until = cooldowns.ask("media.example.com", Some("60"), now());
+    let until = cooldowns.ask("media.example.com", Some("60"), None, now());
     assert_eq!(until, now() + TimeDelta::seconds(60));
     assert_eq!(cooldowns.until("media.example.com", now()), Some(until));
     assert_eq!(cooldowns.until("media.example.com", until), None);
@@ -56,13 +58,21 @@ fn a_host_is_left_alone_until_its_time_and_others_are_not() {
 #[test]
 fn what_is_kept_survives_a_restart_and_a_clock_set_back() {
     let cooldowns = Cooldowns::default();
-    let until = cooldowns.ask("media.example.com", None, now());
+    let until = cooldowns.ask("media.example.com", None, None, now());
     let kept = cooldowns.take_changed(now()).expect("a change");
     assert_eq!(cooldowns.take_changed(now()), None);
     let again = Cooldowns::load(kept);
     assert_eq!(again.until("media.example.com", now()), Some(until));
     let years_ago = now() - TimeDelta::days(3650);
     assert_eq!(again.until("media.example.com", years_ago), None);
+}
+
+#[test]
+fn a_date_counts_from_the_answers_own_time_whatever_our_clock_says() {
+    let header = Some("Sun, 06 Nov 1994 08:50:07 GMT");
+    let ours = now() + TimeDelta::days(3650);
+    let until = Cooldowns::default().ask("media.example.com", header, Some(now()), ours);
+    assert_eq!(until, ours + TimeDelta::seconds(30));
 }
 
 proptest! {

@@ -62,10 +62,11 @@ pub fn judge(
         }
         _ => return Verdict::Content(format!("the media host answered with HTTP {status}")),
     }
-    if let Some(encoding) = text(CONTENT_ENCODING)
-        && !encoding.trim().is_empty()
-        && !encoding.trim().eq_ignore_ascii_case("identity")
-    {
+    let encoded = headers.get_all(CONTENT_ENCODING).iter().any(|encoding| {
+        let encoding = encoding.as_bytes().trim_ascii();
+        !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")
+    });
+    if encoded {
         return Verdict::Content(
             "the media host sent an encoded body although identity was asked for".to_owned(),
         );

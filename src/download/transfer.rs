@@ -6,6 +6,8 @@ use std::io;
 use std::mem;
 use std::time::Duration;
 
+use reqwest::header::{DATE, RETRY_AFTER};
+
 use super::answer::{Verdict, judge};
 use super::job::Job;
 use super::media::{Answer, Resume};
@@ -14,6 +16,7 @@ use super::retry::Failure;
 use super::source;
 use super::writer::{Writer, blocking, disk};
 use crate::archive::part::PartFile;
+use crate::cooldown::parse_http_date;
 use crate::model::MediaLink;
 use crate::store::{Part, Tally};
 
@@ -141,14 +144,14 @@ impl Job<'_> {
             }
             Verdict::FreshLink => return Ok(Step::FreshLink(part)),
             Verdict::Patience => {
-                let retry_after = answer.headers().get(reqwest::header::RETRY_AFTER);
-                let retry_after = retry_after.and_then(|value| value.to_str().ok());
-                let now = self.setup.clock.now();
-                return Err(Failure::Patience(self.setup.cooldowns.ask(
+                let header = |name| answer.headers().get(name)?.to_str().ok();
+                let until = self.setup.cooldowns.ask(
                     link.host(),
-                    retry_after,
-                    now,
-                )));
+                    header(RETRY_AFTER),
+                    header(DATE).and_then(parse_http_date),
+                    self.setup.clock.now(),
+                );
+                return Err(Failure::Patience(until));
             }
             Verdict::Passing(why) => return Err(Failure::Passing(why)),
             Verdict::Content(why) => return Err(Failure::Content(why)),

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::{Error, Result, reason};
 use super::pages::Pages;
-use super::wire::{Arrival, Item, read_item};
+use super::wire::{Arrival, Item, Odd, read_item};
 use crate::clock::Clock;
 use crate::cooldown::{Cooldowns, parse_http_date};
 use crate::model::{ApiToken, Listed, RecordingId, Session, SessionId};
@@ -108,7 +108,8 @@ impl Client {
     /// # Errors
     /// [`Error`], if the request fails.
     pub async fn room_session(&self, id: SessionId) -> Result<Option<Session>> {
-        self.one(self.url(&format!("room_sessions/{id}"))).await
+        let url = self.url(&format!("room_sessions/{id}"));
+        self.one(url, |session: &Session| session.id == id).await
     }
 
     /// One recording with a fresh link that lives for `ttl`; `None` when the vendor does not have it.
@@ -119,7 +120,8 @@ impl Client {
         let mut url = self.url(&format!("room_recordings/{id}"));
         url.query_pairs_mut()
             .append_pair("media_ttl", &ttl.as_secs().to_string());
-        self.one(url).await
+        self.one(url, |listed: &Listed| listed.recording.id == id)
+            .await
     }
 
     /// One small request, to see whether the credentials work.
@@ -182,12 +184,20 @@ impl Client {
         url
     }
 
-    async fn one<T: Item>(&self, url: Url) -> Result<Option<T>> {
+    /// One object. Another than the one asked for is not taken: its link would lead to other bytes.
+    async fn one<T: Item>(&self, url: Url, asked: impl Fn(&T) -> bool) -> Result<Option<T>> {
         let read = self
             .get(&url, |body, arrival| {
                 let raw = serde_json::from_slice(body).map_err(|_| "JSON that can't be read")?;
-                read_item(raw, arrival)
-                    .map_err(|reason| format!("an object that can't be used: {reason}"))
+                let mut odd = Odd::default();
+                let item = read_item(raw, arrival, &mut odd)
+                    .map_err(|reason| format!("an object that can't be used: {reason}"))?;
+                odd.warn();
+                if asked(&item) {
+                    Ok(item)
+                } else {
+                    Err("another object than the one asked for".to_owned())
+                }
             })
             .await;
         match read {
@@ -248,22 +258,23 @@ impl Client {
             .get(RETRY_AFTER)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         if status == 429 || (status == 503 && retry_after.is_some()) {
+            let now = self.clock.now();
             let until = self
                 .cooldowns
-                .ask(host, retry_after.as_deref(), self.clock.now());
+                .ask(host, retry_after.as_deref(), arrival.date, now);
             return Err(Error::Patience { until });
         }
         let what = |what: String| Error::Answer {
             request: url.path().to_owned(),
             what,
         };
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(transport)? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(what(format!("more than {} MiB", LARGEST >> 20)));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = read_body(&mut answer)
+            .await
+            .map_err(transport)?
+            .ok_or_else(|| Error::TooLong {
+                request: url.path().to_owned(),
+                most_mib: LARGEST >> 20,
+            })?;
         if status != 200 {
             let detail =
                 documented_code(&body).map_or_else(String::new, |code| format!(": {code}"));
@@ -306,6 +317,22 @@ impl Client {
             date,
         }
     }
+}
+
+/// Reads a body to its end; `None` if it is too long to be read.
+async fn read_body(answer: &mut reqwest::Response) -> reqwest::Result<Option<Vec<u8>>> {
+    let declared = answer.content_length().unwrap_or(0);
+    if declared > LARGEST as u64 {
+        return Ok(None);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > LARGEST {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }
 
 /// The life that a request asked for its links.

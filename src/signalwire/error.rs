@@ -39,6 +39,14 @@ pub enum Error {
         /// Why, without the URL.
         reason: String,
     },
+    /// An answer so long that it can be no page: asking again would bring it again.
+    #[error("{request} was answered with more than {most_mib} MiB")]
+    TooLong {
+        /// The request's path.
+        request: String,
+        /// The longest answer that is read.
+        most_mib: usize,
+    },
     /// An answer that is not what the contract says.
     #[error("{request} was answered with {what}")]
     Answer {

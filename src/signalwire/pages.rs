@@ -9,7 +9,7 @@ use url::Url;
 
 use super::client::Client;
 use super::error::{Error, Result};
-use super::wire::{Arrival, Item, RawPage, Rejected, read_item};
+use super::wire::{Arrival, Item, Odd, RawPage, Rejected, read_item};
 
 /// The most pages one walk follows: ten million rows at a thousand a page.
 const MOST_PAGES: usize = 10_000;
@@ -109,12 +109,14 @@ pub fn read_page<T: Item>(
         items: Vec::with_capacity(data.len()),
         rejected: Vec::new(),
     };
+    let mut odd = Odd::default();
     for (index, item) in data.into_iter().enumerate() {
-        match read_item(item, arrival) {
+        match read_item(item, arrival, &mut odd) {
             Ok(item) => page.items.push(item),
             Err(reason) => page.rejected.push(Rejected { index, reason }),
         }
     }
+    odd.warn();
     Ok((page, next))
 }
 

@@ -1,5 +1,6 @@
 //! The vendor's JSON, read leniently: everything but an `id` may be absent, null or odd.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -52,25 +53,54 @@ pub struct Arrival {
     pub date: Option<DateTime<Utc>>,
 }
 
+/// Values of an answer that are not what they should be and count as unknown: how many by field.
+#[derive(Debug, Default)]
+pub struct Odd(BTreeMap<&'static str, u64>);
+
+impl Odd {
+    /// Says so, once for a whole answer.
+    pub(super) fn warn(&self) {
+        for (field, count) in &self.0 {
+            tracing::warn!("a {field} can't be read and counts as unknown ({count} in one answer)");
+        }
+    }
+
+    fn note(&mut self, field: &'static str) {
+        *self.0.entry(field).or_default() += 1;
+    }
+}
+
 /// A kind of item a list can hold.
 pub trait Item: Sized {
     /// Reads it from the vendor's object.
     ///
     /// # Errors
     /// Why it can't be used.
-    fn read(object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str>;
+    fn read(
+        object: Map<String, Value>,
+        arrival: Arrival,
+        odd: &mut Odd,
+    ) -> Result<Self, &'static str>;
 }
 
-pub(super) fn read_item<T: Item>(raw: &RawValue, arrival: Arrival) -> Result<T, &'static str> {
+pub(super) fn read_item<T: Item>(
+    raw: &RawValue,
+    arrival: Arrival,
+    odd: &mut Odd,
+) -> Result<T, &'static str> {
     match serde_json::from_str(raw.get()) {
-        Ok(Value::Object(object)) => T::read(object, arrival),
+        Ok(Value::Object(object)) => T::read(object, arrival, odd),
         Ok(_) => Err("not an object"),
         Err(_) => Err("not readable as JSON"),
     }
 }
 
 impl Item for Session {
-    fn read(object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str> {
+    fn read(
+        object: Map<String, Value>,
+        arrival: Arrival,
+        odd: &mut Odd,
+    ) -> Result<Self, &'static str> {
         // What ends in the future has not ended: such a session would never settle.
         let past = |time: &DateTime<Utc>| {
             arrival
@@ -81,17 +111,21 @@ impl Item for Session {
             id: id(&object, "id").ok_or("its id is not a UUID")?,
             room_name: text(&object, "name").filter(|name| !name.is_empty()),
             status: SessionStatus::parse(text(&object, "status")),
-            start_time: date(&object, "start_time"),
-            end_time: date(&object, "end_time").filter(past),
-            created_at: date(&object, "created_at"),
-            updated_at: date(&object, "updated_at").filter(past),
+            start_time: date(&object, "start_time", odd),
+            end_time: date(&object, "end_time", odd).filter(past),
+            created_at: date(&object, "created_at", odd),
+            updated_at: date(&object, "updated_at", odd).filter(past),
             upstream: canonical(object),
         })
     }
 }
 
 impl Item for Listed {
-    fn read(mut object: Map<String, Value>, arrival: Arrival) -> Result<Self, &'static str> {
+    fn read(
+        mut object: Map<String, Value>,
+        arrival: Arrival,
+        odd: &mut Odd,
+    ) -> Result<Self, &'static str> {
         let uri = object.remove("uri");
         let id = id(&object, "id").ok_or("its id is not a UUID")?;
         let link = match uri {
@@ -105,14 +139,14 @@ impl Item for Listed {
             id,
             session_id: self::id(&object, "room_session_id"),
             status: UpstreamStatus::parse(text(&object, "status")),
-            started_at: date(&object, "started_at"),
-            finished_at: date(&object, "finished_at"),
-            duration_seconds: number(&object, "duration").filter(|seconds| *seconds >= 0.0),
+            started_at: date(&object, "started_at", odd),
+            finished_at: date(&object, "finished_at", odd),
+            duration_seconds: seconds(&object, "duration", odd),
             size_bytes: size(&object, "size_in_bytes"),
             format: text(&object, "format").filter(|format| !format.is_empty()),
             cost_in_dollars: number(&object, "cost_in_dollars"),
-            created_at: date(&object, "created_at"),
-            updated_at: date(&object, "updated_at"),
+            created_at: date(&object, "created_at", odd),
+            updated_at: date(&object, "updated_at", odd),
             upstream: canonical(object),
         };
         Ok(Self { recording, link })
@@ -127,13 +161,22 @@ fn id<T: std::str::FromStr>(object: &Map<String, Value>, key: &str) -> Option<T>
     object.get(key)?.as_str()?.parse().ok()
 }
 
-fn date(object: &Map<String, Value>, key: &str) -> Option<DateTime<Utc>> {
+fn date(object: &Map<String, Value>, key: &'static str, odd: &mut Odd) -> Option<DateTime<Utc>> {
     let value = object.get(key).filter(|value| !value.is_null())?;
     let date = value.as_str().and_then(time::parse);
     if date.is_none() {
-        tracing::debug!("a {key} is not a time and counts as unknown");
+        odd.note(key);
     }
     date
+}
+
+fn seconds(object: &Map<String, Value>, key: &'static str, odd: &mut Odd) -> Option<f64> {
+    object.get(key).filter(|value| !value.is_null())?;
+    let seconds = number(object, key).filter(|seconds| *seconds >= 0.0);
+    if seconds.is_none() {
+        odd.note(key);
+    }
+    seconds
 }
 
 /// Numbers come as integers, fractions and, from some gateways, as text.

@@ -1,6 +1,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
+use reqwest::dns::Resolve as _;
 use url::Url;
 
 use super::{Refused, check, is_public};
@@ -135,4 +136,18 @@ proptest! {
             prop_assert_eq!(checked(&format!("https://{host}/"), false), expected, "{}", host);
         }
     }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_found_is_a_failure_that_passes_and_no_refusal() {
+    let resolver = super::CheckedResolver {
+        allow_private: false,
+    };
+    // Too long for a name: the system's resolver says so without asking anyone.
+    let name = "x".repeat(70).parse().expect("a name");
+    let error = resolver.resolve(name).await.err().expect("no address");
+    assert!(!error.is::<super::Refused>(), "{error}");
+    let local = "localhost".parse().expect("a name");
+    let error = resolver.resolve(local).await.err().expect("no address");
+    assert!(error.is::<super::Refused>(), "{error}");
 }
