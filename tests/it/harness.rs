@@ -133,12 +133,7 @@ impl Setting {
 
     /// Changes the database as an operator with `sqlite3` could.
     pub fn write_sql(&self, statements: &str) {
-        let output = std::process::Command::new("sqlite3")
-            .arg(self.database())
-            .arg(statements)
-            .output()
-            .expect("sqlite3 is installed");
-        assert!(output.status.success(), "{output:?}");
+        sqlite_write(&self.database(), statements);
     }
 
     /// Every file of the archive outside its hidden directories.
@@ -208,6 +203,16 @@ pub fn sqlite(database: &Path, query: &str) -> String {
         .expect("sqlite3 is installed");
     assert!(output.status.success(), "{output:?}");
     super::text(&output.stdout).trim_end().to_owned()
+}
+
+/// Lets `sqlite3` change a database.
+pub fn sqlite_write(database: &Path, statements: &str) {
+    let output = std::process::Command::new("sqlite3")
+        .arg(database)
+        .arg(statements)
+        .output()
+        .expect("sqlite3 is installed");
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// Puts the lines of `more` into the sections of `base` that they belong to.
@@ -297,6 +302,17 @@ impl Child {
 
     pub fn terminate(&self) {
         self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// The most memory it has had in use so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(status).expect("a child");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|text| text.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse::<u64>().ok())
+            .expect("a number of kB")
+            << 10
     }
 
     pub fn kill(&mut self) {

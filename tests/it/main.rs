@@ -1,5 +1,7 @@
 //! The integration tests, in one binary: linking is what they cost most.
 
+mod answers;
+mod api_faults;
 mod basics;
 mod canary;
 mod catalogue;
@@ -12,17 +14,22 @@ mod downloads;
 mod filled;
 mod harness;
 mod landing;
+mod link_life;
 mod logs;
 mod network;
+mod patience;
 mod readers;
 mod readme;
 mod rebinding;
 mod service;
 mod signals;
 mod skeleton;
+mod slow;
 mod stopping;
 mod sums;
+mod tls;
 mod transfer_faults;
+mod upstream;
 
 use std::process::{Command, Output, Stdio};
 
