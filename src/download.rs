@@ -5,6 +5,7 @@ pub mod answer;
 mod job;
 mod line;
 mod media;
+mod place;
 mod progress;
 mod queue;
 pub mod retry;

@@ -28,7 +28,7 @@ use pulse::Pulses;
 use signals::Signal;
 
 pub use pulse::Pulse;
-pub use signals::Signals;
+pub use signals::{Signals, survive_size_limits};
 pub use systemd::Systemd;
 
 /// How long tasks may take to stop, unless told otherwise. Below systemd's 90 s.

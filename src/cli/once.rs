@@ -201,6 +201,8 @@ fn left_table(left: &[Left]) -> String {
 pub(super) fn stop_on_signals() -> CancellationToken {
     let stop = CancellationToken::new();
     let stopped = stop.clone();
+    // Without it such a write merely ends the process.
+    _ = crate::lifecycle::survive_size_limits();
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
         let (Ok(mut interrupt), Ok(mut terminate)) = (

@@ -1,21 +1,18 @@
 //! One claimed recording, from its claim to the end of its attempt.
 
-use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Setup;
+use super::place::{Look, UNEXPECTED, check_whole, land_beside, look};
 use super::progress::Place;
 use super::queue::Slot;
 use super::retry::{Failure, History, decide};
 use super::transfer::Received;
 use super::writer::disk;
-use crate::archive::media;
-use crate::archive::part::{PartFile, hash_file};
+use crate::archive::part::PartFile;
 use crate::archive::paths::{Facts, RelativePath};
-use crate::archive::root::{LandError, Root};
 use crate::store::{self, Claim, Ending, Landed, Part, Tally};
 
 /// A claimed recording being downloaded.
@@ -31,8 +28,8 @@ pub(super) struct Job<'a> {
 
 /// What a job came to, for the queue.
 pub(super) struct Done {
-    /// Why downloads should pause, if they should.
-    pub pause: Option<Failure>,
+    /// Why it is not archived.
+    pub failure: Option<Failure>,
     /// The recording is archived.
     pub archived: bool,
 }
@@ -49,7 +46,7 @@ impl Job<'_> {
         let before = self.claim.part.bytes;
         let result = self.attempt(&mut tally, &place).await;
         let now = self.setup.clock.now();
-        let (ending, pause) = match result {
+        let (ending, failure) = match result {
             Ok(landed) => (Ending::Archived(landed), None),
             Err(failure) => {
                 tally.error = failure.text();
@@ -60,15 +57,14 @@ impl Job<'_> {
                     progress: self.claim.part.bytes > before,
                 };
                 let ending = decide(&failure, history, self.setup.backoff, now);
-                if matches!(
-                    failure,
-                    Failure::Content(_) | Failure::BrokenPart(_) | Failure::Gone
-                ) {
-                    self.discard_part().await;
+                match failure {
+                    Failure::Content(_) | Failure::BrokenPart(_) | Failure::Gone => {
+                        self.discard_part().await;
+                    }
+                    Failure::Disk(_) | Failure::PutOff(_) => self.trim_part().await,
+                    _ => {}
                 }
-                let pause =
-                    matches!(failure, Failure::Disk(_) | Failure::Api(..)).then_some(failure);
-                (ending, pause)
+                (ending, Some(failure))
             }
         };
         self.setup
@@ -81,9 +77,9 @@ impl Job<'_> {
         if let Some(outcome) = ending.outcome() {
             self.setup.board.ended(outcome);
         }
-        self.report(&ending, &tally);
+        self.report(&ending, failure.as_ref(), &tally);
         Ok(Done {
-            pause,
+            failure,
             archived: matches!(ending, Ending::Archived(_)),
         })
     }
@@ -147,6 +143,23 @@ impl Job<'_> {
         }
     }
 
+    /// Gives back what a full disk holds of a part beyond its watermark: nothing goes on from there.
+    async fn trim_part(&self) {
+        let (root, id, keep) = (
+            self.setup.root.clone(),
+            self.claim.id,
+            self.claim.part.bytes,
+        );
+        let trimmed = tokio::task::spawn_blocking(move || match root.part_len(id)? {
+            Some(_) if keep == 0 => root.remove_part(id),
+            Some(len) if len > keep => root.open_part(id)?.set_len(keep),
+            _ => Ok(()),
+        });
+        if let Err(error) = trimmed.await.map_err(io::Error::other).flatten() {
+            tracing::debug!(recording.id = %id, "could not trim a part: {error}");
+        }
+    }
+
     /// Steps 2 to 5 of the landing; the sixth is the end of the attempt.
     async fn land(&mut self, received: Received) -> Result<Landed, Failure> {
         let (root, claim, path) = (self.setup.root.clone(), self.claim.clone(), self.path());
@@ -154,24 +167,38 @@ impl Job<'_> {
         let landed = tokio::task::spawn_blocking(move || {
             let (file, bytes, sha256) = received.part.finish();
             check_whole(&file, bytes, &claim, received.framed)?;
-            let adopted = land_beside(&root, &claim, &path, mode, &sha256)?;
-            Ok((
-                Landed {
-                    path: path.to_string(),
-                    bytes,
-                    sha256,
-                    adopted: false,
-                },
-                adopted,
-            ))
+            let moved = match land_beside(&root, &claim, &path, mode, &sha256) {
+                Ok(moved) => moved,
+                // There was no room for a directory, say. The part is whole: it need not be fetched again.
+                Err(failure @ (Failure::Disk(_) | Failure::PutOff(_))) => {
+                    file.sync_data().map_err(disk)?;
+                    return Ok(Err((failure, bytes)));
+                }
+                Err(failure) => return Err(failure),
+            };
+            let landed = Landed {
+                path: path.to_string(),
+                bytes,
+                sha256,
+                adopted: false,
+            };
+            Ok(Ok((landed, moved)))
         });
-        let (landed, moved) = landed
+        let landed = landed
             .await
             .map_err(|error| disk(io::Error::other(error)))??;
-        if let Some(moved) = moved {
-            self.note_quarantined(&moved).await;
+        match landed {
+            Ok((landed, moved)) => {
+                if let Some(moved) = moved {
+                    self.note_quarantined(&moved, UNEXPECTED).await;
+                }
+                Ok(landed)
+            }
+            Err((failure, durable)) => {
+                self.note_durable(durable).await?;
+                Err(failure)
+            }
         }
-        Ok(landed)
     }
 
     /// A file of this recording that lies there already, from before a crash or a lost database: adopted
@@ -190,12 +217,15 @@ impl Job<'_> {
         for path in candidates {
             let (root, claim, at) = (self.setup.root.clone(), self.claim.clone(), path.clone());
             let looked = tokio::task::spawn_blocking(move || look(&root, &claim, &at));
-            // Only this recording's place can't be used: neither is its part broken nor the disk.
             let looked = looked.await.map_err(io::Error::other).flatten();
-            let looked = looked.map_err(|error| {
-                Failure::Passing(format!(
+            let looked = looked.map_err(|error| match error.kind() {
+                io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::ReadOnlyFilesystem => disk(error),
+                // Only this recording's place can't be used: neither is its part broken nor the disk.
+                _ => Failure::Passing(format!(
                     "could not look at what stands at '{path}': {error}"
-                ))
+                )),
             });
             match looked? {
                 Look::Nothing => {}
@@ -203,7 +233,7 @@ impl Job<'_> {
                     self.discard_part().await;
                     return Ok(Some(landed));
                 }
-                Look::Quarantined(to) => self.note_quarantined(&to).await,
+                Look::Quarantined(to, why) => self.note_quarantined(&to, why).await,
             }
             if self.claim.stray.as_deref() == Some(path.as_str()) {
                 _ = self.setup.store.forget_stray(path.as_str()).await;
@@ -212,10 +242,8 @@ impl Job<'_> {
         Ok(None)
     }
 
-    async fn note_quarantined(&self, to: &RelativePath) {
-        let text = format!(
-            "a file that was not this recording's stood in its place and was moved to '{to}'"
-        );
+    async fn note_quarantined(&self, to: &RelativePath, why: &str) {
+        let text = format!("a file that {why} stood in its place and was moved to '{to}'");
         tracing::warn!(recording.id = %self.claim.id, "{text}");
         let now = self.setup.clock.now();
         if let Err(error) = self
@@ -241,16 +269,23 @@ impl Job<'_> {
     /// Fails if the disk's reserve would be broken into, counting what other downloads still write.
     pub(super) fn check_space(&self, needed: Option<u64>) -> Result<(), Failure> {
         let free = self.setup.root.free_space().map_err(disk)?;
-        let claimed = self.setup.board.outstanding(self.claim.id) + needed.unwrap_or(0);
-        if free < self.setup.min_free_space.saturating_add(claimed) {
-            return Err(Failure::Disk(format!(
-                "not enough free space: {free} bytes are free, {claimed} are needed besides archive.min_free_space"
-            )));
-        }
-        Ok(())
+        let room = free.saturating_sub(self.setup.min_free_space);
+        let needed = needed.unwrap_or(0);
+        let Err(others) = self.setup.board.admit(self.claim.id, needed, room) else {
+            return Ok(());
+        };
+        let text = format!(
+            "not enough free space: {free} bytes are free, {} are needed besides archive.min_free_space",
+            others.saturating_add(needed)
+        );
+        Err(if room == 0 {
+            Failure::Disk(text)
+        } else {
+            Failure::PutOff(text)
+        })
     }
 
-    fn report(&self, ending: &Ending, tally: &Tally) {
+    fn report(&self, ending: &Ending, failure: Option<&Failure>, tally: &Tally) {
         let id = self.claim.id;
         let error = tally.error.as_deref().unwrap_or_default();
         match ending {
@@ -269,111 +304,12 @@ impl Job<'_> {
             Ending::NotReady => {
                 tracing::info!(recording.id = %id, "a recording is not completed upstream any more");
             }
+            Ending::Released { .. } if matches!(failure, Some(Failure::PutOff(_))) => {
+                tracing::warn!(recording.id = %id, "a recording is put off: {error}");
+            }
             Ending::Stopped | Ending::Released { .. } => {
                 tracing::debug!(recording.id = %id, "a download was put off: {error}");
             }
         }
-    }
-}
-
-enum Look {
-    Nothing,
-    Fits(Landed),
-    Quarantined(RelativePath),
-}
-
-fn look(root: &Root, claim: &Claim, path: &RelativePath) -> io::Result<Look> {
-    let file = match root.open_file(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
-        // A link, a directory or the like in the recording's own place.
-        Err(_) if root.stat(path)?.is_some_and(|standing| !standing.is_file) => {
-            return root.quarantine(path, "unexpected").map(Look::Quarantined);
-        }
-        Err(error) => return Err(error),
-    };
-    let (bytes, sha256) = hash_file(&file, |_| true)?;
-    let fits = match &claim.damaged {
-        // Only the very same bytes mend a damaged file: someone put it back.
-        Some((_, expected)) => *expected == sha256,
-        None => check_whole(&file, bytes, claim, claim.size_bytes.is_some()).is_ok(),
-    };
-    if fits {
-        root.make_durable(path)?;
-        return Ok(Look::Fits(Landed {
-            path: path.to_string(),
-            bytes,
-            sha256,
-            adopted: true,
-        }));
-    }
-    root.quarantine(path, "unexpected").map(Look::Quarantined)
-}
-
-/// Whether a file is the whole recording: its length, its structure, its duration.
-fn check_whole(file: &File, bytes: u64, claim: &Claim, framed: bool) -> Result<(), Failure> {
-    if let Some(size) = claim.size_bytes
-        && !super::answer::same_size(size, bytes)
-    {
-        return Err(Failure::Content(format!(
-            "the file has {bytes} bytes where the vendor tells {size}"
-        )));
-    }
-    let info = media::check(file, bytes, claim.format.as_deref())
-        .map_err(|bad| Failure::Content(format!("the file is not a whole recording: {bad}")))?;
-    if !framed && !info.proves_end {
-        return Err(Failure::Passing(
-            "nothing proves that the body was complete".to_owned(),
-        ));
-    }
-    if !media::duration_fits(info.duration_seconds, claim.duration_seconds) {
-        return Err(Failure::Content(format!(
-            "the file lasts {:.1} s where the vendor tells {:.1} s",
-            info.duration_seconds.unwrap_or_default(),
-            claim.duration_seconds.unwrap_or_default()
-        )));
-    }
-    Ok(())
-}
-
-/// Renames the part into its place. What stands there is never overwritten: the same bytes make the part
-/// superfluous, others are put aside. Tells where they went.
-fn land_beside(
-    root: &Arc<Root>,
-    claim: &Claim,
-    path: &RelativePath,
-    mode: u32,
-    sha256: &str,
-) -> Result<Option<RelativePath>, Failure> {
-    match root.land(claim.id, path, mode) {
-        Ok(()) => return Ok(None),
-        Err(LandError::Occupied(_)) => {}
-        Err(error) => return Err(not_landed(root, path, error)),
-    }
-    let standing = root
-        .open_file(path)
-        .and_then(|file| hash_file(&file, |_| true));
-    if standing.is_ok_and(|(_, standing)| standing == sha256) {
-        root.make_durable(path).map_err(disk)?;
-        root.remove_part(claim.id).map_err(disk)?;
-        return Ok(None);
-    }
-    let moved = root.quarantine(path, "unexpected").map_err(disk)?;
-    root.land(claim.id, path, mode)
-        .map(|()| Some(moved))
-        .map_err(|error| not_landed(root, path, error))
-}
-
-/// A file that could not be made durable is not trusted: it is put aside, and fetched again.
-fn not_landed(root: &Root, path: &RelativePath, error: LandError) -> Failure {
-    match error {
-        LandError::Sync { source, .. } => {
-            if let Err(error) = root.quarantine(path, "not-durable") {
-                tracing::error!("could not put '{path}' aside: {error}");
-            }
-            Failure::BrokenPart(format!("could not make '{path}' durable: {source}"))
-        }
-        LandError::Io { source, .. } => disk(source),
-        error @ LandError::Occupied(_) => Failure::Passing(error.to_string()),
     }
 }

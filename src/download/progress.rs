@@ -1,16 +1,21 @@
 //! What is being downloaded right now: for progress bars, the status line, metrics and the disk reserve.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::RecordingId;
+
+/// What a download of unknown length is reckoned to need still, until it is known.
+const UNKNOWN: u64 = 64 << 20;
 
 /// One download under way.
 #[derive(Debug, Default)]
 pub struct Progress {
     total: AtomicU64,
     done: AtomicU64,
+    /// The disk was found to have room for it.
+    admitted: AtomicBool,
     /// The room's name, for people.
     pub room: String,
 }
@@ -26,6 +31,14 @@ impl Progress {
     #[must_use]
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
+    }
+
+    /// Bytes it will still write.
+    fn outstanding(&self) -> u64 {
+        match self.total() {
+            0 => UNKNOWN,
+            total => total.saturating_sub(self.done()),
+        }
     }
 
     pub(super) fn set(&self, done: u64, total: Option<u64>) {
@@ -65,14 +78,22 @@ impl Board {
             .collect()
     }
 
-    /// Bytes that the downloads under way have still to write, but for one of them.
-    #[must_use]
-    pub fn outstanding(&self, but: RecordingId) -> u64 {
-        self.lock()
+    /// Admits a download that needs so many bytes more to so much room on the disk, if what those
+    /// admitted before it have still to write leaves enough; in one step, so that of two that don't
+    /// both fit one is admitted. On refusal it tells what the others have still to write.
+    pub(super) fn admit(&self, id: RecordingId, needed: u64, room: u64) -> Result<(), u64> {
+        let active = self.lock();
+        let others = active
             .iter()
-            .filter(|(id, _)| **id != but)
-            .map(|(_, progress)| progress.total().saturating_sub(progress.done()))
-            .sum()
+            .filter(|(other, progress)| **other != id && progress.admitted.load(Ordering::Relaxed))
+            .fold(0, |sum: u64, (_, progress)| {
+                sum.saturating_add(progress.outstanding())
+            });
+        let fits = room > 0 && others.saturating_add(needed) <= room;
+        if let Some(progress) = active.get(&id) {
+            progress.admitted.store(fits, Ordering::Relaxed);
+        }
+        if fits { Ok(()) } else { Err(others) }
     }
 
     /// Bytes received since the process began.

@@ -22,6 +22,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 const LANDINGS: usize = 32;
 /// How soon a retry has to be due for a single run to wait for it.
 const SOON: TimeDelta = TimeDelta::seconds(60);
+/// So many recordings put off in a row mean that the disk is as good as full.
+const MOST_PUT_OFF: u32 = 16;
 
 /// Wakes the queue. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -125,6 +127,7 @@ impl Downloader {
         let mut jobs = JoinSet::new();
         let taken = Arc::new(AtomicUsize::new(0));
         let mut archived = 0;
+        let mut put_off = 0;
         while !self.stop.is_cancelled() {
             let setup = self.setup.borrow().clone();
             (setup.beat)();
@@ -187,11 +190,11 @@ impl Downloader {
                 () = &mut ring => {}
                 () = tokio::time::sleep(wake) => {}
                 () = self.stop.cancelled() => {}
-                Some(done) = jobs.join_next() => archived += self.ended(done)?,
+                Some(done) = jobs.join_next() => archived += self.ended(done, &mut put_off)?,
             }
         }
         while let Some(done) = jobs.join_next().await {
-            archived += self.ended(done)?;
+            archived += self.ended(done, &mut put_off)?;
         }
         Ok(archived)
     }
@@ -199,13 +202,21 @@ impl Downloader {
     fn ended(
         &self,
         done: Result<store::Result<Done>, tokio::task::JoinError>,
+        put_off: &mut u32,
     ) -> store::Result<u64> {
         let done = done.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(error) => panic!("a download was aborted: {error}"),
         })?;
-        if let Some(failure) = done.pause {
-            self.begin_pause(&failure);
+        match &done.failure {
+            Some(failure @ (Failure::Disk(_) | Failure::Api(..))) => self.begin_pause(failure),
+            Some(failure @ Failure::PutOff(_)) => {
+                *put_off += 1;
+                if put_off.is_multiple_of(MOST_PUT_OFF) {
+                    self.begin_pause(failure);
+                }
+            }
+            _ => *put_off = 0,
         }
         Ok(u64::from(done.archived))
     }

@@ -14,6 +14,8 @@ use crate::store::Ending;
 pub const MOST_FAULTS: u32 = 4;
 /// For how long downloads pause when the disk or the credentials stop them.
 pub const PAUSE: Duration = Duration::from_secs(30);
+/// For how long a recording is put off for which there is no room, or no way to its place.
+const PUT_OFF: Duration = Duration::from_mins(5);
 
 /// The back-off of retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub enum Failure {
     Stopped,
     /// The disk can't take it now: downloads pause.
     Disk(String),
+    /// The disk can take others, but not this one: it is put off, and they go on.
+    PutOff(String),
     /// The part can't be trusted: it was discarded.
     BrokenPart(String),
     /// The API refused the credentials, or asked for patience: downloads pause.
@@ -57,6 +61,7 @@ impl Failure {
             Self::Passing(text)
             | Self::Content(text)
             | Self::Disk(text)
+            | Self::PutOff(text)
             | Self::BrokenPart(text)
             | Self::Api(text, _) => Some(text.clone()),
             Self::Patience(until) => Some(format!(
@@ -106,6 +111,7 @@ pub fn decide(failure: &Failure, history: History, backoff: Backoff, now: DateTi
         Failure::NotReady => Ending::NotReady,
         Failure::Stopped => Ending::Stopped,
         Failure::Disk(_) => Ending::Released { at: now + PAUSE },
+        Failure::PutOff(_) => Ending::Released { at: now + PUT_OFF },
         Failure::Api(_, until) => Ending::Released {
             at: until.unwrap_or(now + PAUSE),
         },

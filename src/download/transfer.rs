@@ -236,7 +236,9 @@ impl Job<'_> {
                 {
                     // Kept, the part of an endless body would hold the disk's last room for ever.
                     break Err(match failure {
-                        Failure::Disk(text) if body.known.is_none() => Failure::Content(text),
+                        Failure::Disk(text) | Failure::PutOff(text) if body.known.is_none() => {
+                            Failure::Content(text)
+                        }
                         failure => failure,
                     });
                 }
@@ -272,7 +274,7 @@ impl Job<'_> {
     }
 
     /// Notes where a restart may go on. Without a strong validator nothing may be spliced.
-    async fn note_durable(&mut self, durable: u64) -> Result<(), Failure> {
+    pub(super) async fn note_durable(&mut self, durable: u64) -> Result<(), Failure> {
         if self.claim.part.validator.is_none() {
             return Ok(());
         }

@@ -97,16 +97,19 @@ pub(super) async fn blocking(
         .map_err(io::Error::other)?
 }
 
-/// What a failure of the file system means: full or read-only passes, everything else breaks the part.
+/// What a failure of the file system means: full or read-only passes, too large concerns one recording
+/// alone, everything else breaks the part.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn disk(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::StorageFull
         | io::ErrorKind::QuotaExceeded
         | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::PermissionDenied
-        | io::ErrorKind::FileTooLarge => {
+        | io::ErrorKind::PermissionDenied => {
             Failure::Disk(format!("the archive can't be written to: {error}"))
+        }
+        io::ErrorKind::FileTooLarge => {
+            Failure::PutOff(format!("the archive can't take so large a file: {error}"))
         }
         _ => Failure::BrokenPart(format!("the part could not be written: {error}")),
     }

@@ -14,6 +14,17 @@ pub(super) enum Signal {
     Reload,
 }
 
+/// Lets a write beyond the limit of a file's size (`ulimit -f`) fail like one to a full disk; by default
+/// its signal kills the process.
+///
+/// # Errors
+///
+/// The system refuses a handler.
+pub fn survive_size_limits() -> io::Result<()> {
+    // The handler stays; nobody has to listen to it.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
 /// The signals that came and are not yet obeyed.
 #[derive(Debug)]
 pub struct Signals(mpsc::Receiver<Signal>);
@@ -32,6 +43,7 @@ impl Signals {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        survive_size_limits()?;
         // Room for one: more of the same wait with the system, as one.
         let (sender, signals) = mpsc::channel(1);
         tokio::spawn(async move {

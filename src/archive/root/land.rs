@@ -17,8 +17,8 @@ pub enum LandError {
     /// Something stands at the target and was left as it is; so was the part.
     #[error("something stands at '{0}' already")]
     Occupied(RelativePath),
-    /// The disk could not make it durable. What it holds is unknown now: syncing again would report
-    /// success for data that is lost.
+    /// The disk could not make it durable, and it is the part again. What it holds is unknown now: syncing
+    /// again would report success for data that is lost.
     #[error("could not make '{path}' durable")]
     Sync {
         /// The target.
@@ -43,8 +43,6 @@ pub enum LandError {
 impl Root {
     /// Makes a recording's part the file at `path` with the permissions `mode`: durable when this
     /// returns. The caller has synced the part's bytes before it judged them.
-    ///
-    /// After [`LandError::Sync`] the file may stand at `path` or be the part still.
     ///
     /// # Errors
     /// [`LandError`].
@@ -84,9 +82,13 @@ impl Root {
         // Every directory up to the root, not only those just made: another landing, or an earlier run that
         // was killed, may have made one and not have synced it yet.
         let changed = [&partial, &self.directory];
-        self.syncs
-            .sync(directories.iter().chain(changed))
-            .map_err(sync)
+        let synced = self.syncs.sync(directories.iter().chain(changed));
+        synced.map_err(|error| {
+            // A file of the archive must not stand there without being durable. Were this refused, the
+            // next attempt would find it there, and judge it.
+            _ = rename_new(to, path.file_name(), &partial, &name);
+            sync(error)
+        })
     }
 
     /// Makes a file that stands at `path` already, and its name, as durable as a landed one.

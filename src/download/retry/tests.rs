@@ -99,6 +99,7 @@ fn a_host_is_left_alone_at_least_as_long_as_it_asked() {
 fn what_was_never_tried_leaves_no_trace() {
     for failure in [
         Failure::Disk("full".to_owned()),
+        Failure::PutOff("too large".to_owned()),
         Failure::Api("refused".to_owned(), None),
         Failure::Api("busy".to_owned(), Some(now() + TimeDelta::hours(1))),
     ] {
