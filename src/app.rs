@@ -64,6 +64,7 @@ impl App {
         let (directory, database) = (&config.archive.directory, &config.database.path);
         reconcile::prepare_directory(directory, database)?;
         let instance = Instance::lock(database, directory)?;
+        store::refuse_damaged(database).await?;
         let store = Store::open(database, Access::Write).await?;
         let now = clock.now();
         let interrupted = store.recover(now).await?;
@@ -73,6 +74,7 @@ impl App {
             );
         }
         let (root, compare) = reconcile::open(directory, &store).await?;
+        reconcile::clear_parts(&root, &store).await?;
         let cooldowns = Cooldowns::load(store.cooldowns().await?);
         Ok(Self {
             store,

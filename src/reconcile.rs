@@ -132,6 +132,34 @@ pub async fn note_clean_stop(store: &Store) -> store::Result<()> {
     store.set_fact(CLEAN_STOP, Some("1")).await
 }
 
+/// Removes the parts that no download will go on with: those of recordings that were archived, given up or
+/// left out meanwhile, or that nobody knows. A disk that refuses keeps them until next time.
+///
+/// # Errors
+/// [`store::Error`], if the database fails.
+pub async fn clear_parts(root: &Arc<Root>, store: &Store) -> store::Result<()> {
+    let disk = root.clone();
+    let parts = tokio::task::spawn_blocking(move || disk.parts()).await;
+    let parts = parts.map_err(std::io::Error::other).flatten();
+    let parts = parts.unwrap_or_else(|error| {
+        tracing::warn!("could not look for parts that are of no use: {error}");
+        Vec::new()
+    });
+    let kept = store.resumable(&parts).await?;
+    let disk = root.clone();
+    let cleared = tokio::task::spawn_blocking(move || {
+        let mut useless = parts.into_iter().filter(|id| !kept.contains(id));
+        useless.try_for_each(|id| {
+            tracing::info!(recording.id = %id, "removing a part that is of no use");
+            disk.remove_part(id)
+        })
+    });
+    if let Err(error) = cleared.await.map_err(std::io::Error::other).flatten() {
+        tracing::warn!("could not remove a part that is of no use: {error}");
+    }
+    Ok(())
+}
+
 /// Compares disk and rows: archived rows without their file are to be fetched again, files without a row
 /// are to be adopted when their recording's turn comes. `beat` hears of each batch of files.
 ///

@@ -15,6 +15,7 @@ use crate::config::{Config, Environment, LogFormat, LogLevel};
 use crate::download::{Downloader, Setup, Until};
 use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
 use crate::poll::Poller;
+use crate::reconcile;
 use crate::schedule::{Bell, Bells, Each};
 use crate::store::PassKind;
 use crate::telemetry::http::Server;
@@ -61,12 +62,14 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
         })
         .await;
     drop(service);
-    if end == End::Stopped || end == End::Failed {
-        if let Ok(app) = Arc::try_unwrap(app) {
-            app.close().await?;
-        } else {
+    match (end, Arc::try_unwrap(app)) {
+        (End::Stopped, Ok(app)) => app.close().await?,
+        // The next start is to look at everything closely.
+        (End::Failed, Ok(app)) => app.store.close().await,
+        (End::Stopped | End::Failed, Err(_)) => {
             tracing::warn!("the database is still in use and was not closed in order");
         }
+        _ => {}
     }
     tracing::info!("stopped");
     Ok(end)
@@ -255,6 +258,7 @@ async fn verify(app: Arc<App>, bell: Bell, budgets: watch::Receiver<u64>) -> Res
             "verified archived files"
         );
         app.ring.ring();
+        reconcile::clear_parts(&app.root, &app.store).await?;
         app.store
             .prune_passes(app.clock.now() - KEEP_PASSES)
             .await?;

@@ -194,11 +194,61 @@ impl Store {
     /// [`super::Error`], if SQLite fails; a reader that holds it up is no error.
     pub async fn maintain(&self) -> super::Result<()> {
         self.refresh_storage().await?;
-        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&self.writer)
-            .await?;
+        // Not for as long as for another writer: meanwhile nothing could be written.
+        sqlx::raw_sql(
+            "PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 30000",
+        )
+        .execute(&self.writer)
+        .await?;
         Ok(())
     }
+}
+
+/// Refuses a database that is damaged, before anything writes to it. It is looked for only if the last
+/// instance did not end in order, as after a power cut or on damage that it met: reading all of a large
+/// database takes seconds. What is no database of ours is for [`Store::open`] to refuse.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn refuse_damaged(path: &Path) -> Result<(), OpenError> {
+    let sqlite = |source| classify(path, source);
+    if !path.metadata().is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY);
+    let mut connection = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(sqlite)?;
+    let damage = damage(&mut connection).await.map_err(sqlite)?;
+    connection.close().await.map_err(sqlite)?;
+    damage.map_or(Ok(()), |damage| {
+        Err(OpenError::Corrupt {
+            path: path.to_owned(),
+            source: sqlx::Error::Protocol(damage),
+        })
+    })
+}
+
+async fn damage(connection: &mut SqliteConnection) -> sqlx::Result<Option<String>> {
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await?;
+    if id != APPLICATION_ID {
+        return Ok(None);
+    }
+    let in_order: bool =
+        sqlx::query_scalar("SELECT count(*) > 0 FROM meta WHERE name = 'clean_stop'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if in_order {
+        return Ok(None);
+    }
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(connection)
+        .await?;
+    Ok((found != "ok").then_some(found))
 }
 
 /// Creates the file before SQLite does, with the mode that its `-wal` and `-shm` files take over.
