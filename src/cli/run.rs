@@ -9,7 +9,11 @@ use super::runtime::block_on;
 use crate::app;
 use crate::config::Environment;
 
-/// Runs until stopped. Ends the process itself: returning would wait for blocking calls that may never end.
+/// Runs until stopped. Ends the process itself, within the runtime: to leave that would wait for blocking
+/// calls that may never end.
 pub fn run(file: Option<&Path>, env: &Environment) -> Result<Exit> {
-    block_on(app::run(file, env))??.exit()
+    block_on(async {
+        let end = app::run(file, env).await;
+        end.map(|end| -> Exit { end.exit() })
+    })?
 }

@@ -264,17 +264,22 @@ impl Child {
         stderr: std::process::Stdio,
         env: &[(&str, &std::ffi::OsStr)],
     ) -> Self {
-        use std::io::BufRead as _;
-        let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_room-archiver"))
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_room-archiver"));
+        command
             .env_clear()
             .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
             .envs(env.iter().copied())
             .arg("--config")
             .arg(setting.config_file())
             .arg("run")
-            .stderr(stderr)
-            .spawn()
-            .expect("the program");
+            .stderr(stderr);
+        Self::of(command)
+    }
+
+    /// Starts a command whose stderr is a pipe.
+    pub fn of(mut command: std::process::Command) -> Self {
+        use std::io::BufRead as _;
+        let mut process = command.spawn().expect("the program");
         let stderr = process.stderr.take().expect("a pipe");
         Self {
             process,
@@ -298,6 +303,10 @@ impl Child {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(id, signal).expect("a child");
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub fn terminate(&self) {

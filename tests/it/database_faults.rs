@@ -1,0 +1,266 @@
+//! A database that others read and lock, that is damaged, newer, older, or killed while it is migrated.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use fake_space::Options;
+use room_archiver::clock::Clock;
+
+use super::disk::{can_trace, failing, program};
+use super::harness::{Child, Setting, sqlite};
+
+/// Another program at the database, at work until it is told to end.
+struct Other(std::process::Child);
+
+impl Other {
+    /// Runs statements in `sqlite3`, and comes back when they have been run.
+    fn begin(database: &Path, statements: &str) -> Self {
+        let mut process = Command::new("sqlite3")
+            .arg(database)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sqlite3 is installed");
+        let stdin = process.stdin.as_mut().expect("a pipe");
+        writeln!(stdin, ".timeout 20000\n{statements}\n.shell echo begun").expect("a pipe");
+        let stdout = BufReader::new(process.stdout.as_mut().expect("a pipe"));
+        let told = stdout
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line == "begun");
+        assert!(told, "it could not begin");
+        Self(process)
+    }
+
+    fn goes_on(&mut self, statements: &str) {
+        let stdin = self.0.stdin.as_mut().expect("a pipe");
+        writeln!(stdin, "{statements}").expect("a pipe");
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        _ = self.0.wait();
+    }
+}
+
+fn setting() -> Setting {
+    let mut setting = Setting::new(Options::default());
+    setting
+        .more
+        .push_str("[poll]\nschedule = \"* * * * * *\"\n[verify]\nschedule = \"* * * * * *\"\n");
+    setting.space.archivable("lesson");
+    setting
+}
+
+fn count(setting: &Setting) -> String {
+    setting.sql("SELECT count(*) FROM archive")
+}
+
+#[test]
+fn another_writer_that_holds_the_lock_for_seconds_is_waited_for_and_nothing_is_lost() {
+    let setting = setting();
+    let mut daemon = Child::start(&setting, Stdio::piped());
+    daemon.line("archived a recording");
+    let mut writer = Other::begin(&setting.database(), "BEGIN IMMEDIATE;");
+    writer.goes_on(".shell sleep 2\nCOMMIT;");
+    let clock = Clock::system();
+    setting.space.archivable("lesson");
+    daemon.line("archived a recording");
+    assert!(
+        clock.monotonic() > Duration::from_millis(1500),
+        "it held the lock"
+    );
+    drop(writer);
+    daemon.terminate();
+    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
+    assert_eq!(count(&setting), "2");
+    let bad = "SELECT count(*) FROM passes WHERE outcome NOT IN ('complete', 'running', 'stopped')";
+    assert_eq!(setting.sql(bad), "0");
+    assert!(
+        !daemon.told.iter().any(|line| line.contains("ERROR")),
+        "{:#?}",
+        daemon.told
+    );
+}
+
+#[test]
+fn a_reader_with_a_long_transaction_holds_up_neither_the_work_nor_the_stop() {
+    let setting = setting();
+    let mut daemon = Child::start(&setting, Stdio::piped());
+    daemon.line("archived a recording");
+    let mut reader = Other::begin(&setting.database(), "BEGIN;\nSELECT count(*) FROM archive;");
+    let clock = Clock::system();
+    for _ in 0..2 {
+        setting.space.archivable("lesson");
+        daemon.line("archived a recording");
+        // Which ends with a checkpoint.
+        daemon.line("verified archived files");
+    }
+    daemon.terminate();
+    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
+    assert!(
+        clock.monotonic() < Duration::from_secs(20),
+        "{:?}",
+        clock.monotonic()
+    );
+    let seen = setting.directory.path().join("seen");
+    reader.goes_on(&format!(
+        ".output '{}'\nSELECT count(*) FROM archive;\nCOMMIT;",
+        seen.display()
+    ));
+    drop(reader);
+    assert_eq!(std::fs::read_to_string(seen).expect("a file").trim(), "1");
+    assert_eq!(count(&setting), "3");
+}
+
+/// Every command refuses it, says what to do, and leaves it as it is.
+fn is_refused(setting: &Setting, commands: &[&str], advice: &str) {
+    let before = std::fs::read(setting.database()).expect("a file");
+    for command in commands {
+        let output = setting.run(&[command]);
+        assert_eq!(output.status.code(), Some(1), "{command}: {output:?}");
+        let error = super::text(&output.stderr);
+        assert!(error.contains(advice), "{command}: {error}");
+    }
+    let after = std::fs::read(setting.database()).expect("a file");
+    assert!(before == after, "it was left untouched");
+}
+
+#[test]
+fn a_damaged_database_is_refused_untouched_with_what_to_do() {
+    for page in ["header", "middle"] {
+        let setting = setting();
+        assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+        let mut commands = &["once", "run", "status"][..];
+        if page == "middle" {
+            // As after a power cut. Those who only read find out when they meet it.
+            setting.write_sql("DELETE FROM meta WHERE name = 'clean_stop'");
+            commands = &["once", "run"];
+        }
+        let mut bytes = std::fs::read(setting.database()).expect("a file");
+        let (from, advice) = match page {
+            "header" => (0, "move it away"),
+            _ => (bytes.len() / 2 / 4096 * 4096, "once --sweep"),
+        };
+        bytes[from..from + 100].fill(0xa5);
+        std::fs::write(setting.database(), bytes).expect("a file");
+        is_refused(&setting, commands, advice);
+        // What it says to do does it, without a download.
+        for suffix in ["", "-wal", "-shm"] {
+            let file = setting.directory.path().join(format!("archive.db{suffix}"));
+            _ = std::fs::remove_file(file);
+        }
+        setting.space.clear_journal();
+        let output = setting.run(&["once", "--sweep"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(setting.space.counters().media_requests, 0);
+        assert_eq!(count(&setting), "1");
+    }
+}
+
+#[test]
+fn a_database_of_a_newer_release_is_refused_untouched_with_what_to_do() {
+    let setting = setting();
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.write_sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (999999, 'of tomorrow', 1, x'00', 0)",
+    );
+    is_refused(&setting, &["once", "run", "status"], "newer release");
+}
+
+/// A database with the first migration alone, and some of what it keeps.
+fn older(setting: &Setting, path: &Path) {
+    let newest = setting.directory.path().join("newest.db");
+    let output = setting
+        .command()
+        .env("ROOM_ARCHIVER__DATABASE__PATH", &newest)
+        .env(
+            "ROOM_ARCHIVER__ARCHIVE__DIRECTORY",
+            setting.directory.path().join("other"),
+        )
+        .arg("once")
+        .output()
+        .expect("the program");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let script = format!(
+        "PRAGMA journal_mode = wal;\n{}\nATTACH '{}' AS newest;
+        CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+            installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL,
+            checksum BLOB NOT NULL, execution_time BIGINT NOT NULL);
+        INSERT INTO _sqlx_migrations SELECT * FROM newest._sqlx_migrations WHERE version = 1;
+        INSERT INTO meta VALUES ('kept', 'through it all');",
+        include_str!("../../migrations/0001_archive.sql"),
+        newest.display(),
+    );
+    let mut sqlite3 = Command::new("sqlite3")
+        .arg("-bail")
+        .arg(path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("sqlite3 is installed");
+    let mut stdin = sqlite3.stdin.take().expect("a pipe");
+    stdin.write_all(script.as_bytes()).expect("a pipe");
+    drop(stdin);
+    assert!(sqlite3.wait().expect("an end").success());
+}
+
+fn schema(database: &Path) -> String {
+    sqlite(
+        database,
+        "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE '%sql%' ORDER BY 1, 2",
+    )
+}
+
+fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[test]
+fn an_older_database_is_migrated_whenever_it_is_killed_meanwhile() {
+    if !can_trace() {
+        return;
+    }
+    let setting = setting();
+    let database = setting.database();
+    let kept = setting.directory.path().join("older.db");
+    older(&setting, &kept);
+    let wanted = schema(&setting.directory.path().join("newest.db"));
+    std::fs::copy(&kept, &database).expect("a copy");
+    is_refused(&setting, &["status"], "older release");
+    std::fs::create_dir(setting.recordings()).expect("a directory");
+    let files = ["", "-wal", "-shm", "-journal"].map(|suffix| with_suffix(&database, suffix));
+    let log = setting.directory.path().join("strace.log");
+    let mut kills = 0;
+    for call in ["pwrite64", "fdatasync"] {
+        for nth in 1.. {
+            for file in &files {
+                _ = std::fs::remove_file(file);
+            }
+            std::fs::copy(&kept, &database).expect("a copy");
+            let inject = format!("{call}:signal=KILL:when={nth}");
+            let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+            let command = failing(&[&inject], &paths, &log);
+            let ended = program(command, &setting, &["once"]).output();
+            let ended = ended.expect("the program");
+            if schema(&database) == wanted {
+                break;
+            }
+            let again = setting.run(&["once"]);
+            assert_eq!(again.status.code(), Some(0), "{inject}: {again:?}");
+            assert_eq!(schema(&database), wanted, "{inject}");
+            let fact = setting.sql("SELECT value FROM meta WHERE name = 'kept'");
+            assert_eq!(fact, "through it all", "{inject}");
+            assert!(!ended.status.success(), "{inject}: {ended:?}");
+            kills += 1;
+        }
+    }
+    assert!(kills > 3, "killed {kills} times");
+}

@@ -1,0 +1,415 @@
+//! Disks that are full, too small, limited, read-only or not ours: downloads pause or are put off, polling
+//! goes on, nothing is used up, and all goes on by itself once there is room.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use fake_space::{
+    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Reported, Rule,
+};
+use room_archiver::clock::Clock;
+use room_archiver::download::Until;
+use uuid::Uuid;
+
+use super::disk::{Mount, can_trace, failing, program};
+use super::harness::{Archive, Child, Setting};
+
+const MIB: u64 = 1 << 20;
+
+fn media(mib: u64) -> Media {
+    Media::generated(Generated::of_size(mib * MIB))
+}
+
+/// A space with one recording of so many MiB for each.
+fn setting(sizes: &[u64]) -> Setting {
+    let setting = Setting::new(Options::default());
+    for mib in sizes {
+        add(&setting, NewRecording::completed(media(*mib)));
+    }
+    setting
+}
+
+fn add(setting: &Setting, recording: NewRecording) -> Uuid {
+    let session = setting.space.add_session(NewSession::completed("hearing"));
+    setting.space.add_recording(session, recording)
+}
+
+/// Waits until something holds, half a minute at the most, while other tasks go on.
+async fn until(mut holds: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it did not come to hold");
+}
+
+fn archived(setting: &Setting) -> String {
+    setting.sql("SELECT count(*) FROM archive")
+}
+
+fn parts(setting: &Setting) -> u64 {
+    let entries = std::fs::read_dir(setting.recordings().join(".partial"));
+    let entries = entries.expect("a directory").flatten();
+    entries
+        .map(|entry| entry.metadata().expect("a part").len())
+        .sum()
+}
+
+fn fill(directory: &Path, bytes: u64) -> PathBuf {
+    let filler = directory.join("filler");
+    let zeros = vec![0; usize::try_from(bytes).expect("a size")];
+    std::fs::write(&filler, zeros).expect("a file");
+    filler
+}
+
+/// Makes empty files until there are no inodes but `left`.
+fn use_up_inodes(directory: &Path, left: usize) -> PathBuf {
+    let files = directory.join("many");
+    std::fs::create_dir(&files).expect("a directory");
+    let made = (0..).take_while(|n| std::fs::write(files.join(n.to_string()), "").is_ok());
+    for n in 0..left.min(made.count()) {
+        std::fs::remove_file(files.join(n.to_string())).expect("a file");
+    }
+    files
+}
+
+fn free(path: &Path) {
+    let removed = if path.is_dir() {
+        std::fs::remove_dir_all(path)
+    } else {
+        std::fs::remove_file(path)
+    };
+    removed.expect("a file");
+}
+
+/// Downloads pause on the full disk, polls go on, and once it is freed and half a minute is over, all is
+/// archived at the first attempt that counts.
+async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock, filler: &Path) {
+    let script = async {
+        until(|| archive.downloader.paused().is_some()).await;
+        let pause = archive.downloader.paused().expect("a pause");
+        assert_eq!(pause.reason, "disk", "{pause:?}");
+        setting.space.archivable("later");
+        let report = archive.poll().await;
+        assert_eq!(report.error, None);
+        assert_eq!(report.counts.recordings_new, 1);
+        // Rings alone do not end the pause.
+        for _ in 0..5 {
+            archive.app.ring.ring();
+            tokio::task::yield_now().await;
+        }
+        let queue = setting.sql("SELECT state, attempts FROM queue");
+        assert_eq!(queue, "pending|0\npending|0", "{}", pause.text);
+        assert_eq!(setting.sql("SELECT count(*) FROM attempts"), "0");
+        free(filler);
+        clock.advance(Duration::from_secs(31));
+        archive.app.ring.ring();
+        until(|| archived(setting) != "0").await;
+        // The other may have been put off for the sake of the first.
+        clock.advance(Duration::from_secs(301));
+        archive.app.ring.ring();
+        until(|| archived(setting) == "2").await;
+        assert_eq!(archive.downloader.paused(), None);
+        archive.app.stop.cancel();
+    };
+    let (done, ()) = tokio::join!(archive.downloader.run(Until::Stopped), script);
+    assert_eq!(done.expect("a database"), 2);
+    let attempts = setting.sql("SELECT attempt, outcome FROM attempts");
+    assert_eq!(attempts, "1|archived\n1|archived");
+    assert_eq!(parts(setting), 0);
+}
+
+#[tokio::test]
+async fn below_the_reserve_downloads_pause_and_resume_by_themselves_while_polling_goes_on() {
+    let mut setting = setting(&[3]);
+    setting
+        .more
+        .push_str("[archive]\nmin_free_space = \"2MiB\"");
+    let Some(_disk) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
+        return;
+    };
+    let filler = fill(&setting.recordings(), 6 * MIB + MIB / 2);
+    let clock = Clock::manual(setting.space.now());
+    let archive = setting.open(&clock).await;
+    archive.poll().await;
+    pauses_and_resumes(&setting, &archive, &clock, &filler).await;
+    assert_eq!(setting.space.counters().media_requests, 2);
+}
+
+#[tokio::test]
+async fn a_disk_that_runs_full_in_a_write_pauses_downloads_and_gets_its_last_room_back() {
+    let setting = setting(&[]);
+    let Some(_disk) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
+        return;
+    };
+    // Nobody tells the length: only the write finds out.
+    add(
+        &setting,
+        NewRecording::completed(media(3)).size(Reported::Null),
+    );
+    setting.space.inject(Rule::media(Action::UntilClose).once());
+    let filler = fill(&setting.recordings(), 6 * MIB);
+    let clock = Clock::manual(setting.space.now());
+    let archive = setting.open(&clock).await;
+    archive.poll().await;
+    pauses_and_resumes(&setting, &archive, &clock, &filler).await;
+}
+
+#[tokio::test]
+async fn without_inodes_downloads_pause_and_resume_by_themselves() {
+    let setting = setting(&[3]);
+    let Some(_disk) = Mount::tmpfs(&setting.recordings(), "size=16m,nr_inodes=40") else {
+        return;
+    };
+    let clock = Clock::manual(setting.space.now());
+    let archive = setting.open(&clock).await;
+    archive.poll().await;
+    let filler = use_up_inodes(&setting.recordings(), 0);
+    pauses_and_resumes(&setting, &archive, &clock, &filler).await;
+    assert_eq!(setting.space.counters().media_requests, 2);
+}
+
+#[tokio::test]
+async fn a_whole_part_that_finds_no_room_for_its_directory_is_not_fetched_again() {
+    let setting = setting(&[3]);
+    let Some(_disk) = Mount::tmpfs(&setting.recordings(), "size=16m,nr_inodes=40") else {
+        return;
+    };
+    let clock = Clock::manual(setting.space.now());
+    let archive = setting.open(&clock).await;
+    archive.poll().await;
+    // One for the part; none for its directory.
+    let filler = use_up_inodes(&setting.recordings(), 1);
+    pauses_and_resumes(&setting, &archive, &clock, &filler).await;
+    // One for each recording.
+    assert_eq!(setting.space.counters().media_requests, 2);
+}
+
+#[tokio::test]
+async fn a_recording_too_large_for_the_room_is_put_off_and_the_others_go_on() {
+    let mut setting = setting(&[20, 1, 2]);
+    setting.more.push_str("[download]\nconcurrency = 1");
+    let Some(disk) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
+        return;
+    };
+    let clock = Clock::manual(setting.space.now());
+    let archive = setting.open(&clock).await;
+    archive.poll().await;
+    assert_eq!(archive.download().await, 2);
+    assert_eq!(archive.downloader.paused(), None);
+    let left = setting.sql("SELECT state, attempts, last_error FROM queue");
+    assert!(
+        left.starts_with("pending|0|not enough free space"),
+        "{left}"
+    );
+    disk.remount("size=64m");
+    assert_eq!(archive.download().await, 0, "not before its time");
+    clock.advance(Duration::from_secs(301));
+    assert_eq!(archive.download().await, 1);
+}
+
+#[tokio::test]
+async fn of_two_that_do_not_both_fit_one_starts() {
+    for size in [Reported::True, Reported::Null] {
+        let setting = setting(&[]);
+        let Some(disk) = Mount::tmpfs(&setting.recordings(), "size=10m") else {
+            return;
+        };
+        for _ in 0..2 {
+            add(&setting, NewRecording::completed(media(6)).size(size));
+        }
+        let gate = Gate::new();
+        setting
+            .space
+            .inject(Rule::media(Action::Hold(gate.clone())).once());
+        let clock = Clock::manual(setting.space.now());
+        let archive = setting.open(&clock).await;
+        archive.poll().await;
+        let watching = async {
+            gate.arrived(1).await;
+            let put_off = "SELECT count(*) FROM queue WHERE state = 'pending'";
+            until(|| setting.sql(put_off) == "1").await;
+            assert_eq!(setting.space.counters().media_requests, 1);
+            gate.open();
+        };
+        let (done, ()) = tokio::join!(archive.download(), watching);
+        assert_eq!(done, 1);
+        assert_eq!(setting.sql("SELECT attempts FROM queue"), "0");
+        disk.remount("size=32m");
+        clock.advance(Duration::from_secs(301));
+        assert_eq!(archive.download().await, 1);
+    }
+}
+
+#[test]
+fn a_quota_puts_downloads_off_and_a_limit_of_file_sizes_only_those_beyond_it() {
+    if !can_trace() {
+        return;
+    }
+    let setting = setting(&[]);
+    let recording = add(&setting, NewRecording::completed(media(3)));
+    let part = format!(".partial/{recording}.part");
+    let part = setting.recordings().join(part);
+    let log = setting.directory.path().join("strace.log");
+    let quota = failing(&["writev:error=EDQUOT"], &[&part], &log);
+    let limit = {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg(format!("--fsize={}", 2 * MIB));
+        prlimit
+    };
+    for (command, archived) in [(quota, 0), (limit, 1)] {
+        if archived > 0 {
+            setting.space.archivable("small");
+        }
+        let output = program(command, &setting, &["once"]).output();
+        let output = output.expect("the program");
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        let left = setting.sql("SELECT state, attempts FROM queue");
+        assert_eq!(left, "pending|0", "{output:?}");
+        let count = setting.sql("SELECT count(*) FROM archive");
+        assert_eq!(count, archived.to_string(), "{output:?}");
+        assert_eq!(parts(&setting), 0);
+        // As if the time it was put off for were over.
+        setting.write_sql("UPDATE recording SET next_attempt_at = NULL");
+    }
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    assert_eq!(archived(&setting), "2");
+}
+
+/// Where `/healthz` of a daemon with this configuration will be.
+fn listening(setting: &mut Setting) -> SocketAddr {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
+    let port = port.expect("a port");
+    _ = write!(
+        setting.more,
+        "[telemetry]\nlisten = \"{port}\"\n[poll]\nschedule = \"* * * * * *\"\n"
+    );
+    port
+}
+
+fn health(port: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(port).expect("a listener");
+    write!(
+        stream,
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+/// The daemon is degraded, tells so, tries it once in half a minute, and goes on polling.
+fn degrades(setting: &Setting, mut daemon: Child, port: SocketAddr, error: &str) {
+    let told = daemon.line("downloads pause");
+    assert!(told.contains(error), "{told}");
+    setting.wait(|_| health(port).starts_with("HTTP/1.1 503"));
+    let reason = health(port);
+    assert!(
+        reason.contains("disk: the archive can't be written to"),
+        "{reason}"
+    );
+    setting.space.archivable("later");
+    setting.wait(|setting| setting.sql("SELECT count(*) FROM queue") == "2");
+    daemon.line("poll complete");
+    daemon.line("poll complete");
+    daemon.terminate();
+    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
+    let pauses = daemon
+        .told
+        .iter()
+        .filter(|line| line.contains("downloads pause"));
+    assert_eq!(pauses.count(), 1, "no hot loop: {:#?}", daemon.told);
+    assert_eq!(setting.sql("SELECT max(attempts) FROM queue"), "0");
+    assert_eq!(setting.space.counters().media_requests, 0);
+}
+
+#[test]
+fn a_read_only_archive_degrades_without_a_hot_loop() {
+    let mut setting = setting(&[]);
+    let Some(disk) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
+        return;
+    };
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    disk.remount("ro");
+    add(&setting, NewRecording::completed(media(3)));
+    let port = listening(&mut setting);
+    let daemon = Child::start(&setting, Stdio::piped());
+    degrades(&setting, daemon, port, "Read-only file system");
+    disk.remount("rw");
+    assert_eq!(setting.run(&["retry", "--failed"]).status.code(), Some(0));
+    setting.write_sql("UPDATE recording SET next_attempt_at = NULL");
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    assert_eq!(archived(&setting), "2");
+}
+
+#[tokio::test]
+async fn an_archive_that_was_read_only_for_a_while_goes_on_by_itself() {
+    let setting = setting(&[3]);
+    let Some(disk) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
+        return;
+    };
+    let clock = Clock::manual(setting.space.now());
+    let archive = setting.open(&clock).await;
+    archive.poll().await;
+    disk.remount("ro");
+    for _ in 0..5 {
+        assert_eq!(archive.download().await, 0);
+        let pause = archive.downloader.paused().expect("a pause");
+        assert_eq!(pause.until, clock.now() + Duration::from_secs(30));
+        clock.advance(Duration::from_secs(30));
+    }
+    assert_eq!(
+        setting.sql("SELECT state, attempts FROM queue"),
+        "pending|0"
+    );
+    disk.remount("rw");
+    assert_eq!(archive.download().await, 1);
+}
+
+#[test]
+fn an_archive_that_may_not_be_written_to_degrades_without_a_hot_loop() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can become another user");
+        return;
+    }
+    let mut setting = setting(&[]);
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    // All is the daemon's but the archive's directory.
+    for entry in std::fs::read_dir(setting.directory.path()).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path != setting.recordings() {
+            chown(path, Some(NOBODY), Some(NOBODY)).expect("chown");
+        }
+    }
+    chown(setting.directory.path(), Some(NOBODY), Some(NOBODY)).expect("chown");
+    std::fs::remove_dir(setting.recordings().join(".partial")).expect("a directory");
+    let open = |mode| PermissionsExt::from_mode(mode);
+    std::fs::set_permissions(setting.recordings(), open(0o755)).expect("chmod");
+    let marker = setting.recordings().join(".room-archiver");
+    std::fs::set_permissions(marker, open(0o644)).expect("chmod");
+    add(&setting, NewRecording::completed(media(3)));
+    let port = listening(&mut setting);
+    setting.config_file();
+    // The program itself may lie where nobody else can reach it.
+    let file = std::fs::File::open(assert_cmd::cargo::cargo_bin!("room-archiver"));
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args(["/proc/self/fd/0", "--config"])
+        .arg(setting.directory.path().join("config.toml"))
+        .arg("run")
+        .env_clear()
+        .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
+        .stdin(file.expect("the program"))
+        .stderr(Stdio::piped());
+    degrades(&setting, Child::of(command), port, "Permission denied");
+}
