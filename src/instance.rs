@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::durable;
+
 /// The locks of a running instance; given back when dropped, and by the kernel when the process ends.
 #[derive(Debug)]
 pub struct Instance {
@@ -43,7 +45,7 @@ impl Instance {
             move |source| NotLocked::Io { path, source }
         };
         if let Some(directory) = database.parent() {
-            std::fs::create_dir_all(directory).map_err(io(directory))?;
+            durable::make_directory(directory, 0o777).map_err(io(directory))?;
         }
         let file = OpenOptions::new()
             .create(true)

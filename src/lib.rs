@@ -20,6 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod cooldown;
 pub mod download;
+pub mod durable;
 pub mod escape;
 pub mod instance;
 pub mod lifecycle;

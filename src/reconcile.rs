@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::archive::paths::recording_id_in;
 use crate::archive::root::Root;
+use crate::durable;
 use crate::store::{self, Found, Store};
 
 /// Called whenever the comparison got on.
@@ -53,21 +54,18 @@ pub enum NotTheArchive {
 /// # Errors
 /// [`NotTheArchive::Unmounted`] or [`NotTheArchive::Io`].
 pub fn prepare_directory(path: &Path, database: &Path) -> Result<(), NotTheArchive> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    if path.is_dir() {
-        return Ok(());
-    }
     if database.exists() {
-        return Err(NotTheArchive::Unmounted(path.to_owned()));
+        return if path.is_dir() {
+            Ok(())
+        } else {
+            Err(NotTheArchive::Unmounted(path.to_owned()))
+        };
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o750)
-        .create(path)
-        .map_err(|source| NotTheArchive::Io {
-            path: path.to_owned(),
-            source,
-        })
+    // Before there is a database: one that outlived the directory would tell of an unmounted disk.
+    durable::make_directory(path, 0o750).map_err(|source| NotTheArchive::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Opens the archive and holds its marker against the database's. A new archive gets one. Tells whether

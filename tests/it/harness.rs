@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Setting {
     pub space: Space,
     pub directory: TempDir,
+    pub database: PathBuf,
+    pub recordings: PathBuf,
     /// Lines added to the configuration, section headers included.
     pub more: String,
 }
@@ -29,19 +31,22 @@ pub struct Setting {
 impl Setting {
     /// A space that answers on a thread of its own, so that tests may block.
     pub fn new(options: Options) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
         Self {
             space: Space::start_on_own_thread(options).expect("two free ports"),
-            directory: tempfile::tempdir().expect("a directory"),
+            database: directory.path().join("archive.db"),
+            recordings: directory.path().join("recordings"),
+            directory,
             more: String::new(),
         }
     }
 
     pub fn database(&self) -> PathBuf {
-        self.directory.path().join("archive.db")
+        self.database.clone()
     }
 
     pub fn recordings(&self) -> PathBuf {
-        self.directory.path().join("recordings")
+        self.recordings.clone()
     }
 
     /// Writes the configuration and tells where. Retries are quick, so that no test waits for them.
