@@ -2,11 +2,13 @@
 
 mod action;
 mod apply;
+mod chaos;
 
 use uuid::Uuid;
 
 pub use action::{Action, Answer};
 pub(crate) use apply::{Before, after, before, bend};
+pub use chaos::{Chaos, Dice};
 
 use crate::http::Request;
 use crate::journal::Origin;

@@ -42,7 +42,7 @@ mod storage;
 mod world;
 
 pub use bulk::BulkSpec;
-pub use faults::{Action, Answer, Rule, RuleId};
+pub use faults::{Action, Answer, Chaos, Dice, Rule, RuleId};
 pub use gate::Gate;
 pub use journal::{Counters, Origin, Seen};
 pub use lifecycle::Lifecycle;

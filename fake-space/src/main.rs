@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::Parser;
 use fake_space::{
-    Action, BulkSpec, Generated, Lifecycle, Media, NewRecording, NewSession, Options, Order, Rule,
-    SecureLinks, Space,
+    Action, BulkSpec, Chaos, Generated, Lifecycle, Media, NewRecording, NewSession, Options, Order,
+    Rule, SecureLinks, Space,
 };
 
 /// A fake SignalWire space on loopback: the video API and its media links.
@@ -63,6 +63,9 @@ struct Arguments {
     /// The secret of these links.
     #[arg(long)]
     links_secret: Option<String>,
+    /// Faults of all kinds that come and go at random, after this seed.
+    #[arg(long)]
+    chaos: Option<u64>,
 }
 
 #[tokio::main]
@@ -107,6 +110,10 @@ async fn run(arguments: &Arguments) -> std::io::Result<()> {
         let size = arguments.media_size.max(100_000);
         let period = Duration::from_secs_f64(60.0 / arguments.speed.clamp(0.001, 60_000.0));
         tokio::spawn(Lifecycle::new(&space, arguments.rooms, size).run(period));
+    }
+    if let Some(seed) = arguments.chaos {
+        let chaos = Chaos::new(&space, seed, arguments.media_size.max(100_000));
+        tokio::spawn(chaos.run(Duration::from_secs(2)));
     }
     introduce(&space);
     tokio::signal::ctrl_c().await?;

@@ -135,7 +135,7 @@ impl Downloader {
             tokio::pin!(ring);
             ring.as_mut().enable();
             while let Some(done) = jobs.try_join_next() {
-                archived += self.ended(done)?;
+                archived += self.ended(done, &mut put_off)?;
             }
             let now = setup.clock.now();
             let pause = self.current_pause(now);

@@ -135,7 +135,7 @@ impl Store {
                 options
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
-                    .pragma("cache_size", "-16000")
+                    .pragma("cache_size", "-12000")
                     // Pages of the indexes of random ids are written many times in a sweep: fewer of them
                     // from the log to the file.
                     .pragma("wal_autocheckpoint", "8000")

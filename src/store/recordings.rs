@@ -100,7 +100,7 @@ impl Store {
             .collect();
         let ids = json(&ids)?;
         let mut tx = self.write().await?;
-        let known = known(&mut tx, &ids).await?;
+        let (known, known_rows) = known(&mut tx, &ids).await?;
         let rooms = rooms(&mut tx, &page, now).await?;
         let mut applied = Applied::default();
         let mut rows = Vec::new();
@@ -122,15 +122,9 @@ impl Store {
             }
             rows.push(row(recording, before, &change));
         }
-        upsert(&mut tx, &rows, &time::to_text(now)).await?;
+        let written = upsert(&mut tx, &rows, &time::to_text(now)).await?;
         if let Some(seen) = seen {
-            let rows: Vec<i64> = sqlx::query_scalar(
-                "SELECT r.rowid FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
-            )
-            .bind(&ids)
-            .fetch_all(on(&mut tx))
-            .await?;
-            for row in rows {
+            for row in known_rows.into_iter().chain(written) {
                 seen.recordings.insert(row);
             }
         }
@@ -231,40 +225,44 @@ fn last_of_each(page: &[Recording]) -> Vec<&Recording> {
         .collect()
 }
 
+/// What is known of them, and the ids of their rows.
 async fn known(
     tx: &mut Transaction<'static, Sqlite>,
     ids: &str,
-) -> Result<HashMap<RecordingId, Known>> {
-    sqlx::query(
-        "SELECT r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
+) -> Result<(HashMap<RecordingId, Known>, Vec<i64>)> {
+    let rows = sqlx::query(
+        "SELECT r.rowid, r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
             r.upstream_gone_at IS NOT NULL AS gone, r.damage IS NOT NULL AS damaged
          FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
     )
     .bind(ids)
     .fetch_all(on(tx))
-    .await?
-    .iter()
-    .map(|row| {
-        let session: Option<String> = row.try_get("session_id")?;
-        Ok((
-            recording_id(row.try_get("id")?)?,
-            Known {
-                state: state(row)?,
-                session_id: session.and_then(|id| id.parse().ok()),
-                upstream: row.try_get("upstream")?,
-                size_bytes: row
-                    .try_get::<Option<i64>, _>("size_bytes")?
-                    .map(i64::cast_unsigned),
-                updated_at: row
-                    .try_get::<Option<String>, _>("updated_at")?
-                    .as_deref()
-                    .and_then(time::parse),
-                gone: row.try_get("gone")?,
-                damaged: row.try_get("damaged")?,
-            },
-        ))
-    })
-    .collect()
+    .await?;
+    let known = rows
+        .iter()
+        .map(|row| {
+            let session: Option<String> = row.try_get("session_id")?;
+            Ok((
+                recording_id(row.try_get("id")?)?,
+                Known {
+                    state: state(row)?,
+                    session_id: session.and_then(|id| id.parse().ok()),
+                    upstream: row.try_get("upstream")?,
+                    size_bytes: row
+                        .try_get::<Option<i64>, _>("size_bytes")?
+                        .map(i64::cast_unsigned),
+                    updated_at: row
+                        .try_get::<Option<String>, _>("updated_at")?
+                        .as_deref()
+                        .and_then(time::parse),
+                    gone: row.try_get("gone")?,
+                    damaged: row.try_get("damaged")?,
+                },
+            ))
+        })
+        .collect::<Result<_>>()?;
+    let rows = rows.iter().map(|row| Ok(row.try_get("rowid")?));
+    Ok((known, rows.collect::<Result<_>>()?))
 }
 
 async fn rooms(
@@ -328,11 +326,12 @@ fn row<'a>(recording: &'a Recording, before: Option<&Known>, change: &Change) ->
     }
 }
 
+/// Writes the rows, and tells their row ids.
 async fn upsert(
     tx: &mut Transaction<'static, Sqlite>,
     rows: &[RecordingRow<'_>],
     now: &str,
-) -> Result<()> {
+) -> Result<Vec<i64>> {
     let sessions = |wanted: fn(&RecordingRow<'_>) -> bool| -> Result<Option<String>> {
         let mut ids: Vec<_> = rows
             .iter()
@@ -352,8 +351,9 @@ async fn upsert(
         .execute(on(tx))
         .await?;
     }
+    let mut written = Vec::with_capacity(rows.len());
     for rows in rows.chunks(ROWS) {
-        write_rows(tx, rows, now).await?;
+        written.extend(write_rows(tx, rows, now).await?);
     }
     // A settled session with a recording that is still to be completed is listed again.
     if let Some(ids) = sessions(|row| !row.completed)? {
@@ -380,7 +380,7 @@ async fn upsert(
         .execute(on(tx))
         .await?;
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Binds each value: through `json_each` SQLite would write and read the text of each object many times.
@@ -388,7 +388,7 @@ async fn write_rows(
     tx: &mut Transaction<'static, Sqlite>,
     rows: &[RecordingRow<'_>],
     now: &str,
-) -> Result<()> {
+) -> Result<Vec<i64>> {
     let mut query = QueryBuilder::new(
         "INSERT INTO recording (id, session_id, upstream_status, started_at, finished_at, duration_seconds,
             size_bytes, format, cost_in_dollars, updated_at, upstream, state, skip_reason, first_seen_at,
@@ -424,10 +424,9 @@ async fn write_rows(
             skip_reason = excluded.skip_reason,
             completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
             upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
-            upstream_gone_at = NULL",
+            upstream_gone_at = NULL RETURNING rowid",
     );
-    query.build().execute(on(tx)).await?;
-    Ok(())
+    Ok(query.build_query_scalar().fetch_all(on(tx)).await?)
 }
 
 /// Kept once for each pair, however often it is listed so.

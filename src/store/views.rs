@@ -119,7 +119,7 @@ impl Store {
         .await?;
         // The archived ones are not counted one by one: there may be a million.
         let (archived, bytes): (i64, i64) = sqlx::query_as(
-            "SELECT coalesce(sum(recordings), 0), coalesce(sum(bytes), 0) FROM storage_by_day",
+            "SELECT coalesce(sum(recordings), 0), coalesce(sum(bytes), 0) FROM _storage_all",
         )
         .fetch_one(self.read())
         .await?;

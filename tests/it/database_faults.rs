@@ -8,7 +8,7 @@ use std::time::Duration;
 use fake_space::Options;
 use room_archiver::clock::Clock;
 
-use super::disk::{can_trace, failing, program};
+use super::disk::program;
 use super::harness::{Child, Setting, sqlite};
 
 /// Another program at the database, at work until it is told to end.
@@ -224,10 +224,8 @@ fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
 }
 
 #[test]
-fn an_older_database_is_migrated_whenever_it_is_killed_meanwhile() {
-    if !can_trace() {
-        return;
-    }
+#[ignore = "tests/crash/sweep runs it"]
+fn an_older_database_is_migrated_whenever_it_is_killed_meanwhile_crash_sweep() {
     let setting = setting();
     let database = setting.database();
     let kept = setting.directory.path().join("older.db");
@@ -237,30 +235,29 @@ fn an_older_database_is_migrated_whenever_it_is_killed_meanwhile() {
     is_refused(&setting, &["status"], "older release");
     std::fs::create_dir(setting.recordings()).expect("a directory");
     let files = ["", "-wal", "-shm", "-journal"].map(|suffix| with_suffix(&database, suffix));
-    let log = setting.directory.path().join("strace.log");
+    let tool = std::env::var_os("CRASH_AT_NTH").expect("tests/crash/sweep runs this");
+    let every = std::env::var("CRASH_EVERY").map_or(1, |every| every.parse().expect("a number"));
     let mut kills = 0;
-    for call in ["pwrite64", "fdatasync"] {
-        for nth in 1.. {
-            for file in &files {
-                _ = std::fs::remove_file(file);
-            }
-            std::fs::copy(&kept, &database).expect("a copy");
-            let inject = format!("{call}:signal=KILL:when={nth}");
-            let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-            let command = failing(&[&inject], &paths, &log);
-            let ended = program(command, &setting, &["once"]).output();
-            let ended = ended.expect("the program");
-            if schema(&database) == wanted {
-                break;
-            }
-            let again = setting.run(&["once"]);
-            assert_eq!(again.status.code(), Some(0), "{inject}: {again:?}");
-            assert_eq!(schema(&database), wanted, "{inject}");
-            let fact = setting.sql("SELECT value FROM meta WHERE name = 'kept'");
-            assert_eq!(fact, "through it all", "{inject}");
-            assert!(!ended.status.success(), "{inject}: {ended:?}");
-            kills += 1;
+    // The migration is a few dozen calls long.
+    for nth in (1_usize..).step_by(1.max(every / 8)) {
+        for file in &files {
+            _ = std::fs::remove_file(file);
         }
+        std::fs::copy(&kept, &database).expect("a copy");
+        let mut command = Command::new(&tool);
+        command.arg(nth.to_string()).arg("--");
+        let ended = program(command, &setting, &["once"]).output();
+        let ended = ended.expect("the program");
+        if schema(&database) == wanted {
+            break;
+        }
+        assert!(!ended.status.success(), "{nth}: {ended:?}");
+        let again = setting.run(&["once"]);
+        assert_eq!(again.status.code(), Some(0), "{nth}: {again:?}");
+        assert_eq!(schema(&database), wanted, "{nth}");
+        let fact = setting.sql("SELECT value FROM meta WHERE name = 'kept'");
+        assert_eq!(fact, "through it all", "{nth}");
+        kills += 1;
     }
     assert!(kills > 3, "killed {kills} times");
 }

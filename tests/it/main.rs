@@ -33,6 +33,7 @@ mod service;
 mod signals;
 mod skeleton;
 mod slow;
+mod soak;
 mod stopping;
 mod sums;
 mod tls;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fake_space::{Action, Gate, Generated, Media, NewRecording, NewSession, Options, Rule};
 use room_archiver::clock::Clock;
 
-use super::disk::{can_trace, failing, program};
+use super::disk::can_trace;
 use super::harness::{Child, Setting};
 
 fn setting() -> Setting {
