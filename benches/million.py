@@ -90,7 +90,8 @@ class Daemon:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(notify)
         began = time.monotonic()
-        environment = {"ROOM_ARCHIVER_API_TOKEN": token, "NOTIFY_SOCKET": notify}
+        # As the unit has it.
+        environment = {"ROOM_ARCHIVER_API_TOKEN": token, "NOTIFY_SOCKET": notify, "MALLOC_ARENA_MAX": "2"}
         self.log = open(f"{directory}/log", "ab")
         self.process = subprocess.Popen(
             [f"{TARGET}/room-archiver", "--config", f"{directory}/config.toml", "run"], env=environment, stderr=self.log

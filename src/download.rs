@@ -9,6 +9,7 @@ mod place;
 mod progress;
 mod queue;
 pub mod retry;
+mod ring;
 mod source;
 mod throttle;
 mod transfer;
@@ -19,7 +20,8 @@ use std::time::Duration;
 
 pub use media::{Answer, Media, Resume};
 pub use progress::{Board, Progress};
-pub use queue::{Downloader, Pause, Ring, Until};
+pub use queue::{Downloader, Pause, Until};
+pub use ring::Ring;
 pub use source::Rate;
 pub use throttle::Throttle;
 

@@ -19,6 +19,7 @@ mod retry;
 mod seen;
 mod sessions;
 mod storage;
+mod upsert;
 mod views;
 
 use std::path::PathBuf;

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Setup;
 use super::job::{Done, Job};
 use super::retry::{Failure, PAUSE};
+use super::ring::{Ring, Slot};
 use crate::store::{self, Part};
 
 /// The longest sleep: writers other than this process ring no bell.
@@ -24,40 +25,6 @@ const LANDINGS: usize = 32;
 const SOON: TimeDelta = TimeDelta::seconds(60);
 /// So many recordings put off in a row mean that the disk is as good as full.
 const MOST_PUT_OFF: u32 = 16;
-
-/// Wakes the queue. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Ring(Arc<Notify>);
-
-impl Ring {
-    /// There may be something to download.
-    pub fn ring(&self) {
-        self.0.notify_one();
-    }
-}
-
-/// A place among the transfers, given back when dropped. A recording that lands takes none.
-pub(super) struct Slot {
-    taken: Arc<AtomicUsize>,
-    ring: Ring,
-}
-
-impl Slot {
-    fn take(taken: &Arc<AtomicUsize>, ring: &Ring) -> Self {
-        taken.fetch_add(1, Ordering::Relaxed);
-        Self {
-            taken: taken.clone(),
-            ring: ring.clone(),
-        }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
-        self.ring.ring();
-    }
-}
 
 /// When the loop ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +98,7 @@ impl Downloader {
         while !self.stop.is_cancelled() {
             let setup = self.setup.borrow().clone();
             (setup.beat)();
-            let ring = self.ring.0.notified();
+            let ring = self.ring.rung();
             tokio::pin!(ring);
             ring.as_mut().enable();
             while let Some(done) = jobs.try_join_next() {

@@ -148,7 +148,7 @@ impl Store {
     /// Notes how much of a part is durable, and of which object: where a restart may go on from.
     ///
     /// # Errors
-    /// [`Error::Guard`], if the recording is not being downloaded; [`Error`], if the database fails.
+    /// [`super::Error::Guard`], if the recording is not being downloaded; [`super::Error`], if the database fails.
     pub async fn part_durable(&self, id: RecordingId, part: &Part) -> Result<()> {
         let mut tx = self.write().await?;
         let done = sqlx::query(
@@ -168,7 +168,7 @@ impl Store {
     /// Forgets a part that was discarded.
     ///
     /// # Errors
-    /// [`Error`], if the database fails.
+    /// [`super::Error`], if the database fails.
     pub async fn forget_part(&self, id: RecordingId) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -183,7 +183,7 @@ impl Store {
     /// At start: what was being downloaded when the last process ended is due again.
     ///
     /// # Errors
-    /// [`Error`], if the database fails.
+    /// [`super::Error`], if the database fails.
     pub async fn recover(&self, now: DateTime<Utc>) -> Result<u64> {
         let now = time::to_text(now);
         let mut tx = self.write().await?;

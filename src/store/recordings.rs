@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
+use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::sessions::json;
+use super::upsert::{row, upsert};
 use super::{Error, Result, Seen, Store, on};
 use crate::model::{
     Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
@@ -15,10 +16,6 @@ use crate::model::{
 /// For how long a recording waits for its session to be described. After that it goes without: a name
 /// in a path is not worth a recording.
 const ROOM_PATIENCE: TimeDelta = TimeDelta::hours(1);
-
-/// Rows written by one statement. SQLite takes more values, but each number of rows is a statement that
-/// stays prepared.
-const ROWS: usize = 100;
 
 /// What became of a page of recordings.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -44,37 +41,6 @@ pub struct Placement {
     pub started_at: Option<DateTime<Utc>>,
     /// Its length.
     pub duration_seconds: Option<f64>,
-}
-
-/// A recording's values, in the order of the columns they are bound to.
-struct RecordingRow<'a> {
-    id: String,
-    session_id: Option<String>,
-    upstream_status: Option<&'a str>,
-    started_at: Option<String>,
-    finished_at: Option<String>,
-    duration_seconds: Option<f64>,
-    size_bytes: Option<u64>,
-    format: Option<&'a str>,
-    cost_in_dollars: Option<f64>,
-    updated_at: Option<String>,
-    upstream: &'a str,
-    state: &'static str,
-    skip_reason: Option<&'static str>,
-    completed: bool,
-    changed: bool,
-    another_chance: bool,
-}
-
-impl RecordingRow<'_> {
-    /// The state that a new row would get. What is on the disk has a row, and keeps its state: as a new one
-    /// it would fail the table's checks, which SQLite makes before it looks for the row that is there.
-    fn new_state(&self) -> &'static str {
-        match self.state {
-            "archived" | "damaged" => "waiting",
-            state => state,
-        }
-    }
 }
 
 /// A recording, what is known of it and of its room → what to write; `None`: nothing.
@@ -299,134 +265,6 @@ async fn rooms(
             ))
         })
         .collect()
-}
-
-fn row<'a>(recording: &'a Recording, before: Option<&Known>, change: &Change) -> RecordingRow<'a> {
-    let text = |time: Option<DateTime<Utc>>| time.map(time::to_text);
-    let session = before
-        .and_then(|known| known.session_id)
-        .or(recording.session_id);
-    RecordingRow {
-        id: recording.id.to_string(),
-        session_id: session.map(|id| id.to_string()),
-        upstream_status: recording.status.as_str(),
-        started_at: text(recording.started_at),
-        finished_at: text(recording.finished_at),
-        duration_seconds: recording.duration_seconds,
-        size_bytes: recording.size_bytes,
-        format: recording.format.as_deref(),
-        cost_in_dollars: recording.cost_in_dollars,
-        updated_at: text(recording.updated_at),
-        upstream: &recording.upstream,
-        state: change.state.as_str(),
-        skip_reason: change.skip_reason,
-        completed: recording.status == UpstreamStatus::Completed,
-        changed: change.changed_after_archiving,
-        another_chance: change.another_chance,
-    }
-}
-
-/// Writes the rows, and tells their row ids.
-async fn upsert(
-    tx: &mut Transaction<'static, Sqlite>,
-    rows: &[RecordingRow<'_>],
-    now: &str,
-) -> Result<Vec<i64>> {
-    let sessions = |wanted: fn(&RecordingRow<'_>) -> bool| -> Result<Option<String>> {
-        let mut ids: Vec<_> = rows
-            .iter()
-            .filter(|row| wanted(row))
-            .filter_map(|row| row.session_id.as_deref())
-            .collect();
-        ids.dedup();
-        (!ids.is_empty()).then(|| json(&ids)).transpose()
-    };
-    if let Some(ids) = sessions(|_| true)? {
-        sqlx::query(
-            "INSERT INTO session (id, first_seen_at, next_list_at)
-             SELECT DISTINCT value, ?2, ?2 FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(ids)
-        .bind(now)
-        .execute(on(tx))
-        .await?;
-    }
-    let mut written = Vec::with_capacity(rows.len());
-    for rows in rows.chunks(ROWS) {
-        written.extend(write_rows(tx, rows, now).await?);
-    }
-    // A settled session with a recording that is still to be completed is listed again.
-    if let Some(ids) = sessions(|row| !row.completed)? {
-        sqlx::query(
-            "UPDATE session SET next_list_at = ?2, settled_at = NULL
-             WHERE next_list_at IS NULL AND upstream_gone_at IS NULL AND id IN (SELECT value FROM json_each(?1))",
-        )
-        .bind(ids)
-        .bind(now)
-        .execute(on(tx))
-        .await?;
-    }
-    let again: Vec<_> = rows
-        .iter()
-        .filter(|row| row.another_chance)
-        .map(|row| &row.id)
-        .collect();
-    if !again.is_empty() {
-        sqlx::query(
-            "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL
-             WHERE id IN (SELECT value FROM json_each(?))",
-        )
-        .bind(json(&again)?)
-        .execute(on(tx))
-        .await?;
-    }
-    Ok(written)
-}
-
-/// Binds each value: through `json_each` SQLite would write and read the text of each object many times.
-async fn write_rows(
-    tx: &mut Transaction<'static, Sqlite>,
-    rows: &[RecordingRow<'_>],
-    now: &str,
-) -> Result<Vec<i64>> {
-    let mut query = QueryBuilder::new(
-        "INSERT INTO recording (id, session_id, upstream_status, started_at, finished_at, duration_seconds,
-            size_bytes, format, cost_in_dollars, updated_at, upstream, state, skip_reason, first_seen_at,
-            completed_seen_at, upstream_changed_at) ",
-    );
-    query.push_values(rows, |mut values, row| {
-        values
-            .push_bind(row.id.as_str())
-            .push_bind(row.session_id.as_deref())
-            .push_bind(row.upstream_status)
-            .push_bind(row.started_at.as_deref())
-            .push_bind(row.finished_at.as_deref())
-            .push_bind(row.duration_seconds)
-            .push_bind(row.size_bytes.map(u64::cast_signed))
-            .push_bind(row.format)
-            .push_bind(row.cost_in_dollars)
-            .push_bind(row.updated_at.as_deref())
-            .push_bind(row.upstream)
-            .push_bind(row.new_state())
-            .push_bind(row.skip_reason)
-            .push_bind(now)
-            .push_bind(row.completed.then_some(now))
-            .push_bind(row.changed.then_some(now));
-    });
-    query.push(
-        " ON CONFLICT (id) DO UPDATE SET session_id = coalesce(recording.session_id, excluded.session_id),
-            upstream_status = excluded.upstream_status, started_at = excluded.started_at,
-            finished_at = excluded.finished_at, duration_seconds = excluded.duration_seconds,
-            size_bytes = excluded.size_bytes, format = excluded.format,
-            cost_in_dollars = excluded.cost_in_dollars, updated_at = excluded.updated_at,
-            upstream = excluded.upstream,
-            state = iif(recording.state IN ('archived', 'damaged'), recording.state, excluded.state),
-            skip_reason = excluded.skip_reason,
-            completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
-            upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
-            upstream_gone_at = NULL RETURNING rowid",
-    );
-    Ok(query.build_query_scalar().fetch_all(on(tx)).await?)
 }
 
 /// Kept once for each pair, however often it is listed so.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use fake_space::{Action, List, NewRecording, NewSession, Options, Patch, Reported, Rule};
+use globset::{Glob, GlobSetBuilder};
+use room_archiver::poll::RoomFilter;
 use room_archiver::store::PassOutcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -52,6 +54,48 @@ async fn one_bad_item_is_set_aside_counted_and_kept_as_an_event() {
         "5",
         "the same is kept once a day"
     );
+}
+
+#[tokio::test]
+async fn a_session_with_an_item_that_can_not_be_read_is_a_gap_and_never_settles() {
+    let stage = Stage::new(Options::default(), "").await;
+    let (session, _) = stage.space().archivable("lesson");
+    stage
+        .space()
+        .add_raw(List::SessionRecordings(session), json!({"id": 5}));
+    for _ in 0..10 {
+        stage.pass_time(12 * HOUR);
+        stage.archive.poll().await;
+    }
+    assert_eq!(stage.archive.download().await, 1);
+    let gap = "SELECT recordings_listed, recordings_open FROM gaps";
+    assert_eq!(stage.setting.sql(gap), "1|0");
+    stage.space().clear_extras();
+    stage.pass_time(12 * HOUR);
+    stage.archive.poll().await;
+    assert_eq!(stage.setting.sql(gap), "");
+}
+
+#[tokio::test]
+async fn a_pass_under_way_heeds_a_filter_put_in_force_meanwhile() {
+    let stage = Stage::new(Options::default(), "").await;
+    let (_, recording) = stage.space().archivable("lesson");
+    let filter = stage.archive.poller.filter.clone();
+    let put_in_force = Action::after(move |_| {
+        let everything = GlobSetBuilder::new()
+            .add(Glob::new("*").expect("a glob"))
+            .build();
+        let everything = everything.expect("a set");
+        filter.set(RoomFilter::new(
+            everything.clone(),
+            everything,
+            None,
+            Duration::ZERO,
+        ));
+    });
+    stage.space().inject(Rule::sessions(put_in_force));
+    stage.archive.poll().await;
+    assert_eq!(stage.state(recording), "skipped");
 }
 
 #[tokio::test]
