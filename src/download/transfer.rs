@@ -218,11 +218,12 @@ impl Job<'_> {
                 ));
             }
             let paid = self.setup.throttle.take(size);
-            if self.stop.run_until_cancelled(paid).await.is_none() {
-                break Err(Failure::Stopped);
-            }
+            let stopped = self.stop.run_until_cancelled(paid).await.is_none();
             if let Err(failure) = writer.push(chunk).await {
                 return Err(self.abandon(&failure));
+            }
+            if stopped {
+                break Err(Failure::Stopped);
             }
             place.progress.set(len, None);
             if writer.since_sync >= SYNC_EVERY {
