@@ -94,6 +94,15 @@ fn sweep(subject: Subject, place: Place) {
     assert!(crashes > 5, "it was hardly ever crashed");
 }
 
+/// Whether a process listens for SIGTERM by now: before that it would end it without a word.
+fn listens(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.is_some_and(|caught| {
+        u64::from_str_radix(caught.trim(), 16).is_ok_and(|caught| caught & (1 << 14) != 0)
+    })
+}
+
 struct Case {
     // Unmounted before the setting's directory goes.
     disks: Vec<Disk>,
@@ -177,8 +186,11 @@ impl Case {
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("a program");
         if subject == Subject::Run {
-            self.setting
-                .wait(|_| child.try_wait().expect("a child").is_some() || self.is_done());
+            let traced = command.get_program() != env!("CARGO_BIN_EXE_room-archiver");
+            self.setting.wait(|_| {
+                child.try_wait().expect("a child").is_some()
+                    || (self.is_done() && (traced || listens(child.id())))
+            });
             // It may end by itself in between.
             _ = kill_process(Pid::from_child(&child), Signal::TERM);
         }
