@@ -226,7 +226,7 @@ async fn discover(
             downloader.resume();
         }
         app.ring.ring();
-        // A sweep may have brought a million rows; SQLite plans its queries after their number.
+        // A sweep may have filled the log with a million rows: what grew is brought into the database.
         match kind {
             PassKind::Sweep => app.store.maintain().await?,
             _ => app.store.refresh_storage().await?,
