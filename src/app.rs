@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use daemon::{init_logs, run};
 
+use crate::archive::part::Batches;
 use crate::archive::paths::Template;
 use crate::archive::root::Root;
 use crate::clock::Clock;
@@ -140,6 +141,7 @@ impl App {
             cooldowns: self.cooldowns.clone(),
             store: self.store.clone(),
             root: self.root.clone(),
+            batches: Batches::default(),
             template: Template::parse(&config.archive.path_template)?,
             file_mode: config.archive.file_mode.bits(),
             min_free_space: config.archive.min_free_space.0,

@@ -25,6 +25,7 @@ pub use ring::Ring;
 pub use source::Rate;
 pub use throttle::Throttle;
 
+use crate::archive::part::Batches;
 use crate::archive::paths::Template;
 use crate::archive::root::Root;
 use crate::clock::Clock;
@@ -47,6 +48,8 @@ pub struct Setup {
     pub store: Store,
     /// The archive's directory.
     pub root: Arc<Root>,
+    /// What bytes are gathered in.
+    pub batches: Batches,
     /// Where files are put.
     pub template: Template,
     /// Their mode.

@@ -1,16 +1,20 @@
 //! A part file being written: bytes are hashed as they are written, and what is durable is known.
 //!
-//! Everything here blocks; callers run it on the blocking pool, a batch of about a MiB at a time.
+//! Everything here blocks; callers run it on the blocking pool, a [`Batch`] at a time.
+
+mod batch;
 
 use std::fs::File;
-use std::io::{self, IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::num::NonZeroU64;
 
-use bytes::Bytes;
-use rustix::fs::Advice;
+use rustix::fs::{Advice, OFlags, fcntl_getfl, fcntl_setfl};
 use sha2::{Digest as _, Sha256};
 
-/// Writeback is started each time this much has been written, so that fdatasync finds little to do.
+pub use batch::{Batch, Batches};
+
+/// Of bytes that go through the page cache, writeback is started each time there are this many more, so
+/// that fdatasync finds little to do.
 const WRITEBACK: u64 = 8 << 20;
 /// How much is read at a time when a prefix is hashed again.
 const READ: usize = 1 << 20;
@@ -23,6 +27,9 @@ pub struct PartFile {
     len: u64,
     durable: u64,
     flushed: u64,
+    /// Writes go past the page cache (`O_DIRECT`).
+    direct: bool,
+    can_direct: bool,
 }
 
 impl PartFile {
@@ -49,6 +56,8 @@ impl PartFile {
             len: from,
             durable: from,
             flushed: from,
+            direct: false,
+            can_direct: true,
         })
     }
 
@@ -64,33 +73,48 @@ impl PartFile {
         Ok(())
     }
 
-    /// Writes chunks at the end, uncopied, and hashes them.
+    /// Writes a batch at the end, and hashes it. A full one goes past the page cache where the file system
+    /// can do that: copying into it and writing it back were the larger part of what a download costs, and
+    /// the cache is for others.
     ///
     /// # Errors
     /// The file system's; the file may then hold some of the bytes.
-    pub fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
-        let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
-        let mut slices = slices.as_mut_slice();
-        while !slices.is_empty() {
-            // The kernel takes 1024 slices at the most.
-            let most = slices.len().min(1024);
-            match self.file.write_vectored(&slices[..most]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut slices, written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+    pub fn append(&mut self, batch: &Batch) -> io::Result<()> {
+        self.set_direct(batch.is_blocks())?;
+        match self.file.write_all(batch.bytes()) {
+            Err(error) if self.direct && error.kind() == io::ErrorKind::InvalidInput => {
+                // It wants larger blocks than any known to us.
+                self.can_direct = false;
+                self.set_direct(false)?;
+                self.file.seek(SeekFrom::Start(self.len))?;
+                self.file.write_all(batch.bytes())?;
             }
+            written => written?,
         }
-        for chunk in chunks {
-            self.hash.update(chunk);
-            self.len += chunk.len() as u64;
-        }
+        self.hash.update(batch.bytes());
+        self.len += batch.bytes().len() as u64;
         if self.len - self.flushed >= WRITEBACK {
-            // On Linux this starts writing dirty pages back, and drops clean ones: the page cache is
-            // for others. Only advice: its failure means nothing.
+            // On Linux this starts writing dirty pages back, and drops clean ones. Only advice: its failure
+            // means nothing.
             let length = NonZeroU64::new(self.len - self.flushed);
             _ = rustix::fs::fadvise(&self.file, self.flushed, length, Advice::DontNeed);
             self.flushed = self.len;
+        }
+        Ok(())
+    }
+
+    /// Has writes go past the page cache or not; they don't where the file system refuses.
+    fn set_direct(&mut self, wanted: bool) -> io::Result<()> {
+        let wanted = wanted && self.can_direct;
+        if wanted == self.direct {
+            return Ok(());
+        }
+        let mut flags = fcntl_getfl(&self.file)?;
+        flags.set(OFlags::DIRECT, wanted);
+        match fcntl_setfl(&self.file, flags) {
+            Ok(()) => self.direct = wanted,
+            Err(_) if wanted => self.can_direct = false,
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -107,9 +131,12 @@ impl PartFile {
     }
 
     /// The file, its length and its SHA-256 in hexadecimal. The landing makes it durable.
-    #[must_use]
-    pub fn finish(self) -> (File, u64, String) {
-        (self.file, self.len, hex(self.hash))
+    ///
+    /// # Errors
+    /// The system's, if the file can't be made one to read.
+    pub fn finish(mut self) -> io::Result<(File, u64, String)> {
+        self.set_direct(false)?;
+        Ok((self.file, self.len, hex(self.hash)))
     }
 
     /// Bytes written.

@@ -165,7 +165,7 @@ impl Job<'_> {
         let (root, claim, path) = (self.setup.root.clone(), self.claim.clone(), self.path());
         let mode = self.setup.file_mode;
         let landed = tokio::task::spawn_blocking(move || {
-            let (file, bytes, sha256) = received.part.finish();
+            let (file, bytes, sha256) = received.part.finish().map_err(disk)?;
             check_whole(&file, bytes, &claim, received.framed)?;
             let moved = match land_beside(&root, &claim, &path, mode, &sha256) {
                 Ok(moved) => moved,

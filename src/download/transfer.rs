@@ -190,7 +190,7 @@ impl Job<'_> {
         tally: &mut Tally,
         place: &Place,
     ) -> Result<PartFile, Failure> {
-        let mut writer = Writer::new(part);
+        let mut writer = Writer::new(part, &self.setup.batches);
         let mut speed = Speed::new(self.setup.stall_timeout);
         let began = self.setup.clock.monotonic();
         let mut len = writer.len;

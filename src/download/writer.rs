@@ -1,24 +1,20 @@
-//! Writes a body into its part: chunks are gathered uncopied to some hundred KiB, then hashed and written in
-//! one blocking step while the next gather. Two batches are in flight at the most.
+//! Writes a body into its part: chunks are gathered to a batch, then written and hashed in one blocking step
+//! while the next is gathered.
 
 use std::io;
-use std::mem;
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use super::retry::Failure;
-use crate::archive::part::PartFile;
-
-/// Chunks are gathered up to this before they are written.
-const BATCH: usize = 256 << 10;
+use crate::archive::part::{Batch, Batches, PartFile};
 
 /// Gathers chunks and writes them on the blocking pool, one batch while the next gathers.
 pub(super) struct Writer {
+    batches: Batches,
+    gathering: Option<Batch>,
     idle: Option<PartFile>,
-    busy: Option<JoinHandle<(PartFile, io::Result<()>)>>,
-    gathered: Vec<Bytes>,
-    bytes: usize,
+    busy: Option<JoinHandle<io::Result<PartFile>>>,
     /// Bytes of the part, those gathered included.
     pub len: u64,
     /// Bytes that came since the last sync.
@@ -26,46 +22,53 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(part: PartFile) -> Self {
+    pub(super) fn new(part: PartFile, batches: &Batches) -> Self {
         Self {
+            batches: batches.clone(),
+            gathering: None,
             len: part.len(),
             idle: Some(part),
             busy: None,
-            gathered: Vec::new(),
-            bytes: 0,
             since_sync: 0,
         }
     }
 
-    pub(super) async fn push(&mut self, chunk: Bytes) -> io::Result<()> {
-        self.bytes += chunk.len();
-        self.len += chunk.len() as u64;
+    pub(super) async fn push(&mut self, mut chunk: Bytes) -> io::Result<()> {
         self.since_sync += chunk.len() as u64;
-        self.gathered.push(chunk);
-        if self.bytes >= BATCH {
-            self.flush().await
-        } else {
-            Ok(())
+        while !chunk.is_empty() {
+            let gathering = &mut self.gathering;
+            let batch = gathering.get_or_insert_with(|| self.batches.batch(self.len));
+            self.len += batch.fill(&mut chunk) as u64;
+            if batch.is_full() {
+                self.flush().await?;
+            }
         }
+        Ok(())
     }
 
+    /// Writes what is gathered: meanwhile, or where too many are already being written meanwhile, first.
     async fn flush(&mut self) -> io::Result<()> {
+        let Some(batch) = self.gathering.take() else {
+            return Ok(());
+        };
         let mut part = self.settled().await?;
-        let chunks = mem::take(&mut self.gathered);
-        self.bytes = 0;
+        let spare = self.batches.spare();
+        let meanwhile = spare.is_some();
         self.busy = Some(tokio::task::spawn_blocking(move || {
-            let written = part.append(&chunks);
-            (part, written)
+            let _spare = spare;
+            part.append(&batch)?;
+            Ok(part)
         }));
+        if !meanwhile {
+            self.idle = Some(self.settled().await?);
+        }
         Ok(())
     }
 
     /// The part, once the batch under way is written.
     async fn settled(&mut self) -> io::Result<PartFile> {
         if let Some(busy) = self.busy.take() {
-            let (part, written) = busy.await.map_err(io::Error::other)?;
-            written?;
-            return Ok(part);
+            return busy.await.map_err(io::Error::other)?;
         }
         self.idle
             .take()

@@ -68,7 +68,7 @@ impl Drop for Mount {
 }
 
 /// A command that runs another one under strace, which lets system calls fail: `inject` in strace's words,
-/// such as `writev:error=EIO:when=1`, for those that touch one of `paths`, or for all; a call's name alone is
+/// such as `write:error=EIO:when=1`, for those that touch one of `paths`, or for all; a call's name alone is
 /// only traced. The tracer is in the background, so that the child is the program itself. What was traced is
 /// in the file `log`.
 pub fn failing(inject: &[&str], paths: &[&Path], log: &Path) -> Command {

@@ -86,7 +86,7 @@ fn after_a_failed_write_or_sync_the_part_is_discarded_never_synced_again_and_fet
         return;
     }
     let cases = [
-        ("writev:error=EIO:when=1", "part"),
+        ("write:error=EIO:when=1", "part"),
         ("fdatasync:error=EIO:when=1", "cut part"),
         ("fsync:error=EIO:when=1", "part"),
         ("fsync:error=EIO:when=1", "lesson"),
@@ -106,7 +106,7 @@ fn after_a_failed_write_or_sync_the_part_is_discarded_never_synced_again_and_fet
         // The directory of a room that had recordings before.
         std::fs::create_dir_all(setting.recordings().join("lesson")).expect("a directory");
         let path = path.components().collect::<PathBuf>();
-        let calls = [inject, "writev", "fdatasync", "fsync"];
+        let calls = [inject, "write", "fdatasync", "fsync"];
         let (output, log) = once_failing(&setting, &calls, &[&path]);
         // It fires once for each thread that meets it.
         let fired = log.matches("INJECTED").count();
@@ -127,7 +127,7 @@ fn after_a_failed_write_or_sync_the_part_is_discarded_never_synced_again_and_fet
         // After it, the next that happens to a part is that another one is written.
         let lines: Vec<_> = log.lines().collect();
         for pair in lines.windows(2).filter(|pair| pair[0].contains("INJECTED")) {
-            let again = pair[1].contains(".part>") && !pair[1].contains("writev(");
+            let again = pair[1].contains(".part>") && !pair[1].contains(" write(");
             assert!(!again, "{fault}");
         }
     }

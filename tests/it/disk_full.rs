@@ -257,7 +257,7 @@ fn a_quota_puts_downloads_off_and_a_limit_of_file_sizes_only_those_beyond_it() {
     let part = format!(".partial/{recording}.part");
     let part = setting.recordings().join(part);
     let log = setting.directory.path().join("strace.log");
-    let quota = failing(&["writev:error=EDQUOT"], &[&part], &log);
+    let quota = failing(&["write:error=EDQUOT"], &[&part], &log);
     let limit = {
         let mut prlimit = Command::new("prlimit");
         prlimit.arg(format!("--fsize={}", 2 * MIB));

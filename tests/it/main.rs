@@ -8,6 +8,7 @@ mod catalogue;
 mod crash;
 mod database;
 mod database_faults;
+mod direct;
 mod discovery;
 mod discovery_odd;
 mod discovery_pages;
