@@ -66,7 +66,7 @@ impl Store {
             .collect();
         let ids = json(&ids)?;
         let mut tx = self.write().await?;
-        let (known, known_rows) = known(&mut tx, &ids).await?;
+        let known = known(&mut tx, &ids).await?;
         let rooms = rooms(&mut tx, &page, now).await?;
         let mut applied = Applied::default();
         let mut rows = Vec::new();
@@ -88,9 +88,9 @@ impl Store {
             }
             rows.push(row(recording, before, &change));
         }
-        let written = upsert(&mut tx, &rows, &time::to_text(now)).await?;
+        upsert(&mut tx, &rows, &time::to_text(now)).await?;
         if let Some(seen) = seen {
-            for row in known_rows.into_iter().chain(written) {
+            for row in row_ids(&mut tx, &ids).await? {
                 seen.recordings.insert(row);
             }
         }
@@ -195,17 +195,16 @@ fn last_of_each(page: &[Recording]) -> Vec<&Recording> {
 async fn known(
     tx: &mut Transaction<'static, Sqlite>,
     ids: &str,
-) -> Result<(HashMap<RecordingId, Known>, Vec<i64>)> {
+) -> Result<HashMap<RecordingId, Known>> {
     let rows = sqlx::query(
-        "SELECT r.rowid, r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
+        "SELECT r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
             r.upstream_gone_at IS NOT NULL AS gone, r.damage IS NOT NULL AS damaged
          FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
     )
     .bind(ids)
     .fetch_all(on(tx))
     .await?;
-    let known = rows
-        .iter()
+    rows.iter()
         .map(|row| {
             let session: Option<String> = row.try_get("session_id")?;
             Ok((
@@ -226,9 +225,21 @@ async fn known(
                 },
             ))
         })
-        .collect::<Result<_>>()?;
-    let rows = rows.iter().map(|row| Ok(row.try_get("rowid")?));
-    Ok((known, rows.collect::<Result<_>>()?))
+        .collect()
+}
+
+/// The row ids of those that have a row: in one text, as each row of a result wakes the one who waits for it.
+async fn row_ids(tx: &mut Transaction<'static, Sqlite>, ids: &str) -> Result<Vec<i64>> {
+    let rows: Option<String> = sqlx::query_scalar(
+        "SELECT group_concat(r.rowid) FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
+    )
+    .bind(ids)
+    .fetch_one(on(tx))
+    .await?;
+    let rows = rows.unwrap_or_default();
+    let rows = rows.split(',').filter(|row| !row.is_empty());
+    rows.map(|row| row.parse().map_err(|_| Error::Content("row id")))
+        .collect()
 }
 
 async fn rooms(

@@ -72,7 +72,7 @@ pub(super) fn row<'a>(
     }
 }
 
-/// Writes the rows, and tells their row ids. An unknown session gets a row to be filled in later.
+/// Writes the rows. An unknown session gets a row to be filled in later.
 ///
 /// # Errors
 /// [`super::Error`], if the database fails.
@@ -80,7 +80,7 @@ pub(super) async fn upsert(
     tx: &mut Transaction<'static, Sqlite>,
     rows: &[RecordingRow<'_>],
     now: &str,
-) -> Result<Vec<i64>> {
+) -> Result<()> {
     let sessions = |wanted: fn(&RecordingRow<'_>) -> bool| -> Result<Option<String>> {
         let mut ids: Vec<_> = rows
             .iter()
@@ -100,9 +100,8 @@ pub(super) async fn upsert(
         .execute(on(tx))
         .await?;
     }
-    let mut written = Vec::with_capacity(rows.len());
     for rows in rows.chunks(ROWS) {
-        written.extend(write_rows(tx, rows, now).await?);
+        write_rows(tx, rows, now).await?;
     }
     // A settled session with a recording that is still to be completed is listed again.
     if let Some(ids) = sessions(|row| !row.completed)? {
@@ -129,7 +128,7 @@ pub(super) async fn upsert(
         .execute(on(tx))
         .await?;
     }
-    Ok(written)
+    Ok(())
 }
 
 /// Binds each value: through `json_each` SQLite would write and read the text of each object many times.
@@ -137,7 +136,7 @@ async fn write_rows(
     tx: &mut Transaction<'static, Sqlite>,
     rows: &[RecordingRow<'_>],
     now: &str,
-) -> Result<Vec<i64>> {
+) -> Result<()> {
     let mut query = QueryBuilder::new(
         "INSERT INTO recording (id, session_id, upstream_status, started_at, finished_at, duration_seconds,
             size_bytes, format, cost_in_dollars, updated_at, upstream, state, skip_reason, first_seen_at,
@@ -173,7 +172,8 @@ async fn write_rows(
             skip_reason = excluded.skip_reason,
             completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
             upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
-            upstream_gone_at = NULL RETURNING rowid",
+            upstream_gone_at = NULL",
     );
-    Ok(query.build_query_scalar().fetch_all(on(tx)).await?)
+    query.build().execute(on(tx)).await?;
+    Ok(())
 }
