@@ -1,5 +1,6 @@
 //! Walks a list page by page along its `next` links, and knows when to stop.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::marker::PhantomData;
@@ -94,7 +95,8 @@ pub fn read_page<T: Item>(
     arrival: Arrival,
 ) -> std::result::Result<(Page<T>, Option<Value>), String> {
     // One item's broken text must not spoil the others.
-    let body = String::from_utf8_lossy(body);
+    let body =
+        std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed);
     let mut raw: RawPage<'_> = serde_json::from_str(&body).map_err(|error| {
         format!(
             "JSON that can't be read ({:?}, line {}, column {})",

@@ -204,7 +204,8 @@ fn size(object: &Map<String, Value>, key: &str) -> Option<u64> {
 fn canonical(object: Map<String, Value>) -> String {
     let mut object = Value::Object(object);
     forget_links(&mut object);
-    object.to_string()
+    // Its own writer: `Display` goes through a formatter, piece by piece.
+    serde_json::to_string(&object).unwrap_or_default()
 }
 
 /// Takes out the documented links, which live for minutes and are keys to the media, and what looks

@@ -96,9 +96,10 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut tx = self.write().await?;
+        // CROSS: without it SQLite goes through all that are pending, and for each through the ids.
         let claims = sqlx::query(
             "SELECT r.*, s.room_name, (SELECT path FROM stray WHERE recording_id = r.id LIMIT 1) AS stray
-             FROM json_each(?) due JOIN recording r ON r.id = due.value LEFT JOIN session s ON s.id = r.session_id
+             FROM json_each(?) due CROSS JOIN recording r ON r.id = due.value LEFT JOIN session s ON s.id = r.session_id
              WHERE r.state IN ('pending', 'damaged') ORDER BY due.key",
         )
         .bind(json(&ids)?)
@@ -118,7 +119,7 @@ impl Store {
         .await?;
         sqlx::query(
             "INSERT INTO attempt (recording_id, number, started_at)
-             SELECT r.id, r.attempts, ?2 FROM json_each(?1) due JOIN recording r ON r.id = due.value",
+             SELECT r.id, r.attempts, ?2 FROM json_each(?1) due CROSS JOIN recording r ON r.id = due.value",
         )
         .bind(&ids)
         .bind(time::to_text(now))

@@ -35,8 +35,10 @@ impl Store {
         sqlx::query(
             "SELECT r.id, s.room_name, r.state, r.started_at, r.size_bytes, r.next_attempt_at, r.last_error
              FROM recording r LEFT JOIN session s ON s.id = r.session_id
-             WHERE r.state IN ('pending', 'downloading', 'failed', 'lost', 'damaged')
-             ORDER BY r.started_at, r.id LIMIT ?",
+             WHERE r.rowid IN (SELECT rowid FROM recording
+                WHERE state IN ('pending', 'downloading', 'failed', 'lost', 'damaged')
+                ORDER BY started_at, rowid LIMIT ?)
+             ORDER BY r.started_at, r.rowid",
         )
         .bind(limit)
         .fetch_all(self.read())

@@ -352,7 +352,7 @@ fn leave_empty(path: &Path, like: &Path) -> io::Result<()> {
     Ok(())
 }
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (
         1,
         "archive",
@@ -360,6 +360,7 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
     ),
     (2, "views", include_str!("../../migrations/0002_views.sql")),
     (3, "scale", include_str!("../../migrations/0003_scale.sql")),
+    (4, "leads", include_str!("../../migrations/0004_leads.sql")),
 ];
 
 /// The embedded migrations. Not sqlx's macro: it would compile SQLite a second time for the host.

@@ -14,9 +14,9 @@ impl Store {
     pub async fn resumable(&self, ids: &[RecordingId]) -> Result<Vec<RecordingId>> {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let found: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM recording WHERE id IN (SELECT value FROM json_each(?))
-               AND (state IN ('waiting', 'pending', 'downloading')
-                    OR (state = 'damaged' AND upstream_gone_at IS NULL))",
+            "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value
+             WHERE r.state IN ('waiting', 'pending', 'downloading')
+                OR (r.state = 'damaged' AND r.upstream_gone_at IS NULL)",
         )
         .bind(json(&ids)?)
         .fetch_all(self.read())

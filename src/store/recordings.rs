@@ -64,15 +64,14 @@ impl Store {
             .iter()
             .map(|recording| recording.id.to_string())
             .collect();
-        let ids = json(&ids)?;
         let mut tx = self.write().await?;
-        let known = known(&mut tx, &ids).await?;
+        let known = known(&mut tx, &json(&ids)?).await?;
         let rooms = rooms(&mut tx, &page, now).await?;
         let mut applied = Applied::default();
-        let mut rows = Vec::new();
+        let (mut new, mut changed) = (Vec::new(), Vec::new());
         let mut conflicts = Vec::new();
         for recording in &page {
-            let before = known.get(&recording.id);
+            let before = known.get(&recording.id).map(|(_, known)| known);
             let room = recording
                 .session_id
                 .map_or(&Room::Settled(None), |session| {
@@ -86,13 +85,17 @@ impl Store {
             if change.other_session {
                 conflicts.push(recording);
             }
-            rows.push(row(recording, before, &change));
-        }
-        upsert(&mut tx, &rows, &time::to_text(now)).await?;
-        if let Some(seen) = seen {
-            for row in row_ids(&mut tx, &ids).await? {
-                seen.recordings.insert(row);
+            let row = row(recording, before, &change);
+            if before.is_none() {
+                new.push(row);
+            } else {
+                changed.push(row);
             }
+        }
+        let new = upsert(&mut tx, &new, &changed, &time::to_text(now)).await?;
+        if let Some(seen) = seen {
+            seen.recordings.extend(known.values().map(|(row, _)| *row));
+            seen.recordings.extend(new);
         }
         for recording in conflicts {
             note_conflict(&mut tx, recording, now).await?;
@@ -195,9 +198,9 @@ fn last_of_each(page: &[Recording]) -> Vec<&Recording> {
 async fn known(
     tx: &mut Transaction<'static, Sqlite>,
     ids: &str,
-) -> Result<HashMap<RecordingId, Known>> {
+) -> Result<HashMap<RecordingId, (i64, Known)>> {
     let rows = sqlx::query(
-        "SELECT r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
+        "SELECT r.rowid, r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
             r.upstream_gone_at IS NOT NULL AS gone, r.damage IS NOT NULL AS damaged
          FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
     )
@@ -207,38 +210,23 @@ async fn known(
     rows.iter()
         .map(|row| {
             let session: Option<String> = row.try_get("session_id")?;
-            Ok((
-                recording_id(row.try_get("id")?)?,
-                Known {
-                    state: state(row)?,
-                    session_id: session.and_then(|id| id.parse().ok()),
-                    upstream: row.try_get("upstream")?,
-                    size_bytes: row
-                        .try_get::<Option<i64>, _>("size_bytes")?
-                        .map(i64::cast_unsigned),
-                    updated_at: row
-                        .try_get::<Option<String>, _>("updated_at")?
-                        .as_deref()
-                        .and_then(time::parse),
-                    gone: row.try_get("gone")?,
-                    damaged: row.try_get("damaged")?,
-                },
-            ))
+            let known = Known {
+                state: state(row)?,
+                session_id: session.and_then(|id| id.parse().ok()),
+                upstream: row.try_get("upstream")?,
+                size_bytes: row
+                    .try_get::<Option<i64>, _>("size_bytes")?
+                    .map(i64::cast_unsigned),
+                updated_at: row
+                    .try_get::<Option<String>, _>("updated_at")?
+                    .as_deref()
+                    .and_then(time::parse),
+                gone: row.try_get("gone")?,
+                damaged: row.try_get("damaged")?,
+            };
+            let id = recording_id(row.try_get("id")?)?;
+            Ok((id, (row.try_get("rowid")?, known)))
         })
-        .collect()
-}
-
-/// The row ids of those that have a row: in one text, as each row of a result wakes the one who waits for it.
-async fn row_ids(tx: &mut Transaction<'static, Sqlite>, ids: &str) -> Result<Vec<i64>> {
-    let rows: Option<String> = sqlx::query_scalar(
-        "SELECT group_concat(r.rowid) FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
-    )
-    .bind(ids)
-    .fetch_one(on(tx))
-    .await?;
-    let rows = rows.unwrap_or_default();
-    let rows = rows.split(',').filter(|row| !row.is_empty());
-    rows.map(|row| row.parse().map_err(|_| Error::Content("row id")))
         .collect()
 }
 
@@ -254,26 +242,28 @@ async fn rooms(
     ids.sort_unstable();
     ids.dedup();
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let rows: Vec<(String, Option<String>, bool)> = sqlx::query_as(
-        "SELECT s.id, s.room_name, s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL
-            OR s.first_seen_at < ?2
+    // One value: each row of a result would wake this task.
+    let rooms: String = sqlx::query_scalar(
+        "SELECT json_group_array(json_array(s.id, s.room_name, iif(s.described_at IS NOT NULL
+            OR s.upstream_gone_at IS NOT NULL OR s.first_seen_at < ?2, json('true'), json('false'))))
          FROM json_each(?1) j CROSS JOIN session s ON s.id = j.value",
     )
     .bind(json(&ids)?)
     .bind(time::to_text(now - ROOM_PATIENCE))
-    .fetch_all(on(tx))
+    .fetch_one(on(tx))
     .await?;
-    rows.into_iter()
+    let rooms: Vec<(&str, Option<String>, bool)> =
+        serde_json::from_str(&rooms).map_err(|_| Error::Content("room"))?;
+    rooms
+        .into_iter()
         .map(|(id, name, settled)| {
             let id = id.parse().map_err(|_| Error::Content("session id"))?;
-            Ok((
-                id,
-                if settled {
-                    Room::Settled(name)
-                } else {
-                    Room::Unknown
-                },
-            ))
+            let room = if settled {
+                Room::Settled(name)
+            } else {
+                Room::Unknown
+            };
+            Ok((id, room))
         })
         .collect()
 }

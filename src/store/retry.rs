@@ -49,7 +49,7 @@ impl Store {
             "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL, upstream_gone_at = NULL,
                 state = CASE WHEN damage IS NOT NULL THEN 'damaged'
                     WHEN upstream_status = 'completed' THEN 'pending' ELSE 'waiting' END
-             WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'failed', 'lost', 'damaged')
+             WHERE id IN (SELECT value FROM json_each(?)) AND +state IN ('pending', 'failed', 'lost', 'damaged')
              RETURNING id, state",
         )
         .bind(json(&ids)?)

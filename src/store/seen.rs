@@ -2,15 +2,14 @@
 //! would cost the sweep more than the recordings themselves.
 
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt as _;
 
 use super::recordings::recording_id;
 use super::sessions::json;
 use super::{Error, Result, Store, on};
 use crate::model::{RecordingId, SessionId, time};
 
-/// Rows changed by one transaction.
-const BATCH: usize = 10_000;
+/// Rows changed by one transaction: the pages of more would not fit into the cache.
+const BATCH: usize = 1000;
 
 /// The sessions and recordings that a sweep has seen so far.
 #[derive(Debug, Default)]
@@ -19,28 +18,32 @@ pub struct Seen {
     pub(super) recordings: Rows,
 }
 
-/// A set of row ids, which count up from 1.
+/// A set of row ids, which count up from 1: a byte for each, in which SQL can look.
 #[derive(Debug, Default)]
-pub(super) struct Rows(Vec<u64>);
+pub(super) struct Rows(Vec<u8>);
 
 impl Rows {
-    pub(super) fn insert(&mut self, row: i64) {
-        let (word, bit) = place(row);
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
+    pub(super) fn extend(&mut self, rows: impl IntoIterator<Item = i64>) {
+        for row in rows {
+            let row = usize::try_from(row).unwrap_or_default();
+            if self.0.len() <= row {
+                self.0.resize(row + 1, 0);
+            }
+            self.0[row] = 1;
         }
-        self.0[word] |= bit;
-    }
-
-    fn contains(&self, row: i64) -> bool {
-        let (word, bit) = place(row);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 }
 
-fn place(row: i64) -> (usize, u64) {
-    let row = usize::try_from(row).unwrap_or_default();
-    (row / 64, 1 << (row % 64))
+/// The row ids that `group_concat` made one text of: each row of a result wakes the task that waits for it, a
+/// million times.
+///
+/// # Errors
+/// [`Error::Content`], if it is another text.
+pub(super) fn row_ids(text: Option<String>) -> Result<Vec<i64>> {
+    let text = text.unwrap_or_default();
+    let rows = text.split(',').filter(|row| !row.is_empty());
+    rows.map(|row| row.parse().map_err(|_| Error::Content("row id")))
+        .collect()
 }
 
 impl Store {
@@ -50,17 +53,19 @@ impl Store {
     /// # Errors
     /// [`Error`], if the database fails.
     pub async fn vanished(&self, seen: &Seen, now: DateTime<Utc>) -> Result<Vec<RecordingId>> {
-        let unseen = self
-            .others(
+        let vanished = self
+            .seen_or_not(
                 &seen.recordings,
-                "SELECT rowid FROM recording WHERE state IN ('archived', 'skipped')",
+                false,
+                "FROM recording WHERE state IN ('archived', 'skipped') AND upstream_gone_at IS NULL",
             )
             .await?;
-        for rows in unseen.chunks(BATCH) {
+        for rows in vanished.chunks(BATCH) {
             let mut tx = self.write().await?;
+            // The plus keeps SQLite from going through all that are archived.
             sqlx::query(
                 "UPDATE recording SET upstream_gone_at = ? WHERE rowid IN (SELECT value FROM json_each(?))
-                    AND state IN ('archived', 'skipped') AND upstream_gone_at IS NULL",
+                    AND +state IN ('archived', 'skipped') AND +upstream_gone_at IS NULL",
             )
             .bind(time::to_text(now))
             .bind(json(rows)?)
@@ -68,17 +73,11 @@ impl Store {
             .await?;
             tx.commit().await?;
         }
-        let unseen = self
-            .others(
-                &seen.recordings,
-                "SELECT rowid FROM recording WHERE state IN ('waiting', 'pending', 'failed', 'damaged')",
-            )
-            .await?;
         let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.rowid = j.value
-             WHERE r.upstream_gone_at IS NULL",
+            "SELECT id FROM recording WHERE state IN ('waiting', 'pending', 'failed', 'damaged')
+                AND upstream_gone_at IS NULL AND substr(?, rowid + 1, 1) IS NOT x'01'",
         )
-        .bind(json(&unseen)?)
+        .bind(&seen.recordings.0[..])
         .fetch_all(self.read())
         .await?;
         ids.iter().map(|id| recording_id(id)).collect()
@@ -89,17 +88,12 @@ impl Store {
     /// # Errors
     /// [`Error`], if the database fails.
     pub async fn unseen_sessions(&self, seen: &Seen, limit: u32) -> Result<Vec<SessionId>> {
-        let mut unseen = self
-            .others(
-                &seen.sessions,
-                "SELECT rowid FROM session WHERE described_at IS NOT NULL AND upstream_gone_at IS NULL",
-            )
-            .await?;
-        unseen.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT s.id FROM json_each(?) j CROSS JOIN session s ON s.rowid = j.value",
+            "SELECT id FROM session WHERE described_at IS NOT NULL AND upstream_gone_at IS NULL
+                AND substr(?, rowid + 1, 1) IS NOT x'01' LIMIT ?",
         )
-        .bind(json(&unseen)?)
+        .bind(&seen.sessions.0[..])
+        .bind(limit)
         .fetch_all(self.read())
         .await?;
         ids.iter()
@@ -118,9 +112,13 @@ impl Store {
         swept_at: DateTime<Utc>,
         ended_before: DateTime<Utc>,
     ) -> Result<()> {
-        let open = "SELECT rowid FROM session WHERE next_list_at IS NOT NULL";
-        let mut open: Vec<i64> = sqlx::query_scalar(open).fetch_all(self.read()).await?;
-        open.retain(|row| seen.sessions.contains(*row));
+        let open = self
+            .seen_or_not(
+                &seen.sessions,
+                true,
+                "FROM session WHERE next_list_at IS NOT NULL",
+            )
+            .await?;
         for rows in open.chunks(BATCH) {
             let mut tx = self.write().await?;
             sqlx::query(
@@ -129,7 +127,8 @@ impl Store {
                     next_list_at = CASE WHEN s.ended_at < ?2 THEN NULL ELSE s.next_list_at END
                  WHERE s.rowid IN (SELECT value FROM json_each(?3)) AND s.next_list_at IS NOT NULL
                    AND s.described_at IS NOT NULL
-                   AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.session_id = s.id
+                   AND NOT EXISTS (SELECT 1 FROM recording r INDEXED BY recording_unfinished
+                        WHERE r.session_id = s.id
                         AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL)",
             )
             .bind(time::to_text(swept_at))
@@ -142,15 +141,16 @@ impl Store {
         Ok(())
     }
 
-    /// The rows that a query gives and that are not among `seen`.
-    async fn others(&self, seen: &Rows, query: &'static str) -> Result<Vec<i64>> {
-        let mut unseen = Vec::new();
-        let mut rows = sqlx::query_scalar(query).fetch(self.read());
-        while let Some(row) = rows.try_next().await? {
-            if !seen.contains(row) {
-                unseen.push(row);
-            }
-        }
-        Ok(unseen)
+    /// The rows of a query that are among `seen`, or are not.
+    async fn seen_or_not(&self, seen: &Rows, among: bool, query: &'static str) -> Result<Vec<i64>> {
+        let query = format!(
+            "SELECT group_concat(rowid) {query} AND (substr(?, rowid + 1, 1) IS x'01') = ?"
+        );
+        let rows = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+            .bind(&seen.0[..])
+            .bind(among)
+            .fetch_one(self.read())
+            .await?;
+        row_ids(rows)
     }
 }

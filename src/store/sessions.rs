@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::seen::row_ids;
 use super::{Error, LONGEST_WAIT, Result, Seen, Store, on};
 use crate::model::{Session, SessionId, SessionStatus, time};
 
@@ -114,15 +115,13 @@ impl Store {
         .execute(on(&mut tx))
         .await?;
         if let Some(seen) = seen {
-            let rows: Vec<i64> = sqlx::query_scalar(
-                "SELECT s.rowid FROM json_each(?) j CROSS JOIN session s ON s.id = j.value ->> 'id'",
+            let rows = sqlx::query_scalar(
+                "SELECT group_concat(s.rowid) FROM json_each(?) j CROSS JOIN session s ON s.id = j.value ->> 'id'",
             )
             .bind(&rows)
-            .fetch_all(on(&mut tx))
+            .fetch_one(on(&mut tx))
             .await?;
-            for row in rows {
-                seen.sessions.insert(row);
-            }
+            seen.sessions.extend(row_ids(rows)?);
         }
         Ok(tx.commit().await?)
     }
@@ -161,7 +160,8 @@ impl Store {
         sqlx::query(
             "SELECT rowid, id, status, coalesce(start_time, created_at) AS started_at, ended_at, next_list_at,
                 described_at IS NULL AS stub,
-                EXISTS (SELECT 1 FROM recording r WHERE r.session_id = s.id
+                EXISTS (SELECT 1 FROM recording r INDEXED BY recording_unfinished
+                    WHERE r.session_id = s.id
                     AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL) AS open
              FROM session s
              WHERE next_list_at IS NOT NULL AND (next_list_at <= ?1 OR next_list_at > ?5)
@@ -186,8 +186,8 @@ impl Store {
     /// [`super::Error`], if the database fails.
     pub async fn session_open(&self, id: SessionId) -> Result<bool> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM recording WHERE session_id = ?
-                AND upstream_status IS NOT 'completed' AND upstream_gone_at IS NULL)",
+            "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_unfinished
+                WHERE session_id = ? AND upstream_status IS NOT 'completed' AND upstream_gone_at IS NULL)",
         )
         .bind(id.to_string())
         .fetch_one(self.read())

@@ -1,7 +1,8 @@
 //! The rows of a page of recordings, as they are written.
 
 use chrono::{DateTime, Utc};
-use sqlx::{QueryBuilder, Sqlite, Transaction};
+use sqlx::sqlite::SqliteQueryResult;
+use sqlx::{Sqlite, Transaction};
 
 use super::sessions::json;
 use super::{Result, on};
@@ -10,6 +11,20 @@ use crate::model::{Change, Known, Recording, UpstreamStatus, time};
 /// Rows written by one statement. SQLite takes more values, but each number of rows is a statement that
 /// stays prepared.
 const ROWS: usize = 100;
+
+/// What becomes of a row that is there. New ones go without: the search for a conflict is one more walk down the
+/// tree of random ids.
+const UPDATE: &str = " ON CONFLICT (id) DO UPDATE SET session_id = coalesce(recording.session_id, excluded.session_id),
+    upstream_status = excluded.upstream_status, started_at = excluded.started_at,
+    finished_at = excluded.finished_at, duration_seconds = excluded.duration_seconds,
+    size_bytes = excluded.size_bytes, format = excluded.format,
+    cost_in_dollars = excluded.cost_in_dollars, updated_at = excluded.updated_at,
+    upstream = excluded.upstream,
+    state = iif(recording.state IN ('archived', 'damaged'), recording.state, excluded.state),
+    skip_reason = excluded.skip_reason,
+    completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
+    upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
+    upstream_gone_at = NULL";
 
 /// A recording's values, in the order of the columns they are bound to.
 pub(super) struct RecordingRow<'a> {
@@ -72,18 +87,21 @@ pub(super) fn row<'a>(
     }
 }
 
-/// Writes the rows. An unknown session gets a row to be filled in later.
+/// Writes rows that are `new` and rows that are `known`, and returns the row ids of the new ones: SQLite counts
+/// them up. An unknown session gets a row to be filled in later.
 ///
 /// # Errors
 /// [`super::Error`], if the database fails.
 pub(super) async fn upsert(
     tx: &mut Transaction<'static, Sqlite>,
-    rows: &[RecordingRow<'_>],
+    new: &[RecordingRow<'_>],
+    known: &[RecordingRow<'_>],
     now: &str,
-) -> Result<()> {
+) -> Result<Vec<i64>> {
     let sessions = |wanted: fn(&RecordingRow<'_>) -> bool| -> Result<Option<String>> {
-        let mut ids: Vec<_> = rows
+        let mut ids: Vec<_> = new
             .iter()
+            .chain(known)
             .filter(|row| wanted(row))
             .filter_map(|row| row.session_id.as_deref())
             .collect();
@@ -100,8 +118,13 @@ pub(super) async fn upsert(
         .execute(on(tx))
         .await?;
     }
-    for rows in rows.chunks(ROWS) {
-        write_rows(tx, rows, now).await?;
+    let mut ids = Vec::new();
+    for rows in new.chunks(ROWS) {
+        let last = write_rows(tx, rows, now, "").await?.last_insert_rowid();
+        ids.extend(last + 1 - rows.len().cast_signed() as i64..=last);
+    }
+    for rows in known.chunks(ROWS) {
+        write_rows(tx, rows, now, UPDATE).await?;
     }
     // A settled session with a recording that is still to be completed is listed again.
     if let Some(ids) = sessions(|row| !row.completed)? {
@@ -114,7 +137,7 @@ pub(super) async fn upsert(
         .execute(on(tx))
         .await?;
     }
-    let again: Vec<_> = rows
+    let again: Vec<_> = known
         .iter()
         .filter(|row| row.another_chance)
         .map(|row| &row.id)
@@ -128,7 +151,7 @@ pub(super) async fn upsert(
         .execute(on(tx))
         .await?;
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// Binds each value: through `json_each` SQLite would write and read the text of each object many times.
@@ -136,44 +159,33 @@ async fn write_rows(
     tx: &mut Transaction<'static, Sqlite>,
     rows: &[RecordingRow<'_>],
     now: &str,
-) -> Result<()> {
-    let mut query = QueryBuilder::new(
+    conflict: &str,
+) -> Result<SqliteQueryResult> {
+    let values = vec!["(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"; rows.len()].join(",");
+    let insert = format!(
         "INSERT INTO recording (id, session_id, upstream_status, started_at, finished_at, duration_seconds,
             size_bytes, format, cost_in_dollars, updated_at, upstream, state, skip_reason, first_seen_at,
-            completed_seen_at, upstream_changed_at) ",
+            completed_seen_at, upstream_changed_at) VALUES {values} {conflict}"
     );
-    query.push_values(rows, |mut values, row| {
-        values
-            .push_bind(row.id.as_str())
-            .push_bind(row.session_id.as_deref())
-            .push_bind(row.upstream_status)
-            .push_bind(row.started_at.as_deref())
-            .push_bind(row.finished_at.as_deref())
-            .push_bind(row.duration_seconds)
-            .push_bind(row.size_bytes.map(u64::cast_signed))
-            .push_bind(row.format)
-            .push_bind(row.cost_in_dollars)
-            .push_bind(row.updated_at.as_deref())
-            .push_bind(row.upstream)
-            .push_bind(row.new_state())
-            .push_bind(row.skip_reason)
-            .push_bind(now)
-            .push_bind(row.completed.then_some(now))
-            .push_bind(row.changed.then_some(now));
-    });
-    query.push(
-        " ON CONFLICT (id) DO UPDATE SET session_id = coalesce(recording.session_id, excluded.session_id),
-            upstream_status = excluded.upstream_status, started_at = excluded.started_at,
-            finished_at = excluded.finished_at, duration_seconds = excluded.duration_seconds,
-            size_bytes = excluded.size_bytes, format = excluded.format,
-            cost_in_dollars = excluded.cost_in_dollars, updated_at = excluded.updated_at,
-            upstream = excluded.upstream,
-            state = iif(recording.state IN ('archived', 'damaged'), recording.state, excluded.state),
-            skip_reason = excluded.skip_reason,
-            completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
-            upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
-            upstream_gone_at = NULL",
-    );
-    query.build().execute(on(tx)).await?;
-    Ok(())
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
+    for row in rows {
+        query = query
+            .bind(row.id.as_str())
+            .bind(row.session_id.as_deref())
+            .bind(row.upstream_status)
+            .bind(row.started_at.as_deref())
+            .bind(row.finished_at.as_deref())
+            .bind(row.duration_seconds)
+            .bind(row.size_bytes.map(u64::cast_signed))
+            .bind(row.format)
+            .bind(row.cost_in_dollars)
+            .bind(row.updated_at.as_deref())
+            .bind(row.upstream)
+            .bind(row.new_state())
+            .bind(row.skip_reason)
+            .bind(now)
+            .bind(row.completed.then_some(now))
+            .bind(row.changed.then_some(now));
+    }
+    Ok(query.execute(on(tx)).await?)
 }

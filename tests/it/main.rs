@@ -26,6 +26,7 @@ mod link_life;
 mod logs;
 mod network;
 mod patience;
+mod plans;
 mod process_faults;
 mod readers;
 mod readme;
