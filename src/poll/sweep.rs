@@ -20,7 +20,8 @@ impl Poller {
     /// # Errors
     /// [`store::Error`], if the database fails; everything else is in the report.
     pub async fn sweep(&self) -> store::Result<Report> {
-        self.pass(PassKind::Sweep, Kind::Sweep, async |run| {
+        self.store.long_log(true).await?;
+        let report = self.pass(PassKind::Sweep, Kind::Sweep, async |run| {
             let walked = self.walk_sessions(run, false).await;
             // Recordings are found even if the list of sessions is broken.
             let horizon = match walked {
@@ -38,8 +39,10 @@ impl Poller {
                 self.settle(run).await?;
             }
             Ok(horizon)
-        })
-        .await
+        });
+        let report = report.await;
+        self.store.long_log(false).await?;
+        report
     }
 
     async fn walk_recordings(&self, run: &mut Run) -> Result<(), Halt> {

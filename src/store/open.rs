@@ -19,6 +19,17 @@ const MODE: u32 = 0o640;
 /// How long a statement waits for another writer before it fails.
 const BUSY: Duration = Duration::from_secs(30);
 
+/// The log of changes: from how many pages on it is moved to the file, and how many bytes of it are kept then.
+const LOG: [(&str, &str); 2] = [
+    ("wal_autocheckpoint", "8000"),
+    ("journal_size_limit", "67108864"),
+];
+/// The same during a sweep.
+const SWEEP_LOG: [(&str, &str); 2] = [
+    ("wal_autocheckpoint", "32000"),
+    ("journal_size_limit", "268435456"),
+];
+
 /// What a process wants to do with the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -136,12 +147,10 @@ impl Store {
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .pragma("cache_size", "-12000")
-                    // Pages of the indexes of random ids are written many times in a sweep: fewer of them
-                    // from the log to the file.
-                    .pragma("wal_autocheckpoint", "8000")
                     // Statements of many rows keep the pages they change, to be able to fail: not in a file.
                     .pragma("temp_store", "MEMORY")
-                    .pragma("journal_size_limit", "67108864"),
+                    .pragma(LOG[0].0, LOG[0].1)
+                    .pragma(LOG[1].0, LOG[1].1),
             )
             .await
             .map_err(sqlite)?;
@@ -161,6 +170,20 @@ impl Store {
             access,
             ends: super::endings::Ends::default(),
         })
+    }
+
+    /// Lets the log of changes grow while a sweep goes on, and no longer: pages of the trees of random ids change
+    /// again and again, and fewer of them have to go from the log to the file.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn long_log(&self, long: bool) -> super::Result<()> {
+        for (name, value) in if long { SWEEP_LOG } else { LOG } {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA {name} = {value}")))
+                .execute(&self.writer)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Closes the database so that a member of its group can read it with `sqlite3 -readonly`.
