@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use fake_space::{
 };
 use room_archiver::clock::Clock;
 use room_archiver::download::Until;
+use room_archiver::model::time::to_text;
 use uuid::Uuid;
 
 use super::disk::{Mount, can_trace, failing, program};
@@ -39,14 +41,18 @@ fn add(setting: &Setting, recording: NewRecording) -> Uuid {
 }
 
 /// Waits until something holds, half a minute at the most, while other tasks go on.
-async fn until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if holds() {
-            return;
+#[track_caller]
+fn until(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = Location::caller();
+    async move {
+        for _ in 0..3000 {
+            if holds() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        panic!("it did not come to hold: {caller}");
     }
-    panic!("it did not come to hold");
 }
 
 fn archived(setting: &Setting) -> String {
@@ -110,10 +116,19 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
         free(filler);
         clock.advance(Duration::from_secs(31));
         archive.app.ring.ring();
-        until(|| archived(setting) != "0").await;
-        // The other may have been put off for the sake of the first.
-        clock.advance(Duration::from_secs(301));
-        archive.app.ring.ring();
+        // One may be put off for the sake of the other; time goes on only once it is.
+        let now = to_text(clock.now());
+        let put_off = format!(
+            "SELECT count(*) FROM queue WHERE state = 'pending' AND next_attempt_at > '{now}'"
+        );
+        until(|| {
+            archived(setting) == "2" || archived(setting) == "1" && setting.sql(&put_off) == "1"
+        })
+        .await;
+        if archived(setting) == "1" {
+            clock.advance(Duration::from_secs(301));
+            archive.app.ring.ring();
+        }
         until(|| archived(setting) == "2").await;
         assert_eq!(archive.downloader.paused(), None);
         archive.app.stop.cancel();
