@@ -205,7 +205,7 @@ fn canonical(object: Map<String, Value>) -> String {
     let mut object = Value::Object(object);
     forget_links(&mut object);
     // Its own writer: `Display` goes through a formatter, piece by piece.
-    serde_json::to_string(&object).unwrap_or_default()
+    serde_json::to_string(&object).unwrap_or_else(|_| object.to_string())
 }
 
 /// Takes out the documented links, which live for minutes and are keys to the media, and what looks
