@@ -115,8 +115,8 @@ RATE = 8 * MIB
 
 
 def slow(pairs):
-    """A line of 100 ms and 8 MiB/s a connection: 48 files eight at a time, then one large file alone."""
-    for title, count, size, concurrency in (("48 x 8 MiB, 8 at a time", 48, 8, 8), ("1 x 128 MiB", 1, 128, 1)):
+    """A line of 100 ms and 8 MiB/s a connection: 192 files eight at a time, then one large file alone."""
+    for title, count, size, concurrency in (("192 x 8 MiB, 8 at a time", 192, 8, 8), ("1 x 128 MiB", 1, 128, 1)):
         rig = Rig(["--sessions", str(count), "--media-size", str(size * MIB)])
         port = free_port()
         rig.links_through(port)
