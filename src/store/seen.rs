@@ -1,4 +1,4 @@
-//! What a sweep has seen, and what follows for the rest: a bit for each row, as a table of a million ids
+//! What a sweep has seen, and what follows for the rest: a byte for each row, as a table of a million ids
 //! would cost the sweep more than the recordings themselves.
 
 use chrono::{DateTime, Utc};
