@@ -1,6 +1,7 @@
 //! What the archiver talks about: sessions, recordings, their states, links. Knows no other module.
 
 mod change;
+mod concern;
 mod ids;
 mod link;
 mod recording;
@@ -10,6 +11,7 @@ pub mod time;
 mod token;
 
 pub use change::{Change, Known, Room};
+pub use concern::{BadConcernKind, Concern, ConcernKind};
 pub use ids::{BadId, RecordingId, SessionId};
 pub use link::{BadLink, MediaLink, UnreadLink};
 pub use recording::{Listed, Recording, UpstreamStatus};

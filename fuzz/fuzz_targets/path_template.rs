@@ -34,6 +34,7 @@ fuzz_target!(|text: &str| {
                 session_id: None,
                 recording_id: id,
                 started_at: chrono::DateTime::from_timestamp(1_795_464_147, 0),
+                extension: None,
                 format: Some(room),
             });
             assert_eq!(RelativePath::parse(path.as_str()).as_ref(), Ok(&path));

@@ -37,7 +37,9 @@ pub struct Facts<'a> {
     pub recording_id: RecordingId,
     /// When it started; unknown: `undated`, month and day `00`.
     pub started_at: Option<DateTime<Utc>>,
-    /// The MIME type, which gives the file's extension; unknown: `mp4`.
+    /// The file's extension, once its bytes have shown what it is; it wins over `format`.
+    pub extension: Option<&'a str>,
+    /// The vendor's label, which gives the extension as long as the bytes are not known; unknown: `mp4`.
     pub format: Option<&'a str>,
 }
 
@@ -99,6 +101,7 @@ impl Template {
                     session_id: room.map(|_| Uuid::from_u128(u128::MAX / 7).into()),
                     recording_id: Uuid::from_u128(id).into(),
                     started_at: time,
+                    extension: None,
                     format: None,
                 })?;
             }
@@ -157,7 +160,7 @@ impl Template {
     pub fn render(&self, facts: &Facts<'_>) -> RelativePath {
         let text = self.fill(facts).unwrap_or_default();
         let (parents, name) = text.rsplit_once('/').unwrap_or(("", &text));
-        let name = file_name(name, facts.recording_id, extension(facts.format));
+        let name = file_name(name, facts.recording_id, extension(facts));
         let mut path = String::new();
         for parent in parents
             .split('/')
@@ -199,7 +202,7 @@ impl Template {
                 year => date("%Y", "undated"),
                 month => date("%m", "00"),
                 day => date("%d", "00"),
-                ext => extension(facts.format),
+                ext => extension(facts),
             },
         )
     }
@@ -254,17 +257,27 @@ fn file_name(rendered: &str, id: RecordingId, ext: &str) -> String {
     }
 }
 
-/// The file extension of a MIME type.
-fn extension(format: Option<&str>) -> &'static str {
-    let mime = format.unwrap_or_default().to_ascii_lowercase();
-    match mime.split(';').next().unwrap_or_default().trim() {
-        "video/webm" | "audio/webm" => "webm",
-        "video/quicktime" => "mov",
-        "video/x-matroska" => "mkv",
-        "video/ogg" | "audio/ogg" => "ogg",
-        "audio/mp4" => "m4a",
-        "audio/mpeg" => "mp3",
-        "audio/wav" | "audio/x-wav" => "wav",
+/// The file's extension: that of its bytes, else that of its label, which may be a MIME type or an extension.
+fn extension<'a>(facts: &Facts<'a>) -> &'a str {
+    let is_plain = |ext: &&str| {
+        (1..=8).contains(&ext.len()) && ext.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    if let Some(extension) = facts.extension.filter(is_plain) {
+        return extension;
+    }
+    let label = facts.format.unwrap_or_default().to_ascii_lowercase();
+    let label = label.split(';').next().unwrap_or_default().trim();
+    let (class, word) = label.split_once('/').unwrap_or(("", label));
+    match word.trim_start_matches('.').trim_start_matches("x-") {
+        "webm" => "webm",
+        "quicktime" | "mov" => "mov",
+        "matroska" | "mkv" => "mkv",
+        "ogg" | "opus" => "ogg",
+        "m4a" => "m4a",
+        "mp4" if class == "audio" => "m4a",
+        "mpeg" if class == "audio" => "mp3",
+        "mp3" => "mp3",
+        "wav" | "wave" => "wav",
         _ => "mp4",
     }
 }

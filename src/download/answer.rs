@@ -6,6 +6,7 @@ use reqwest::header::{
 };
 
 use super::media::Resume;
+pub use crate::archive::media::same_size;
 
 /// What is to be done with an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,13 +118,6 @@ pub fn judge(
         }
         _ => verdict,
     }
-}
-
-/// Whether the vendor's size is that of the object. The contract's int32 wraps: the size of a file over
-/// 2 GiB may be told modulo 2^32.
-#[must_use]
-pub fn same_size(told: u64, total: u64) -> bool {
-    told == total || (total > i32::MAX as u64 && told == total % (1 << 32))
 }
 
 /// A strong validator: quoted, and not marked as weak (RFC 9110, 8.8.3).

@@ -262,6 +262,7 @@ impl Job<'_> {
             session_id: self.claim.session_id,
             room: self.claim.room_name.as_deref(),
             started_at: self.claim.started_at,
+            extension: None,
             format: self.claim.format.as_deref(),
         })
     }

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::answer::same_size;
 use super::retry::Failure;
 use super::writer::disk;
-use crate::archive::media;
+use crate::archive::media::{self, Judgement};
 use crate::archive::part::hash_file;
 use crate::archive::paths::RelativePath;
 use crate::archive::root::{LandError, Root};
+use crate::model::ConcernKind;
 use crate::store::{Claim, Landed};
 
 /// Why a file was put aside, as the end of "a file that …".
@@ -68,26 +68,31 @@ pub(super) fn check_whole(
     claim: &Claim,
     framed: bool,
 ) -> Result<(), Failure> {
-    if let Some(size) = claim.size_bytes
-        && !same_size(size, bytes)
-    {
-        return Err(Failure::Content(format!(
-            "the file has {bytes} bytes where the vendor tells {size}"
-        )));
+    let examined = media::examine(file, bytes).map_err(disk)?;
+    let not_whole =
+        |what: &str| Failure::Content(format!("the file is not a whole recording: {what}"));
+    if let Some(page) = examined.error_page() {
+        return Err(not_whole(&format!("it is {page}")));
     }
-    let info = media::check(file, bytes, claim.format.as_deref())
-        .map_err(|bad| Failure::Content(format!("the file is not a whole recording: {bad}")))?;
-    if !framed && !info.proves_end {
+    let reported = media::Reported {
+        size_bytes: claim.size_bytes,
+        duration_seconds: claim.duration_seconds,
+        format: claim.format.as_deref(),
+    };
+    let (concerns, doubtful) = match media::judge(&examined, bytes, &reported) {
+        Judgement::Plausible(concerns) => (concerns, false),
+        Judgement::Doubtful(concerns) => (concerns, true),
+    };
+    let found = concerns
+        .iter()
+        .find(|concern| doubtful || concern.kind == ConcernKind::Duration);
+    if let Some(concern) = found {
+        return Err(not_whole(&concern.detail));
+    }
+    if !framed && !examined.proves_end() {
         return Err(Failure::Passing(
             "nothing proves that the body was complete".to_owned(),
         ));
-    }
-    if !media::duration_fits(info.duration_seconds, claim.duration_seconds) {
-        return Err(Failure::Content(format!(
-            "the file lasts {:.1} s where the vendor tells {:.1} s",
-            info.duration_seconds.unwrap_or_default(),
-            claim.duration_seconds.unwrap_or_default()
-        )));
     }
     Ok(())
 }

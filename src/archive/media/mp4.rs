@@ -1,174 +1,200 @@
-//! The structure of an MP4 file: which boxes must be there, what the movie header and the index say.
-//! Whole and fragmented files (ISO/IEC 14496-12, 8.8) both occur.
+//! MP4 and its relatives (ISO/IEC 14496-12, `QuickTime`), whole or in fragments: what lies outermost in the file.
+//! Players accept far more than the standard; so does this. Only what a cut leaves behind is doubted.
 
-use super::boxes::{Box, Reader};
-use super::{BadMedia, MediaInfo};
+mod boxes;
+mod fragment;
+mod movie;
+mod samples;
 
-/// How deep boxes of interest lie in each other: `moov/trak/mdia/minf/stbl/stco`.
-const MAX_DEPTH: u8 = 6;
+use std::io;
 
-/// Whether a box of this type can begin an MP4 file or one of its older relatives.
-pub(super) fn may_be_first(kind: &[u8]) -> bool {
+use super::MediaKind;
+use super::probe::Probe;
+use boxes::{Atom, Header, header};
+use movie::Movie;
+
+/// How many boxes of unknown type may stand in front of the first known one.
+const MAX_UNKNOWN: u8 = 16;
+
+/// Whether boxes of this type are known to lie outermost in a file.
+pub(super) fn is_outermost(kind: &[u8]) -> bool {
+    is_telling(kind)
+        || matches!(
+            kind,
+            b"free"
+                | b"skip"
+                | b"wide"
+                | b"uuid"
+                | b"udta"
+                | b"meta"
+                | b"pdin"
+                | b"pnot"
+                | b"PICT"
+                | b"pict"
+                | b"prft"
+                | b"emsg"
+                | b"mfra"
+                | b"ssix"
+                | b"junk"
+        )
+}
+
+/// Whether a box of this type makes a file an MP4 file.
+fn is_telling(kind: &[u8]) -> bool {
     matches!(
         kind,
-        b"ftyp"
-            | b"styp"
-            | b"free"
-            | b"skip"
-            | b"wide"
-            | b"moov"
-            | b"mdat"
-            | b"moof"
-            | b"sidx"
-            | b"uuid"
-            | b"pdin"
-            | b"pnot"
-            | b"prft"
-            | b"emsg"
+        b"ftyp" | b"styp" | b"moov" | b"mdat" | b"moof" | b"sidx"
     )
 }
 
-/// What was come across.
-#[derive(Default)]
-struct Seen {
-    moov: bool,
-    mdat: bool,
-    fragmented: bool,
-    /// Units in a second, from `mvhd`; zero: unknown.
-    timescale: Option<u32>,
-    /// From `mvhd`; `None`: unknown.
-    duration: Option<u64>,
-    /// From `mehd`, a fragmented file's length as a whole.
-    fragments_duration: Option<u64>,
-}
-
-/// Walks through the whole file.
-///
-/// Two kinds can be cut and look whole, so that they don't prove their own end: fragmented files, after
-/// any fragment, and files whose last box is of open end, as far as the index does not point there.
-pub(super) fn check(reader: &mut Reader<'_>) -> Result<MediaInfo, BadMedia> {
-    let mut seen = Seen::default();
-    let len = reader.len();
+/// Whether the file begins as an MP4 file does: with a box of a known type, or with others before one that only
+/// such a file has.
+pub(super) fn begins(probe: &mut Probe<'_>) -> io::Result<bool> {
+    let len = probe.len();
     let mut at = 0;
-    let mut open_ended = false;
-    while at < len {
-        let found = reader.next_box(at, len)?;
-        if found.open_ended && &found.kind != b"mdat" {
-            return Err(found.malformed());
-        }
-        open_ended |= found.open_ended;
-        match &found.kind {
-            b"moov" => {
-                seen.moov = true;
-                walk(reader, &found, 1, &mut seen)?;
-            }
-            b"mdat" => seen.mdat = true,
-            b"moof" => {
-                seen.fragmented = true;
-                walk(reader, &found, 1, &mut seen)?;
-            }
-            _ => {}
-        }
-        at = found.end;
-    }
-    for (there, name) in [
-        (seen.moov, "moov"),
-        (seen.timescale.is_some(), "mvhd"),
-        (seen.mdat, "mdat"),
-    ] {
-        if !there {
-            return Err(BadMedia::Missing(name));
-        }
-    }
-    Ok(MediaInfo {
-        duration_seconds: seen.seconds(),
-        proves_end: !seen.fragmented && !open_ended,
-    })
-}
-
-impl Seen {
-    fn seconds(&self) -> Option<f64> {
-        // A fragmented file's `mvhd` tells of the part before the fragments only.
-        let units = if self.fragmented {
-            self.fragments_duration
-        } else {
-            self.duration
+    for number in 0..MAX_UNKNOWN {
+        let Header::Atom(atom) = header(probe, at, len)? else {
+            return Ok(false);
         };
-        let units = units.filter(|&units| units > 0)?;
-        let timescale = self.timescale.filter(|&units| units > 0)?;
-        #[expect(clippy::cast_precision_loss, reason = "53 bits of units are plenty")]
-        Some(units as f64 / f64::from(timescale))
+        if is_telling(&atom.kind) || number == 0 && is_outermost(&atom.kind) {
+            return Ok(true);
+        }
+        at = atom.end;
     }
+    Ok(false)
 }
 
-/// Looks at the boxes in `parent`: all must lie within it.
-fn walk(reader: &mut Reader<'_>, parent: &Box, depth: u8, seen: &mut Seen) -> Result<(), BadMedia> {
-    if depth > MAX_DEPTH {
-        return Err(BadMedia::TooManyBoxes);
+/// What was come across on the way through the file.
+#[derive(Default)]
+struct Outermost {
+    kind: Option<MediaKind>,
+    has_movie: bool,
+    has_media: bool,
+    fragments: u64,
+    last: Option<Atom>,
+    /// Where the fragments end by the word of `sidx`.
+    announced: u64,
+    /// What stands behind the last box may be the beginning of another.
+    uncertain: bool,
+    movie: Movie,
+}
+
+/// Examines an MP4 file.
+pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
+    let mut seen = Outermost::default();
+    let mut at = 0;
+    while at < probe.len() {
+        let Some(atom) = seen.next(probe, at)? else {
+            break;
+        };
+        seen.look_into(probe, &atom)?;
+        at = atom.end;
     }
-    let mut at = parent.content;
-    while at < parent.end {
-        let found = reader.next_box(at, parent.end)?;
-        if found.open_ended {
-            return Err(found.malformed());
-        }
-        match &found.kind {
-            b"trak" | b"mdia" | b"minf" | b"stbl" | b"mvex" | b"traf" => {
-                // It announces fragments, whether or not any are left.
-                seen.fragmented |= &found.kind == b"mvex";
-                walk(reader, &found, depth + 1, seen)?;
+    seen.conclude(probe);
+    Ok(seen.kind.unwrap_or(MediaKind::Mp4))
+}
+
+impl Outermost {
+    /// The box at `at`, if a whole one is there; else notes what is.
+    fn next(&mut self, probe: &mut Probe<'_>, at: u64) -> io::Result<Option<Atom>> {
+        let len = probe.len();
+        let found = match header(probe, at, len)? {
+            Header::Atom(atom) if atom.end <= len => return Ok(Some(atom)),
+            Header::Atom(atom) => Some(atom),
+            Header::Terminator | Header::Stray => None,
+        };
+        let left = len - at;
+        let appendix = probe.appendix(at)?;
+        let complete = self.has_movie && self.fragments == 0 && !self.movie.fragmented;
+        match (appendix, found) {
+            (Some(what), _) => probe.odd(|| format!("{left} bytes follow the last box: {what}")),
+            (None, Some(atom)) if !complete || is_outermost(&atom.kind) => {
+                let by = atom.end - len;
+                probe.cut(|| {
+                    let name = atom.name();
+                    format!("box '{name}' at byte {at} runs past the end by {by} bytes")
+                });
             }
-            b"mvhd" => movie_header(reader, &found, seen)?,
-            b"mehd" => seen.fragments_duration = versioned(reader, &found, 4, 4)?,
-            b"stco" => chunk_offsets::<4>(reader, &found)?,
-            b"co64" => chunk_offsets::<8>(reader, &found)?,
+            (None, None) if !complete && self.has_movie => {
+                probe.cut(|| format!("the file ends in {left} bytes that are no whole box"));
+            }
+            _ => {
+                probe.odd(|| format!("{left} bytes that are no box follow the last box"));
+                self.uncertain = true;
+            }
+        }
+        Ok(None)
+    }
+
+    fn look_into(&mut self, probe: &mut Probe<'_>, atom: &Atom) -> io::Result<()> {
+        self.last = Some(*atom);
+        match &atom.kind {
+            b"ftyp" | b"styp" if self.kind.is_none() => {
+                let brand = probe.array::<4>(atom.content)?.unwrap_or_default();
+                self.kind = Some(match &brand {
+                    b"qt  " => MediaKind::QuickTime,
+                    b"M4A " | b"M4B " => MediaKind::M4a,
+                    [b'3', b'g', ..] => MediaKind::ThreeGp,
+                    _ => MediaKind::Mp4,
+                });
+            }
+            // Players use the first of several.
+            b"moov" if !self.has_movie => {
+                self.has_movie = true;
+                self.movie.read(probe, atom)?;
+            }
+            b"moof" => {
+                self.fragments += 1;
+                fragment::read(probe, atom, &mut self.movie)?;
+            }
+            b"sidx" => self.announced = self.announced.max(announced_end(probe, atom)?),
+            b"mdat" => self.has_media = true,
             _ => {}
         }
-        at = found.end;
+        Ok(())
     }
-    Ok(())
-}
 
-fn movie_header(reader: &mut Reader<'_>, mvhd: &Box, seen: &mut Seen) -> Result<(), BadMedia> {
-    let [version] = reader.field(mvhd, 0)?;
-    // After version and flags: two times of 4 or 8 bytes, the time scale, the duration.
-    let timescale_at = if version == 1 { 4 + 16 } else { 4 + 8 };
-    seen.timescale = Some(u32::from_be_bytes(reader.field(mvhd, timescale_at)?));
-    seen.duration = versioned(reader, mvhd, 4 + 8 + 4, 4 + 16 + 4)?;
-    Ok(())
-}
-
-/// A number of 4 bytes in version 0, of 8 in version 1, at an offset of its own in each. All ones: unknown.
-fn versioned(
-    reader: &mut Reader<'_>,
-    found: &Box,
-    at_v0: u64,
-    at_v1: u64,
-) -> Result<Option<u64>, BadMedia> {
-    Ok(match reader.field(found, 0)? {
-        [0u8] => Some(u32::from_be_bytes(reader.field(found, at_v0)?))
-            .filter(|&units| units != u32::MAX)
-            .map(u64::from),
-        [1] => {
-            Some(u64::from_be_bytes(reader.field(found, at_v1)?)).filter(|&units| units != u64::MAX)
+    fn conclude(&self, probe: &mut Probe<'_>) {
+        let has_fragments = self.fragments > 0;
+        let fragmented = has_fragments || self.movie.fragmented;
+        // It is written when there are no more fragments.
+        let has_end = self.last.is_some_and(|last| &last.kind == b"mfra");
+        let nothing = self.movie.samples == 0 && !self.movie.compressed;
+        let len = probe.len();
+        if !self.has_movie {
+            probe.cut(|| "box 'moov', the index of the media, is missing".to_owned());
+        } else if self.movie.fragmented && !has_fragments && nothing && !has_end {
+            probe.cut(|| "the file announces fragments and has none".to_owned());
+        } else if !fragmented && !self.has_media && nothing {
+            probe.cut(|| "the file has no media".to_owned());
+        } else if has_fragments && self.announced > len {
+            let end = self.announced;
+            probe.cut(|| format!("the fragments end at byte {end}, but the file at byte {len}"));
         }
-        _ => return Err(found.malformed()),
-    })
+        self.movie.conclude(probe, has_fragments);
+        probe.findings.proves_end = !probe.findings.doubtful()
+            && !self.uncertain
+            && match self.last {
+                Some(open) if open.open_ended => {
+                    &open.kind == b"mdat" && self.movie.reach == len && !fragmented
+                }
+                _ => !fragmented || has_end,
+            };
+    }
 }
 
-/// Each chunk of media must begin within the file: an index longer than the file betrays a cut.
-fn chunk_offsets<const N: usize>(reader: &mut Reader<'_>, table: &Box) -> Result<(), BadMedia> {
-    let len = reader.len();
-    let count = u64::from(u32::from_be_bytes(reader.field(table, 4)?));
-    if 8 + count * N as u64 > table.content_len() {
-        return Err(table.malformed());
+/// Where the fragments that an index lists end (ISO/IEC 14496-12, 8.16.3).
+fn announced_end(probe: &mut Probe<'_>, sidx: &Atom) -> io::Result<u64> {
+    let (first, table) = match sidx.u8(probe, 0)? {
+        0 => (u64::from(sidx.u32(probe, 16)?), 20),
+        _ => (sidx.u64(probe, 20)?, 28),
+    };
+    let declared = u32::try_from(sidx.u16(probe, table + 2)?).unwrap_or_default();
+    let mut end = sidx.end.saturating_add(first);
+    for entry in 0..sidx.entries(probe, declared, table + 4, 96) {
+        // The highest bit says that another index is meant.
+        let size = sidx.u32(probe, table + 4 + entry * 12)? & 0x7FFF_FFFF;
+        end = end.saturating_add(size.into());
     }
-    for entry in 0..count {
-        let bytes: [u8; N] = reader.field(table, 8 + entry * N as u64)?;
-        let at = bytes.iter().fold(0, |at, &byte| at << 8 | u64::from(byte));
-        if at >= len {
-            return Err(BadMedia::ChunkPastEnd { at, len });
-        }
-    }
-    Ok(())
+    Ok(end)
 }

@@ -14,6 +14,7 @@ fn facts(room: &str) -> Facts<'_> {
         session_id: Some("7d0c3c7e-58a1-4c50-9ea5-000000000002".parse().unwrap()),
         recording_id: ID.parse().unwrap(),
         started_at: DateTime::from_timestamp(1_795_464_147, 0),
+        extension: None,
         format: Some("video/mp4"),
     }
 }
@@ -55,6 +56,7 @@ fn unknown_facts_have_words_of_their_own() {
         session_id: None,
         recording_id: ID.parse().unwrap(),
         started_at: None,
+        extension: None,
         format: Some("video/webm; codecs=vp8"),
     };
     assert_eq!(
@@ -65,6 +67,42 @@ fn unknown_facts_have_words_of_their_own() {
         render("{{ session_id }}-{{ day }}/{{ recording_id }}", &facts),
         format!("unknown-session-00/{ID}")
     );
+}
+
+#[test]
+fn the_extension_follows_the_bytes_and_else_the_label() {
+    let extension = |extension, format| {
+        let facts = Facts {
+            extension,
+            format,
+            ..facts("room")
+        };
+        render("{{ recording_id }}.{{ ext }}", &facts)
+            .rsplit_once('.')
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    for (label, expected) in [
+        (None, "mp4"),
+        (Some(""), "mp4"),
+        (Some(".mp4"), "mp4"),
+        (Some("video"), "mp4"),
+        (Some("application/octet-stream"), "mp4"),
+        (Some("text/plain"), "mp4"),
+        (Some("Video/WebM; codecs=vp8"), "webm"),
+        (Some(".webm"), "webm"),
+        (Some("video/x-matroska"), "mkv"),
+        (Some("audio/mp4"), "m4a"),
+        (Some("audio/mpeg"), "mp3"),
+        (Some("video/mpeg"), "mp4"),
+    ] {
+        assert_eq!(extension(None, label), expected, "{label:?}");
+        assert_eq!(extension(Some("flv"), label), "flv", "{label:?}");
+        for unusable in ["", "../x", "a b", "muchtoolong"] {
+            assert_eq!(extension(Some(unusable), label), expected, "{label:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,126 @@
+//! From what a file is and what SignalWire reports of it to a judgement. Pure.
+
+use super::{Examined, MediaKind, label};
+use crate::model::{Concern, ConcernKind};
+
+/// What SignalWire reports of a recording's file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reported<'a> {
+    /// Its size.
+    pub size_bytes: Option<u64>,
+    /// How long it lasts.
+    pub duration_seconds: Option<f64>,
+    /// Its label, most often a MIME type.
+    pub format: Option<&'a str>,
+}
+
+/// Whether a complete file is archived at once. Concerns come in the order of their kinds, one of each at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is, with these concerns, if any.
+    Plausible(Vec<Concern>),
+    /// It is transferred once more first: it may still be being written, or was damaged on its way. The same bytes
+    /// again are archived with these concerns, of which there is at least one.
+    Doubtful(Vec<Concern>),
+}
+
+/// Judges a complete file of `len` bytes that is no error page.
+#[must_use]
+pub fn judge(examined: &Examined, len: u64, reported: &Reported<'_>) -> Judgement {
+    let mut findings = examined.findings.clone();
+    if len == 0 {
+        findings.note(ConcernKind::Structure, true, || {
+            "the file is empty".to_owned()
+        });
+    } else if examined.kind == MediaKind::Unknown {
+        let detail = || "the bytes are of no known media format".to_owned();
+        findings.note(ConcernKind::Type, true, detail);
+    } else if let Some(label) = reported.format
+        && label::contradicts(label, examined.kind)
+    {
+        findings.note(ConcernKind::Type, true, || {
+            let label = printable(label);
+            format!(
+                "SignalWire reports {label}, but the bytes are {}",
+                examined.kind
+            )
+        });
+    }
+    if let Some(size) = reported.size_bytes
+        && !same_size(size, len)
+    {
+        let detail = || format!("the file has {len} bytes, SignalWire reports {size}");
+        findings.note(ConcernKind::Size, true, detail);
+    }
+    // Where a format leaves room for more than one way to tell how long a file lasts, any may fit.
+    let durations = &examined.findings.durations;
+    if let (Some(first), Some(api)) = (durations.first(), reported.duration_seconds)
+        && !durations
+            .iter()
+            .any(|own| duration_fits(Some(*own), Some(api)))
+    {
+        findings.note(ConcernKind::Duration, false, || {
+            format!("the file lasts {first:.1} s, SignalWire reports {api:.1} s")
+        });
+    }
+    let doubtful = findings.doubtful();
+    let concerns = merged(findings.notes);
+    if doubtful {
+        Judgement::Doubtful(concerns)
+    } else {
+        Judgement::Plausible(concerns)
+    }
+}
+
+/// One concern of each kind, the reasons for doubt first in its text.
+fn merged(mut notes: Vec<(Concern, bool)>) -> Vec<Concern> {
+    notes.sort_by_key(|(concern, doubtful)| (concern.kind, !doubtful));
+    let mut concerns: Vec<Concern> = Vec::new();
+    for (concern, _) in notes {
+        match concerns.last_mut() {
+            Some(last) if last.kind == concern.kind => {
+                last.detail = format!("{}; {}", last.detail, concern.detail);
+            }
+            _ => concerns.push(concern),
+        }
+    }
+    concerns
+}
+
+/// A label for a message; it comes from outside and may be anything.
+fn printable(label: &str) -> String {
+    let label = label.trim();
+    if label.len() <= 60
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    {
+        format!("'{label}'")
+    } else {
+        "another format".to_owned()
+    }
+}
+
+/// Whether a reported size is that of a file of `len` bytes. The API's int32 wraps: the size of a file over 2 GiB
+/// may be reported modulo 2^32.
+#[must_use]
+pub fn same_size(reported: u64, len: u64) -> bool {
+    reported == len || (len > i32::MAX as u64 && reported == len % (1 << 32))
+}
+
+/// Whether two durations are near each other, the file's own and the one that SignalWire reports, in seconds.
+///
+/// Either may be off honestly: the API rounds to whole seconds, and its clock starts and stops at other moments than
+/// the frames do. So 5 seconds or 1 %, whichever is more, are near; of a recording shorter than 50 seconds a tenth,
+/// but always 1.5 seconds. One that is unknown, zero or no number fits anything.
+#[must_use]
+pub fn duration_fits(own: Option<f64>, reported: Option<f64>) -> bool {
+    let known = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
+    match (own.filter(known), reported.filter(known)) {
+        (Some(own), Some(reported)) => {
+            let near = (reported * 0.1).clamp(1.5, 5.0).max(reported * 0.01);
+            (own - reported).abs() <= near
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,240 @@
+//! The movie box and its tracks: what it says of times, and where its index points.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::super::judge::duration_fits;
+use super::super::kind::seconds;
+use super::super::probe::Probe;
+use super::boxes::{Atom, Children};
+use super::samples::Tables;
+
+/// How deep boxes of interest lie in a track: `mdia/minf/stbl`, with room to spare.
+const MAX_DEPTH: u8 = 8;
+
+/// Tracks that are remembered for the fragments to come. Any more are of a file made to use up memory.
+const MAX_TRACKS: usize = 1000;
+
+/// What the movie box and the fragments say.
+#[derive(Default)]
+pub(super) struct Movie {
+    timescale: u32,
+    /// From `mvhd`; `None`: unknown.
+    duration: Option<u64>,
+    /// The longest track's, in seconds.
+    tracks_last: f64,
+    has_tracks: bool,
+    /// The longest edit list's, in the movie's units: it may show less of a track than there is, or more.
+    edits_last: u64,
+    /// It announces fragments, whether or not there are any.
+    pub(super) fragmented: bool,
+    /// The index is compressed, as `QuickTime` did long ago.
+    pub(super) compressed: bool,
+    /// Samples that the movie box itself knows of, and where the last one ends.
+    pub(super) samples: u64,
+    pub(super) reach: u64,
+    pub(super) tracks: HashMap<u32, Track>,
+}
+
+/// What the fragments of a track are read with, and how far they have come.
+#[derive(Debug, Default)]
+pub(super) struct Track {
+    timescale: u32,
+    pub(super) default_duration: u32,
+    pub(super) default_size: u32,
+    /// How long its samples last, added up.
+    pub(super) sum: u64,
+    /// When its first fragment begins and its last one ends.
+    pub(super) span: Option<(u64, u64)>,
+}
+
+/// The boxes of interest in one track.
+#[derive(Default)]
+struct TrackBoxes {
+    id: u32,
+    timescale: u32,
+    duration: Option<u64>,
+    edits: u64,
+    external: bool,
+    tables: Tables,
+}
+
+impl Movie {
+    /// Reads the movie box.
+    pub(super) fn read(&mut self, probe: &mut Probe<'_>, moov: &Atom) -> io::Result<()> {
+        let mut children = Children::of(moov);
+        let mut has_header = false;
+        while let Some(atom) = children.next(probe)? {
+            match &atom.kind {
+                b"mvhd" => {
+                    has_header = true;
+                    // After version and flags: two times of 4 or 8 bytes, the time scale, the duration.
+                    let at = if atom.u8(probe, 0)? == 1 { 20 } else { 12 };
+                    self.timescale = atom.u32(probe, at)?;
+                    self.duration = atom.units(probe, [16, 24])?;
+                }
+                b"trak" => self.track(probe, &atom)?,
+                b"mvex" => {
+                    self.fragmented = true;
+                    self.defaults(probe, &atom)?;
+                }
+                b"cmov" => self.compressed = true,
+                _ => {}
+            }
+        }
+        if self.compressed {
+            probe.odd(|| "the index is compressed ('cmov') and was not looked into".to_owned());
+        } else if !self.has_tracks {
+            probe.odd(|| "the movie has no track".to_owned());
+        } else if !has_header {
+            probe.odd(|| "the movie has no header ('mvhd')".to_owned());
+        }
+        Ok(())
+    }
+
+    fn track(&mut self, probe: &mut Probe<'_>, trak: &Atom) -> io::Result<()> {
+        let mut boxes = TrackBoxes::default();
+        boxes.collect(probe, trak, MAX_DEPTH)?;
+        self.has_tracks = true;
+        self.edits_last = self.edits_last.max(boxes.edits);
+        let units = boxes.tables.duration(probe)?;
+        let samples = if boxes.external {
+            probe.odd(|| "a track's media is in another file".to_owned());
+            u64::from(units > 0)
+        } else {
+            let found = boxes.tables.check(probe)?;
+            self.reach = self.reach.max(found.reach);
+            found.count
+        };
+        self.samples = self.samples.saturating_add(samples);
+        // Without samples the header may speak of what is yet to come.
+        let lasts = if units > 0 {
+            Some(units)
+        } else {
+            boxes.duration
+        };
+        let lasts = seconds(lasts.unwrap_or_default(), boxes.timescale.into());
+        if lasts.is_finite() {
+            self.tracks_last = self.tracks_last.max(lasts);
+        }
+        if let Some(track) = self.remembered(boxes.id) {
+            track.timescale = boxes.timescale;
+            if samples > 0 {
+                track.sum = units;
+                track.span = Some((0, units));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what `mvex` says of fragments.
+    fn defaults(&mut self, probe: &mut Probe<'_>, mvex: &Atom) -> io::Result<()> {
+        let mut children = Children::of(mvex);
+        while let Some(trex) = children.next(probe)? {
+            if &trex.kind == b"trex"
+                && let id = trex.u32(probe, 4)?
+                && let Some(track) = self.remembered(id)
+            {
+                track.default_duration = trex.u32(probe, 12)?;
+                track.default_size = trex.u32(probe, 16)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn remembered(&mut self, id: u32) -> Option<&mut Track> {
+        let room = self.tracks.len() < MAX_TRACKS || self.tracks.contains_key(&id);
+        room.then(|| self.tracks.entry(id).or_default())
+    }
+
+    /// Concludes how long the file lasts. `fragments`: whether any were found.
+    pub(super) fn conclude(&self, probe: &mut Probe<'_>, fragments: bool) {
+        let header = seconds(self.duration.unwrap_or_default(), self.timescale.into());
+        if fragments || self.fragmented {
+            // Its headers speak of what was to be written; a file cut between fragments has less. The fragments'
+            // own times go on where the recording is paused, and some programs get the samples' durations wrong.
+            let longest = |of: fn(&Track) -> u64| {
+                let tracks = self.tracks.values();
+                let times = tracks.map(|track| seconds(of(track), track.timescale.into()));
+                times.filter(|time| time.is_finite()).fold(0.0, f64::max)
+            };
+            let span = |track: &Track| track.span.map_or(0, |(from, to)| to.saturating_sub(from));
+            probe.findings.lasts(longest(span));
+            probe.findings.lasts(longest(|track| track.sum));
+            return;
+        }
+        let tracks = self.tracks_last;
+        let shown = match self.edits_last {
+            0 => tracks,
+            units => seconds(units, self.timescale.into()),
+        };
+        let durations = if duration_fits(Some(header), Some(shown)) {
+            [header, shown, tracks]
+        } else {
+            // The header's 32 bits wrapped, or it is nonsense.
+            probe.odd_duration(header, shown);
+            [shown, tracks, header]
+        };
+        for seconds in durations {
+            probe.findings.lasts(seconds);
+        }
+    }
+}
+
+impl TrackBoxes {
+    fn collect(&mut self, probe: &mut Probe<'_>, parent: &Atom, depth: u8) -> io::Result<()> {
+        let mut children = Children::of(parent);
+        while let Some(atom) = children.next(probe)? {
+            match &atom.kind {
+                b"mdia" | b"minf" | b"dinf" | b"stbl" | b"edts" if depth > 0 => {
+                    self.collect(probe, &atom, depth - 1)?;
+                }
+                b"tkhd" => {
+                    let at = if atom.u8(probe, 0)? == 1 { 20 } else { 12 };
+                    self.id = atom.u32(probe, at)?;
+                }
+                b"mdhd" => {
+                    let at = if atom.u8(probe, 0)? == 1 { 20 } else { 12 };
+                    self.timescale = atom.u32(probe, at)?;
+                    self.duration = atom.units(probe, [16, 24])?;
+                }
+                b"elst" => self.edits = edits(probe, &atom)?,
+                b"dref" => self.external |= is_external(probe, &atom)?,
+                b"stts" => self.tables.times = Some(atom),
+                b"stsc" => self.tables.runs = Some(atom),
+                b"stsz" | b"stz2" => self.tables.sizes = Some(atom),
+                b"stco" | b"co64" => self.tables.chunks = Some(atom),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a data reference points out of the file: its flag for "in this file" is not set.
+fn is_external(probe: &mut Probe<'_>, dref: &Atom) -> io::Result<bool> {
+    let mut children = Children::between(dref.content.saturating_add(8), dref.end);
+    let mut external = false;
+    while let Some(entry) = children.next(probe)? {
+        external |= entry.u32(probe, 0)? & 1 == 0;
+    }
+    Ok(external)
+}
+
+/// How long an edit list lasts, in the movie's units.
+fn edits(probe: &mut Probe<'_>, elst: &Atom) -> io::Result<u64> {
+    let declared = elst.u32(probe, 4)?;
+    let wide = elst.u8(probe, 0)? == 1;
+    let width = if wide { 20 } else { 12 };
+    let mut sum: u64 = 0;
+    for entry in 0..elst.entries(probe, declared, 8, width * 8) {
+        let at = 8 + entry * width;
+        let lasts = if wide {
+            elst.u64(probe, at)?
+        } else {
+            elst.u32(probe, at)?.into()
+        };
+        sum = sum.saturating_add(lasts);
+    }
+    Ok(sum)
+}
