@@ -94,7 +94,7 @@ async fn nothing_but_a_whole_file_is_archived() {
             NewRecording::completed(Media::empty()).size(Reported::Null),
             "empty file",
         ),
-        (lasting(6000), "where the vendor tells 6000.0 s"),
+        (lasting(6000), "SignalWire reports 6000.0 s"),
     ];
     for (recording, error) in cases {
         let (setting, _) = setting(recording);

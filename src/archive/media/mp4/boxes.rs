@@ -114,9 +114,10 @@ pub(super) fn header(probe: &mut Probe<'_>, at: u64, limit: u64) -> io::Result<H
         },
         size => (u64::from(size), 8),
     };
-    // A type is four printable characters; Apple's own may begin with a copyright sign.
+    // A type is four printable characters, Apple's own may begin with a copyright sign. Others are believed only if
+    // the box fits.
     let printable = |&byte: &u8| byte == 0xA9 || (0x20..0x7F).contains(&byte);
-    if size < header_len || !kind.iter().all(printable) {
+    if size < header_len || size > left && !kind.iter().all(printable) {
         return Ok(Header::Stray);
     }
     Ok(Header::Atom(Atom {

@@ -21,6 +21,8 @@ pub(super) struct Movie {
     timescale: u32,
     /// From `mvhd`; `None`: unknown.
     duration: Option<u64>,
+    /// From `mehd`: how long the fragments were to last together.
+    announced: Option<u64>,
     /// The longest track's, in seconds.
     tracks_last: f64,
     has_tracks: bool,
@@ -130,13 +132,17 @@ impl Movie {
     /// Reads what `mvex` says of fragments.
     fn defaults(&mut self, probe: &mut Probe<'_>, mvex: &Atom) -> io::Result<()> {
         let mut children = Children::of(mvex);
-        while let Some(trex) = children.next(probe)? {
-            if &trex.kind == b"trex"
-                && let id = trex.u32(probe, 4)?
-                && let Some(track) = self.remembered(id)
-            {
-                track.default_duration = trex.u32(probe, 12)?;
-                track.default_size = trex.u32(probe, 16)?;
+        while let Some(atom) = children.next(probe)? {
+            match &atom.kind {
+                b"mehd" => self.announced = atom.units(probe, [4, 4])?,
+                b"trex" => {
+                    let id = atom.u32(probe, 4)?;
+                    if let Some(track) = self.remembered(id) {
+                        track.default_duration = atom.u32(probe, 12)?;
+                        track.default_size = atom.u32(probe, 16)?;
+                    }
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -159,8 +165,16 @@ impl Movie {
                 times.filter(|time| time.is_finite()).fold(0.0, f64::max)
             };
             let span = |track: &Track| track.span.map_or(0, |(from, to)| to.saturating_sub(from));
-            probe.findings.lasts(longest(span));
-            probe.findings.lasts(longest(|track| track.sum));
+            let (span, sum) = (longest(span), longest(|track| track.sum));
+            let announced = seconds(self.announced.unwrap_or_default(), self.timescale.into());
+            if ![span, sum]
+                .iter()
+                .any(|own| duration_fits(Some(*own), Some(announced)))
+            {
+                probe.odd_duration(announced, span);
+            }
+            probe.findings.lasts(span);
+            probe.findings.lasts(sum);
             return;
         }
         let tracks = self.tracks_last;

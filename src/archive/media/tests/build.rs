@@ -104,8 +104,7 @@ pub(super) fn index_first() -> Vec<u8> {
 pub(super) fn head() -> Vec<u8> {
     let empty = tables(&[], &[]);
     let trex = boxed(*b"trex", &words(&[0, 1, 1, 1000, 10, 0]));
-    let mehd = boxed(*b"mehd", &words(&[0, 60_000]));
-    let mvex = boxed(*b"mvex", &[mehd, trex].concat());
+    let mvex = boxed(*b"mvex", &trex);
     let moov = [mvhd(1000, 0), trak(&empty), mvex].concat();
     [ftyp(), boxed(*b"moov", &moov)].concat()
 }

@@ -19,6 +19,24 @@ fn fragments_are_added_up_whatever_the_headers_announce() {
     assert_eq!(seconds(&file), Some(20.0));
     assert_eq!(plausible(&file, &lasting(20.0)), []);
     assert!(!examined(&file).proves_end());
+    for (announced, concerns) in [
+        (20_000, vec![]),
+        (u32::MAX, vec![]),
+        (60_000, vec![ConcernKind::Duration]),
+    ] {
+        let trex = boxed(*b"trex", &words(&[0, 1, 1, 1000, 10, 0]));
+        let mehd = boxed(*b"mehd", &words(&[0, announced]));
+        let mvex = boxed(*b"mvex", &[mehd, trex].concat());
+        let moov = [mvhd(1000, announced), trak(&tables(&[], &[])), mvex].concat();
+        let head = [ftyp(), boxed(*b"moov", &moov)].concat();
+        let file = (0..4).fold(head, |file, number| {
+            [file, fragment(number * 5000)].concat()
+        });
+        assert_eq!(seconds(&file), Some(20.0));
+        for reported in [Reported::default(), lasting(20.0)] {
+            assert_eq!(plausible(&file, &reported), concerns, "{announced}");
+        }
+    }
 }
 
 #[test]
