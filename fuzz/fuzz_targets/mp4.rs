@@ -75,7 +75,11 @@ fn box_ends(bytes: &[u8]) -> Vec<usize> {
     while let Some(header) = bytes.get(at..at + 8).filter(|header| *header != [0; 8]) {
         let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
         let size = match size {
-            0 => bytes.len() - at,
+            0 => {
+                // Its first bytes look like padding behind the box before.
+                ends.extend(at + 4..at + 8);
+                bytes.len() - at
+            }
             1 => bytes.get(at + 8..at + 16).map_or(0, |size| {
                 u64::from_be_bytes(size.try_into().expect("eight bytes")) as usize
             }),

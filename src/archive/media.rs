@@ -27,7 +27,7 @@ pub use kind::MediaKind;
 pub use page::error_page;
 use probe::{Findings, Probe};
 
-/// How many of a file's first bytes are looked at to tell an error page.
+/// How many of a file's first bytes are looked at to recognise an error page.
 const OPENING: usize = 1024;
 
 /// What the bytes of a file are.

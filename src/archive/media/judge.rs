@@ -52,7 +52,7 @@ pub fn judge(examined: &Examined, len: u64, reported: &Reported<'_>) -> Judgemen
         let detail = || format!("the file has {len} bytes, SignalWire reports {size}");
         findings.note(ConcernKind::Size, true, detail);
     }
-    // Where a format leaves room for more than one way to tell how long a file lasts, any may fit.
+    // Where a format leaves more than one way to determine how long a file lasts, any may fit.
     let durations = &examined.findings.durations;
     if let (Some(first), Some(api)) = (durations.first(), reported.duration_seconds)
         && !durations

@@ -107,7 +107,7 @@ impl fmt::Display for MediaKind {
 }
 
 /// The format the first bytes show. Matroska stands for `WebM` too, and MP4 for its relatives: their own checks
-/// tell them apart.
+/// distinguish them.
 pub(super) fn recognise(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
     let opening = probe.bytes(0, 16)?;
     let by_magic = match opening {

@@ -72,7 +72,7 @@ struct Outermost {
     has_media: bool,
     fragments: u64,
     last: Option<Atom>,
-    /// Where the fragments end by the word of `sidx`.
+    /// Where the fragments end according to `sidx`.
     announced: u64,
     /// What stands behind the last box may be the beginning of another.
     uncertain: bool,

@@ -21,7 +21,7 @@ pub(super) fn big_endian(bytes: &[u8]) -> u64 {
 /// What was found in a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Findings {
-    /// How long the file lasts in seconds, the best guess first. More than one, where the format leaves room for it.
+    /// How long the file lasts in seconds, the best guess first. More than one, where the format has several ways to say it.
     pub(super) durations: Vec<f64>,
     /// See [`super::Examined::proves_end`].
     pub(super) proves_end: bool,

@@ -12,7 +12,7 @@ pub(super) struct Atom {
     /// Where its header begins.
     pub(super) at: u64,
     pub(super) content: u64,
-    /// Where it ends by its own word, which may be beyond everything.
+    /// Where it ends as it declares, which may be beyond everything.
     pub(super) end: u64,
     /// It declares no size and goes on to the end of what encloses it.
     pub(super) open_ended: bool,
@@ -115,9 +115,11 @@ pub(super) fn header(probe: &mut Probe<'_>, at: u64, limit: u64) -> io::Result<H
         size => (u64::from(size), 8),
     };
     // A type is four printable characters, Apple's own may begin with a copyright sign. Others are believed only if
-    // the box fits.
+    // the box has an end, and fits.
+    let open_ended = [a, b, c, d] == [0; 4];
     let printable = |&byte: &u8| byte == 0xA9 || (0x20..0x7F).contains(&byte);
-    if size < header_len || size > left && !kind.iter().all(printable) {
+    let believed = size <= left && !open_ended || kind.iter().all(printable);
+    if size < header_len || !believed {
         return Ok(Header::Stray);
     }
     Ok(Header::Atom(Atom {
@@ -125,7 +127,7 @@ pub(super) fn header(probe: &mut Probe<'_>, at: u64, limit: u64) -> io::Result<H
         at,
         content: at + header_len,
         end: at.saturating_add(size),
-        open_ended: [a, b, c, d] == [0; 4],
+        open_ended,
     }))
 }
 

@@ -4,7 +4,7 @@ use super::build::*;
 use super::*;
 
 #[test]
-fn error_documents_are_found_in_every_dress() {
+fn error_documents_are_found_in_every_form_and_encoding() {
     for (text, what) in [
         ("<!DOCTYPE html><html></html>", "an HTML page"),
         ("\u{feff} \r\n<HTML><body>", "an HTML page"),

@@ -178,7 +178,7 @@ fn an_edit_list_explains_why_less_or_more_is_shown_than_there_is() {
 }
 
 #[test]
-fn brands_tell_relatives_apart() {
+fn the_brand_decides_between_mp4_and_its_relatives() {
     for (brand, kind, extension) in [
         (b"isom", MediaKind::Mp4, "mp4"),
         (b"qt  ", MediaKind::QuickTime, "mov"),
