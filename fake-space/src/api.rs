@@ -9,7 +9,7 @@ use crate::http::{Body, Request, Response};
 use crate::model::Recording;
 use crate::paging::{Paging, invalid, number};
 use crate::signing::secure_link;
-use crate::space::Inner;
+use crate::space::{Complaints, Inner};
 use crate::world::{Filter, List, Row};
 
 /// `SigV4` itself allows no longer life.
@@ -107,7 +107,7 @@ fn list(inner: &Inner, request: &Request, list: List) -> Answered {
     let mut filter = Filter::default();
     let mut ttl = 0;
     if list == List::Sessions {
-        filter = read_filter(request)?;
+        filter = read_filter(options.complaints, request)?;
     } else {
         ttl = media_ttl(inner, request)?;
     }
@@ -131,7 +131,7 @@ fn list(inner: &Inner, request: &Request, list: List) -> Answered {
     ))
 }
 
-fn read_filter(request: &Request) -> Result<Filter, Box<Response>> {
+fn read_filter(form: Complaints, request: &Request) -> Result<Filter, Box<Response>> {
     let parameter = |name| request.param(name).map(str::to_owned);
     let status = parameter("status");
     if status
@@ -139,7 +139,12 @@ fn read_filter(request: &Request) -> Result<Filter, Box<Response>> {
         .is_some_and(|word| !["in-progress", "completed"].contains(&word.as_str()))
     {
         let message = "status must be in-progress or completed";
-        return Err(Box::new(invalid("invalid_parameter", message, "status")));
+        return Err(Box::new(invalid(
+            form,
+            "invalid_parameter",
+            message,
+            "status",
+        )));
     }
     Ok(Filter {
         room_id: parameter("room_id"),
@@ -150,9 +155,21 @@ fn read_filter(request: &Request) -> Result<Filter, Box<Response>> {
 }
 
 fn media_ttl(inner: &Inner, request: &Request) -> Result<u64, Box<Response>> {
-    let default = inner.with_settings(|settings| settings.options.link_ttl_default);
-    let asked = number(request, "media_ttl")?;
-    Ok(asked.unwrap_or(default.as_secs()).min(LONGEST_LINK))
+    let options = inner.with_settings(|settings| settings.options.clone());
+    let asked = number(options.complaints, request, "media_ttl")?;
+    if asked.is_some_and(|asked| asked > options.media_ttl_max) {
+        let message = format!("media_ttl must be at most {}", options.media_ttl_max);
+        let refusal = invalid(
+            options.complaints,
+            "invalid_parameter",
+            &message,
+            "media_ttl",
+        );
+        return Err(Box::new(refusal));
+    }
+    Ok(asked
+        .unwrap_or(options.link_ttl_default.as_secs())
+        .min(LONGEST_LINK))
 }
 
 /// A fresh link to a completed recording.

@@ -48,7 +48,7 @@ pub use journal::{Counters, Origin, Seen};
 pub use lifecycle::Lifecycle;
 pub use media::{Generated, Media};
 pub use model::{NewRecording, NewSession, Recording, Reported, Session};
-pub use space::{NextLinks, Options, Order, SecureLinks, Space};
+pub use space::{Complaints, NextLinks, Options, Order, SecureLinks, Space};
 pub use world::{List, Patch};
 
 /// The next number of a `SplitMix64` sequence: cheap, seeded, good enough for ids and noise.

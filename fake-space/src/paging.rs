@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::http::{Request, Response};
 use crate::signing::encode;
-use crate::space::{NextLinks, Options};
+use crate::space::{Complaints, NextLinks, Options};
 
 const PARAMETERS: [&str; 3] = ["page_number", "page_size", "page_token"];
 
@@ -19,8 +19,8 @@ pub(crate) struct Paging {
     pub token: Uuid,
 }
 
-/// A documented validation error.
-pub(crate) fn invalid(code: &str, message: &str, attribute: &str) -> Response {
+/// A validation error.
+pub(crate) fn invalid(form: Complaints, code: &str, message: &str, attribute: &str) -> Response {
     let error = json!({
         "type": "validation_error",
         "code": code,
@@ -28,11 +28,20 @@ pub(crate) fn invalid(code: &str, message: &str, attribute: &str) -> Response {
         "attribute": attribute,
         "url": format!("https://developer.signalwire.com/rest/overview/error-codes/#{code}"),
     });
-    Response::json(422, &json!({ "errors": [error] }))
+    let body = match form {
+        Complaints::Listed => json!({ "errors": [error] }),
+        Complaints::Bare => error,
+        Complaints::Unnamed => json!({ "error": "Unprocessable Entity" }),
+    };
+    Response::json(422, &body)
 }
 
 /// Reads a whole number of a query.
-pub(crate) fn number(request: &Request, name: &str) -> Result<Option<u64>, Box<Response>> {
+pub(crate) fn number(
+    form: Complaints,
+    request: &Request,
+    name: &str,
+) -> Result<Option<u64>, Box<Response>> {
     let Some(text) = request.param(name) else {
         return Ok(None);
     };
@@ -40,7 +49,7 @@ pub(crate) fn number(request: &Request, name: &str) -> Result<Option<u64>, Box<R
     let number = number.filter(|number| i32::try_from(*number).is_ok());
     number.map(Some).ok_or_else(|| {
         let message = format!("{name} must be a whole number");
-        Box::new(invalid("invalid_parameter", &message, name))
+        Box::new(invalid(form, "invalid_parameter", &message, name))
     })
 }
 
@@ -52,13 +61,19 @@ impl Paging {
         known: &mut HashSet<Uuid>,
         fresh: Uuid,
     ) -> Result<Self, Box<Response>> {
-        let size = number(request, "page_size")?.unwrap_or(50);
-        if !(1..=1000).contains(&size) {
-            let message = "page_size must be between 1 and 1000";
-            return Err(Box::new(invalid("invalid_parameter", message, "page_size")));
+        let form = options.complaints;
+        let size = number(form, request, "page_size")?.unwrap_or(50.min(options.page_size_max));
+        if !(1..=options.page_size_max).contains(&size) {
+            let message = format!("page_size must be between 1 and {}", options.page_size_max);
+            return Err(Box::new(invalid(
+                form,
+                "invalid_parameter",
+                &message,
+                "page_size",
+            )));
         }
-        let number = number(request, "page_number")?.unwrap_or(0);
-        let refuse = |code, message| Err(Box::new(invalid(code, message, "page_token")));
+        let number = number(form, request, "page_number")?.unwrap_or(0);
+        let refuse = |code, message| Err(Box::new(invalid(form, code, message, "page_token")));
         let token = match request.param("page_token") {
             None if number > 0 => {
                 let message = "page_token is required when page_number is above 0";

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::{Builder, Uuid};
 
-pub use options::{NextLinks, Options, Order, SecureLinks};
+pub use options::{Complaints, NextLinks, Options, Order, SecureLinks};
 
 use crate::clock::Clock;
 use crate::faults::{Faults, Rule, RuleId};

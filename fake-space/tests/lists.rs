@@ -8,7 +8,8 @@ use std::time::Instant;
 use chrono::TimeDelta;
 use common::{api, rows, walk};
 use fake_space::{
-    BulkSpec, List, NewRecording, NewSession, NextLinks, Options, Order, Patch, Space,
+    Action, BulkSpec, Complaints, List, NewRecording, NewSession, NextLinks, Options, Order, Patch,
+    Rule, Space,
 };
 use serde_json::{Value, json};
 
@@ -184,4 +185,44 @@ async fn lists_can_hold_what_does_not_belong() {
             .count(),
         2
     );
+}
+
+#[tokio::test]
+async fn long_pages_and_long_lived_links_can_be_refused_in_each_form() {
+    let space = start().await;
+    space.configure(|options| {
+        options.page_size_max = 100;
+        options.media_ttl_max = 3600;
+    });
+    for (form, attribute) in [
+        (Complaints::Listed, "/errors/0/attribute"),
+        (Complaints::Bare, "/attribute"),
+    ] {
+        space.configure(|options| options.complaints = form);
+        for query in ["page_size=101", "media_ttl=3601"] {
+            let reply = api(&space, &format!("{RECORDINGS}?{query}")).await;
+            assert_eq!(reply.status, 422, "{query}");
+            let named = reply.json().pointer(attribute).cloned();
+            let (name, _) = query.split_once('=').unwrap();
+            assert_eq!(named, Some(json!(name)));
+        }
+    }
+    space.configure(|options| options.complaints = Complaints::Unnamed);
+    let reply = api(&space, &format!("{RECORDINGS}?page_size=101")).await;
+    assert_eq!(reply.json(), json!({"error": "Unprocessable Entity"}));
+    for query in ["", "?page_size=100&media_ttl=3600"] {
+        assert_eq!(
+            api(&space, &format!("{RECORDINGS}{query}")).await.status,
+            200
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_text_of_a_body_is_replaced_by_what_need_not_be_json() {
+    let space = start().await;
+    space.add_session(NewSession::running("NAME"));
+    space.inject(Rule::sessions(Action::replace("NAME", r"\ud83d")));
+    let text = api(&space, SESSIONS).await.text();
+    assert!(text.contains(r#""name":"\ud83d""#), "{text}");
 }

@@ -66,6 +66,8 @@ pub enum Action {
 
     /// Changes the JSON of the answer.
     Edit(Edit),
+    /// Replaces a text of the body by another, which need not be JSON.
+    Replace(String, String),
     /// Sends only the first bytes of the body, as if they were all of it.
     CutBody(usize),
     /// Answers JSON of at least so many bytes.
@@ -178,6 +180,12 @@ impl Action {
     /// Does something to the space once the answer is made and before it is sent.
     pub fn after(hook: impl Fn(&Space) + Send + Sync + 'static) -> Self {
         Self::After(Arc::new(hook))
+    }
+
+    /// Replaces a text of the body by another, which need not be JSON.
+    #[must_use]
+    pub fn replace(text: &str, by: &str) -> Self {
+        Self::Replace(text.to_owned(), by.to_owned())
     }
 
     /// A list without `data`.

@@ -138,6 +138,11 @@ fn bend_content(
                 Err(_) => bytes,
             });
         }
+        Action::Replace(text, by) => {
+            let bytes = response.body.gather();
+            let body = String::from_utf8_lossy(&bytes).replace(text, by);
+            response.body = Body::of(body);
+        }
         Action::CutBody(keep) => {
             let bytes = response.body.gather();
             response.body = Body::of(bytes.slice(..bytes.len().min(*keep)));

@@ -34,12 +34,29 @@ pub struct SecureLinks {
     pub secret: String,
 }
 
+/// The form of the body of a 422.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Complaints {
+    /// A list of errors, as documented.
+    Listed,
+    /// The error itself, as older documents have it.
+    Bare,
+    /// One that names no parameter.
+    Unnamed,
+}
+
 /// How a space behaves; everything but the ports, the marker and the journal's size can be changed
 /// while it runs ([`crate::Space::configure`]).
 #[derive(Debug, Clone)]
 pub struct Options {
     /// No page is longer, whatever is asked.
     pub page_size_cap: u64,
+    /// Longer pages are refused with a 422.
+    pub page_size_max: u64,
+    /// Links that live longer are refused with a 422.
+    pub media_ttl_max: u64,
+    /// The form of a 422.
+    pub complaints: Complaints,
     /// The order of lists.
     pub order: Order,
     /// The form of the links between pages.
@@ -72,6 +89,9 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             page_size_cap: 1000,
+            page_size_max: 1000,
+            media_ttl_max: u64::MAX,
+            complaints: Complaints::Listed,
             order: Order::NewestFirst,
             next_links: NextLinks::Absolute,
             next_keeps_media_ttl: true,
