@@ -4,10 +4,13 @@
 
 mod client;
 mod error;
+mod limits;
 mod pages;
+mod repair;
+mod request;
 mod wire;
 
 pub use client::{Client, Options};
-pub use error::{Error, Result};
+pub use error::{Error, Parameter, Result};
 pub use pages::{Page, Pages, next_url, read_page};
 pub use wire::{Arrival, Item, Rejected};

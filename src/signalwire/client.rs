@@ -4,23 +4,17 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::{ACCEPT, DATE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use super::error::{Error, Result, reason};
+use super::error::{Error, Result};
+use super::limits::{self, Limits};
 use super::pages::Pages;
-use super::wire::{Arrival, Item, Odd, read_item};
+use super::request::{PROBE, Refusals};
+use super::wire::{Item, read_single};
 use crate::clock::Clock;
-use crate::cooldown::{Cooldowns, parse_http_date};
+use crate::cooldown::Cooldowns;
 use crate::model::{ApiToken, Listed, RecordingId, Session, SessionId};
-
-/// The largest answer that is read.
-const LARGEST: usize = 64 << 20;
-/// How often a request is tried in all.
-const TRIES: u32 = 3;
-/// A host that asks for less patience than this is waited for.
-const SHORT_WAIT: TimeDelta = TimeDelta::seconds(5);
 
 /// Where and how to ask.
 #[derive(Debug, Clone)]
@@ -48,13 +42,15 @@ pub struct Options {
 /// The client of one space's API.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    options: Options,
-    clock: Clock,
-    cooldowns: Cooldowns,
-    requests: AtomicU64,
+    pub(super) http: reqwest::Client,
+    pub(super) options: Options,
+    pub(super) clock: Clock,
+    pub(super) cooldowns: Cooldowns,
+    pub(super) requests: AtomicU64,
     /// Milliseconds the server's clock is ahead of ours; `i64::MIN`: never heard.
-    ahead: AtomicI64,
+    pub(super) ahead: AtomicI64,
+    pub(super) limits: Limits,
+    pub(super) refusals: Refusals,
 }
 
 impl Client {
@@ -74,6 +70,8 @@ impl Client {
             .build()?;
         Ok(Self {
             http,
+            limits: Limits::new(options.page_size, options.media_ttl),
+            refusals: Refusals::default(),
             options,
             clock,
             cooldowns,
@@ -112,16 +110,44 @@ impl Client {
         self.one(url, |session: &Session| session.id == id).await
     }
 
-    /// One recording with a fresh link that lives for `ttl`; `None` when the vendor does not have it.
+    /// One recording with a fresh link that lives for `ttl`, or for the default life if the space refuses
+    /// that; `None`: a 404, which alone proves nothing, see [`Client::recording_still_listed`].
     ///
     /// # Errors
     /// [`Error`], if the request fails.
     pub async fn room_recording(&self, id: RecordingId, ttl: Duration) -> Result<Option<Listed>> {
-        let mut url = self.url(&format!("room_recordings/{id}"));
-        url.query_pairs_mut()
-            .append_pair("media_ttl", &ttl.as_secs().to_string());
+        let url = self.url(&format!("room_recordings/{id}"));
+        let url = self.limits.with_ttl(url, ttl);
         self.one(url, |listed: &Listed| listed.recording.id == id)
             .await
+    }
+
+    /// Looks for a recording whose own request was answered with 404, before it is called gone: in the list
+    /// of its session, then by itself once more. `None`: neither has it.
+    ///
+    /// # Errors
+    /// [`Error`], if a request fails: then nothing is known.
+    pub async fn recording_still_listed(
+        &self,
+        session: Option<SessionId>,
+        id: RecordingId,
+    ) -> Result<Option<Listed>> {
+        if let Some(session) = session {
+            let mut pages = self.session_recordings(session);
+            loop {
+                match pages.next().await {
+                    Ok(Some(page)) => {
+                        let mut items = page.items.into_iter();
+                        if let Some(listed) = items.find(|listed| listed.recording.id == id) {
+                            return Ok(Some(listed));
+                        }
+                    }
+                    Ok(None) | Err(Error::Status { status: 404, .. }) => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.room_recording(id, self.media_ttl()).await
     }
 
     /// One small request, to see whether the credentials work.
@@ -130,7 +156,7 @@ impl Client {
     /// [`Error`], if it fails.
     pub async fn probe(&self) -> Result<()> {
         let mut url = self.url("room_sessions");
-        url.query_pairs_mut().append_pair("page_size", "1");
+        url.set_query(Some(PROBE));
         Pages::<Session>::new(self, url).next().await.map(drop)
     }
 
@@ -155,10 +181,22 @@ impl Client {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// The life asked for the links of listings.
+    /// The life that the links of listings have: the configured one, or the default if the space refused it.
     #[must_use]
     pub fn media_ttl(&self) -> Duration {
-        self.options.media_ttl
+        self.limits.media_ttl()
+    }
+
+    /// Rows a page, as far as the space allows them; 0: as many as it sends unasked.
+    #[must_use]
+    pub fn page_size(&self) -> u32 {
+        self.limits.page_size()
+    }
+
+    /// For how long failures alone may go on before trying further is left for later.
+    #[must_use]
+    pub fn retry_window(&self) -> Duration {
+        self.options.request_timeout / 2
     }
 
     fn url(&self, path: &str) -> Url {
@@ -168,31 +206,32 @@ impl Client {
     }
 
     fn list(&self, path: &str, links: bool) -> Url {
-        let mut url = self.url(path);
-        url.query_pairs_mut()
-            .append_pair("page_size", &self.options.page_size.to_string());
-        if links { self.with_ttl(url) } else { url }
+        let url = self.limits.with_page_size(self.url(path));
+        if links {
+            self.limits.with_ttl(url, self.options.media_ttl)
+        } else {
+            url
+        }
     }
 
-    /// A `next` link may leave out the life asked for the links: then it is added.
-    pub(super) fn with_ttl(&self, mut url: Url) -> Url {
-        let recordings = url.path().ends_with("recordings");
-        if recordings && !url.query_pairs().any(|(key, _)| key == "media_ttl") {
-            let ttl = self.options.media_ttl.as_secs().to_string();
-            url.query_pairs_mut().append_pair("media_ttl", &ttl);
+    /// What a `next` link may leave out: the page size of the request that brought it, and the life of links.
+    pub(super) fn completed(&self, next: Url, request: &Url) -> Url {
+        let next = match limits::parameter(request, "page_size") {
+            Some(size) => limits::with(next, "page_size", &size),
+            None => next,
+        };
+        if next.path().ends_with("recordings") {
+            self.limits.with_ttl(next, self.options.media_ttl)
+        } else {
+            next
         }
-        url
     }
 
     /// One object. Another than the one asked for is not taken: its link would lead to other bytes.
     async fn one<T: Item>(&self, url: Url, asked: impl Fn(&T) -> bool) -> Result<Option<T>> {
         let read = self
-            .get(&url, |body, arrival| {
-                let raw = serde_json::from_slice(body).map_err(|_| "JSON that can't be read")?;
-                let mut odd = Odd::default();
-                let item = read_item(raw, arrival, &mut odd)
-                    .map_err(|reason| format!("an object that can't be used: {reason}"))?;
-                odd.warn();
+            .get(url, |body, arrival| {
+                let item = read_single(body, arrival)?;
                 if asked(&item) {
                     Ok(item)
                 } else {
@@ -201,155 +240,9 @@ impl Client {
             })
             .await;
         match read {
-            Ok(item) => Ok(Some(item)),
+            Ok((item, _)) => Ok(Some(item)),
             Err(Error::Status { status: 404, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
-
-    /// Asks, again if need be, and reads the answer's body with `read`, whose error says what it was.
-    pub(super) async fn get<T>(
-        &self,
-        url: &Url,
-        read: impl Fn(&[u8], Arrival) -> std::result::Result<T, String>,
-    ) -> Result<T> {
-        let mut delay = self.options.retry_delay;
-        let mut tried = 1;
-        loop {
-            match self.get_once(url, &read).await {
-                Err(error) if error.is_transient() && tried < TRIES => {
-                    tracing::debug!("trying again: {error}");
-                    tokio::time::sleep(delay).await;
-                    delay *= 2;
-                    tried += 1;
-                }
-                result => return result,
-            }
-        }
-    }
-
-    async fn get_once<T>(
-        &self,
-        url: &Url,
-        read: impl Fn(&[u8], Arrival) -> std::result::Result<T, String>,
-    ) -> Result<T> {
-        let host = url.host_str().unwrap_or_default();
-        self.wait_for(host).await?;
-        let transport = |error| Error::Transport {
-            request: url.path().to_owned(),
-            reason: reason(error),
-        };
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let mut answer = self
-            .http
-            .get(url.clone())
-            .basic_auth(&self.options.project_id, Some(self.options.token.expose()))
-            .header(ACCEPT, "application/json")
-            .send()
-            .await
-            .map_err(transport)?;
-        let arrival = self.arrival(&answer);
-        let status = answer.status().as_u16();
-        if status == 401 || status == 403 {
-            return Err(Error::Credentials { status });
-        }
-        let retry_after = answer
-            .headers()
-            .get(RETRY_AFTER)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        if status == 429 || (status == 503 && retry_after.is_some()) {
-            let now = self.clock.now();
-            let until = self
-                .cooldowns
-                .ask(host, retry_after.as_deref(), arrival.date, now);
-            return Err(Error::Patience { until });
-        }
-        let what = |what: String| Error::Answer {
-            request: url.path().to_owned(),
-            what,
-        };
-        let body = read_body(&mut answer)
-            .await
-            .map_err(transport)?
-            .ok_or_else(|| Error::TooLong {
-                request: url.path().to_owned(),
-                most_mib: LARGEST >> 20,
-            })?;
-        if status != 200 {
-            let detail =
-                documented_code(&body).map_or_else(String::new, |code| format!(": {code}"));
-            return Err(Error::Status {
-                request: url.path().to_owned(),
-                status,
-                detail,
-            });
-        }
-        read(&body, arrival).map_err(what)
-    }
-
-    /// A host that asked for a little patience is waited for; a longer one ends the request.
-    async fn wait_for(&self, host: &str) -> Result<()> {
-        let now = self.clock.now();
-        match self.cooldowns.until(host, now) {
-            Some(until) if until - now > SHORT_WAIT => Err(Error::Patience { until }),
-            Some(until) => {
-                tokio::time::sleep((until - now).to_std().unwrap_or_default()).await;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn arrival(&self, answer: &reqwest::Response) -> Arrival {
-        let date = answer
-            .headers()
-            .get(DATE)
-            .and_then(|date| parse_http_date(date.to_str().ok()?));
-        if let Some(date) = date {
-            let ahead = (date - self.clock.now()).num_milliseconds();
-            // The header has whole seconds: less than that is no skew.
-            let ahead = if ahead.abs() < 2000 { 0 } else { ahead };
-            self.ahead.store(ahead, Ordering::Relaxed);
-        }
-        Arrival {
-            at: self.clock.monotonic(),
-            ttl: asked_ttl(answer.url()).unwrap_or(self.options.media_ttl),
-            date,
-        }
-    }
-}
-
-/// Reads a body to its end; `None` if it is too long to be read.
-async fn read_body(answer: &mut reqwest::Response) -> reqwest::Result<Option<Vec<u8>>> {
-    let declared = answer.content_length().unwrap_or(0);
-    if declared > LARGEST as u64 {
-        return Ok(None);
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        if body.len() + chunk.len() > LARGEST {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
-}
-
-/// The life that a request asked for its links.
-fn asked_ttl(url: &Url) -> Option<Duration> {
-    let (_, ttl) = url.query_pairs().find(|(key, _)| key == "media_ttl")?;
-    ttl.parse().ok().map(Duration::from_secs)
-}
-
-/// The `code` of the documented 422 body, new or older, if it is plain words. Tokens and signatures,
-/// should an answer echo one, have digits.
-fn documented_code(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let item = body.pointer("/errors/0").unwrap_or(&body);
-    let code = item.get("code")?.as_str()?;
-    let plain = code.len() <= 64
-        && code
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    plain.then(|| code.to_owned())
 }

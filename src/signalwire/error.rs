@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 /// A failed request. Its text names the request by its path, never by its query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// 401 or 403: a person must fix the credentials.
+    /// 401 or 403 for the list of sessions, or for several different objects in a row: a person must fix
+    /// the credentials.
     #[error(
         "SignalWire refused the credentials (HTTP {status}): check project_id, the API token and its Video scope"
     )]
@@ -15,8 +16,16 @@ pub enum Error {
         /// 401 or 403.
         status: u16,
     },
-    /// The host asked for patience.
-    #[error("SignalWire asked for patience until {}", crate::model::time::to_text(*.until))]
+    /// 401 or 403 for this object or list: nothing is said about the others.
+    #[error("{request} was refused with HTTP {status}")]
+    Refused {
+        /// The request's path.
+        request: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// 429, or 503 with `Retry-After`.
+    #[error("SignalWire is rate-limiting us (Retry-After) until {}", crate::model::time::to_text(*.until))]
     Patience {
         /// Not before then.
         until: DateTime<Utc>,
@@ -30,6 +39,18 @@ pub enum Error {
         status: u16,
         /// The documented error code, if there was one, after ": ".
         detail: String,
+    },
+    /// 422 (or 400): a parameter of the request is not allowed.
+    #[error("{request} was answered with HTTP {status}{detail}")]
+    Invalid {
+        /// The request's path.
+        request: String,
+        /// 422 or 400.
+        status: u16,
+        /// The documented error code, if there was one, after ": ".
+        detail: String,
+        /// The parameter.
+        parameter: Parameter,
     },
     /// No answer, or half of one.
     #[error("{request} failed: {reason}")]
@@ -55,12 +76,6 @@ pub enum Error {
         /// What was wrong with it.
         what: String,
     },
-    /// `links.next` would leave the configured origin.
-    #[error("{request}: the link to the next page leads to another origin and was not followed")]
-    ForeignNext {
-        /// The request's path.
-        request: String,
-    },
     /// `links.next` came a second time, or pages did not end.
     #[error("{request}: {what}")]
     EndlessPages {
@@ -69,6 +84,19 @@ pub enum Error {
         /// How it showed.
         what: &'static str,
     },
+}
+
+/// The parameter that a 422 complains of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    /// `page_size`: the space allows fewer rows a page.
+    PageSize,
+    /// `media_ttl`: the space does not allow links to live that long.
+    MediaTtl,
+    /// Another one.
+    Other,
+    /// The body names none.
+    Unnamed,
 }
 
 /// The result of a request.

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::client::Client;
 use super::error::{Error, Result};
+use super::repair;
 use super::wire::{Arrival, Item, Odd, RawPage, Rejected, read_item};
 
 /// The most pages one walk follows: ten million rows at a thousand a page.
@@ -23,7 +24,7 @@ const MOST_EMPTY_PAGES: usize = 100;
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// The items set aside.
+    /// The items that could not be read.
     pub rejected: Vec<Rejected>,
 }
 
@@ -59,30 +60,45 @@ impl<'a, T: Item> Pages<'a, T> {
         let Some(url) = self.next.take() else {
             return self.broken.take().map_or(Ok(None), Err);
         };
-        let mut hasher = DefaultHasher::new();
-        url.as_str().hash(&mut hasher);
-        let request = url.path().to_owned();
-        let endless = |what| Error::EndlessPages {
-            request: request.clone(),
-            what,
-        };
-        if !self.followed.insert(hasher.finish()) {
-            return Err(endless("the link to the next page came a second time"));
+        if !self.follow(&url) {
+            return Err(endless(
+                &url,
+                "the link to the next page came a second time",
+            ));
         }
         if self.followed.len() > MOST_PAGES || self.empty_in_a_row >= MOST_EMPTY_PAGES {
-            return Err(endless("the pages do not end"));
+            return Err(endless(&url, "the pages do not end"));
         }
-        let (page, next) = self.client.get(&url, read_page).await?;
+        let ((page, next), answered) = self.client.get(url.clone(), read_page).await?;
+        if answered != url {
+            // Less was asked for, perhaps from the start again.
+            self.followed.clear();
+            self.follow(&answered);
+        }
         if page.items.is_empty() && page.rejected.is_empty() {
             self.empty_in_a_row += 1;
         } else {
             self.empty_in_a_row = 0;
         }
-        match next_url(&url, next.as_ref()) {
-            Ok(next) => self.next = next.map(|next| self.client.with_ttl(next)),
+        match next_url(&answered, next.as_ref()) {
+            Ok(next) => self.next = next.map(|next| self.client.completed(next, &answered)),
             Err(error) => self.broken = Some(error),
         }
         Ok(Some(page))
+    }
+
+    /// Notes a page as asked for; `false`: it was before.
+    fn follow(&mut self, url: &Url) -> bool {
+        let mut hasher = DefaultHasher::new();
+        url.as_str().hash(&mut hasher);
+        self.followed.insert(hasher.finish())
+    }
+}
+
+fn endless(url: &Url, what: &'static str) -> Error {
+    Error::EndlessPages {
+        request: url.path().to_owned(),
+        what,
     }
 }
 
@@ -97,14 +113,22 @@ pub fn read_page<T: Item>(
     // One item's broken text must not spoil the others.
     let body =
         std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed);
-    let mut raw: RawPage<'_> = serde_json::from_str(&body).map_err(|error| {
+    let unreadable = |error: serde_json::Error| {
         format!(
             "JSON that can't be read ({:?}, line {}, column {})",
             error.classify(),
             error.line(),
             error.column()
         )
-    })?;
+    };
+    let repaired;
+    let mut raw: RawPage<'_> = match serde_json::from_str(&body) {
+        Ok(raw) => raw,
+        Err(error) => {
+            repaired = repair::repaired(&body).ok_or_else(|| unreadable(error))?;
+            serde_json::from_str(&repaired).map_err(unreadable)?
+        }
+    };
     let next = raw.next();
     let data = raw.data.ok_or("a page without its list")?;
     let mut page = Page {
@@ -122,31 +146,28 @@ pub fn read_page<T: Item>(
     Ok((page, next))
 }
 
-/// The next page's URL, as the answer to `request` has it: on the same origin, whatever form it has.
+/// The next page's URL: the list that was asked for, with the query of `next` and nothing else of it, as the
+/// vendor's own client does it. Wherever that link leads, the credentials go nowhere else.
 ///
 /// # Errors
-/// [`Error::Answer`], if it is no URL; [`Error::ForeignNext`], if it leads elsewhere.
+/// [`Error::Answer`], if it is no URL with a query.
 pub fn next_url(request: &Url, next: Option<&Value>) -> Result<Option<Url>> {
-    let path = request.path().to_owned();
     let next = match next {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(next)) if next.is_empty() => return Ok(None),
         Some(Value::String(next)) => request.join(next).ok(),
         Some(_) => None,
     };
-    let Some(mut next) = next else {
-        return Err(Error::Answer {
-            request: path,
-            what: "a link to the next page that is no URL".to_owned(),
-        });
+    let no_use = |what: &str| Error::Answer {
+        request: request.path().to_owned(),
+        what: format!("a link to the next page that {what}"),
     };
-    if next.origin() != request.origin() || !next.username().is_empty() || next.password().is_some()
-    {
-        return Err(Error::ForeignNext { request: path });
-    }
-    // It is never sent, and would hide that a link repeats.
-    next.set_fragment(None);
-    Ok(Some(next))
+    let next = next.ok_or_else(|| no_use("is no URL"))?;
+    let query = next.query().filter(|query| !query.is_empty());
+    let query = query.ok_or_else(|| no_use("has no query"))?;
+    let mut url = request.clone();
+    url.set_query(Some(query));
+    Ok(Some(url))
 }
 
 #[cfg(test)]

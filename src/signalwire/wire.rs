@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::repair::repaired;
 use crate::model::{Listed, Recording, Session, SessionStatus, UnreadLink, UpstreamStatus, time};
 
 /// A page of a list: its items unread, so that one bad item does not spoil the others.
@@ -88,11 +89,30 @@ pub(super) fn read_item<T: Item>(
     arrival: Arrival,
     odd: &mut Odd,
 ) -> Result<T, &'static str> {
-    match serde_json::from_str(raw.get()) {
+    let value = serde_json::from_str(raw.get()).or_else(|error| {
+        repaired(raw.get()).map_or(Err(error), |text| serde_json::from_str(&text))
+    });
+    match value {
         Ok(Value::Object(object)) => T::read(object, arrival, odd),
         Ok(_) => Err("not an object"),
         Err(_) => Err("not readable as JSON"),
     }
+}
+
+/// Reads the body of a single object's answer.
+pub(super) fn read_single<T: Item>(body: &[u8], arrival: Arrival) -> Result<T, String> {
+    let body = String::from_utf8_lossy(body);
+    let unreadable = |_| "JSON that can't be read";
+    let repaired = repaired(&body);
+    let raw = match &repaired {
+        None => serde_json::from_str(&body),
+        Some(text) => serde_json::from_str(text),
+    };
+    let mut odd = Odd::default();
+    let item = read_item(raw.map_err(unreadable)?, arrival, &mut odd)
+        .map_err(|reason| format!("an object that can't be used: {reason}"))?;
+    odd.warn();
+    Ok(item)
 }
 
 impl Item for Session {

@@ -182,7 +182,7 @@ fn a_service_with_marked_secrets_tells_them_nowhere() {
         let faults = [
             "refused the credentials",
             "a link can't be used",
-            "another origin",
+            "page_token_is_invalid",
         ];
         faults.iter().all(|text| log.contains(text))
             && setting.sql("SELECT count(*) FROM queue WHERE last_error IS NULL") == "0"

@@ -79,6 +79,29 @@ fn a_text_that_is_not_utf_8_spoils_no_other_item() {
 }
 
 #[test]
+fn lone_surrogates_are_repaired_wherever_they_stand() {
+    let item = json!({"id": ID, "name": "SURROGATE"}).to_string();
+    for (body, walks_on) in [
+        (format!(r#"{{"data": [{item}]}}"#), false),
+        (
+            format!(r#"{{"links": {{"next": "?a=SURROGATE"}}, "data": [{item}]}}"#),
+            true,
+        ),
+    ] {
+        let body = body.replace("SURROGATE", r"les\udc00son\ud83d");
+        let (page, next) = read_page::<Session>(body.as_bytes(), arrival()).expect("a page");
+        assert_eq!(page.items.len(), 1, "{body}: {:?}", page.rejected);
+        let name = page.items[0].room_name.as_deref();
+        assert_eq!(name, Some("les\u{fffd}son\u{fffd}"));
+        assert_eq!(next.is_some(), walks_on);
+        assert_eq!(
+            kept(&page.items[0].upstream)["name"],
+            "les\u{fffd}son\u{fffd}"
+        );
+    }
+}
+
+#[test]
 fn odd_links_end_the_walk_and_spoil_no_page() {
     for (links, ends_well) in [
         (json!({}), true),
@@ -225,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn a_next_link_never_leaves_the_origin(
+    fn a_next_link_never_leaves_the_list(
         text in prop_oneof![
             any::<String>(),
             "(https?:)?[/\\\\]{0,3}(u@|u:p@|:p@)?(example\\.signalwire\\.com|evil\\.example|127\\.0\\.0\\.1)?(:[0-9]{0,5})?[/?#@\\\\\t ]{0,2}[a-z]{0,3}",
@@ -238,15 +261,16 @@ proptest! {
             let sent = Url::parse(next.as_str()).expect("a URL");
             prop_assert_eq!(sent.origin(), request().origin());
             prop_assert!(sent.username().is_empty() && sent.password().is_none());
+            prop_assert_eq!(sent.path(), "/api/video/room_sessions");
         }
     }
 
     #[test]
-    fn a_refused_next_link_is_not_repeated(secret in "[a-z]{12}") {
+    fn a_next_link_that_is_of_no_use_is_not_repeated(secret in "[a-z]{12}") {
         for text in [
-            format!("https://{secret}.example/{secret}?page_token={secret}"),
+            format!("https://{secret}.example/{secret}#page_token={secret}"),
             format!("https://{secret}@example.signalwire.com/"),
-            format!("http://[{secret}"),
+            format!("http://[{secret}?page_token={secret}"),
         ] {
             let error = next(&text).expect_err("a refusal").to_string();
             prop_assert!(!error.contains(&secret), "{}", error);
