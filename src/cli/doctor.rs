@@ -2,6 +2,7 @@
 //! changes nothing, and what fails comes with what to do.
 
 mod disk;
+mod lists;
 
 use std::path::Path;
 
@@ -80,9 +81,9 @@ fn token(config: &Config, env: &Environment, report: &mut Report) -> Option<ApiT
     }
 }
 
-/// Whether the API can be reached and takes the credentials, and whether the clocks agree.
+/// Whether the API can be reached, accepts the credentials and answers each list, and whether the clocks agree.
 async fn server(config: &Config, token: ApiToken, clock: &Clock, report: &mut Report) {
-    let client = match app::client(config, token, clock.clone(), Cooldowns::default()) {
+    let client = match app::client(config, token.clone(), clock.clone(), Cooldowns::default()) {
         Ok(client) => client,
         Err(error) => {
             report.fail(
@@ -96,7 +97,10 @@ async fn server(config: &Config, token: ApiToken, clock: &Clock, report: &mut Re
     let origin = config.signalwire.origin();
     let origin = origin.map_or_else(|_| String::new(), |url| url.origin().ascii_serialization());
     match client.probe().await {
-        Ok(()) => report.ok("credentials", &format!("taken by {origin}")),
+        Ok(()) => {
+            report.ok("credentials", &format!("accepted by {origin}"));
+            lists::examine(config, token, clock, report).await;
+        }
         Err(error @ signalwire::Error::Credentials { .. }) => {
             report.fail(
                 "credentials",
