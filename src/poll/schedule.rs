@@ -1,5 +1,5 @@
-//! When a session's recordings are due again: a pure function. Each poll while it runs and for a
-//! quarter of an hour after, then at growing steps, until it is settled.
+//! When a session's recordings are due again: a pure function. Each poll while it runs (less often once it
+//! has run for days) and for a quarter of an hour after, then at growing steps, until it is settled.
 
 use std::time::Duration;
 
@@ -12,6 +12,11 @@ mod tests;
 
 /// For how long after its end a session is listed at each poll.
 const EAGER: Duration = Duration::from_mins(15);
+/// For how long after its start a running session is listed at each poll. One that runs on, be it a room that
+/// is always open or a session that the vendor never ended, is listed less often.
+const LONG_RUN: Duration = Duration::from_hours(36);
+/// After this time it is listed each day alone, unless something of it is being recorded.
+const ENDLESS_RUN: Duration = Duration::from_hours(7 * 24);
 /// The longest step between two listings of a session that is not settled.
 const LONGEST_STEP: Duration = Duration::from_hours(6);
 
@@ -41,9 +46,13 @@ pub fn next_listing(
 ) -> Listing {
     let age = |time: DateTime<Utc>| (now - time).to_std().unwrap_or_default();
     let Some(ended) = ended_at.map(age) else {
-        // A word that is not documented may mean anything: looked at for ever, less and less often.
-        return match (status, started_at) {
-            (SessionStatus::Other(_), Some(started)) => step(age(started)),
+        return match (status, started_at.map(age)) {
+            // A word that is not documented may mean anything: listed for ever, less and less often.
+            (SessionStatus::Other(_), Some(age)) => step(age),
+            (_, Some(age)) if age >= ENDLESS_RUN && !open => {
+                Listing::After(Duration::from_hours(24))
+            }
+            (_, Some(age)) if age >= LONG_RUN => Listing::After(Duration::from_hours(1)),
             _ => Listing::NextPoll,
         };
     };

@@ -16,7 +16,7 @@ pub struct DueSession {
     pub id: SessionId,
     /// The vendor's word for its status.
     pub status: SessionStatus,
-    /// When it started, as well as it is known.
+    /// When it started, as well as it is known: when it was first seen, if nothing else is.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended, as well as it is known; absent while it runs.
     pub ended_at: Option<DateTime<Utc>>,
@@ -64,8 +64,8 @@ struct SessionRow<'a> {
 }
 
 impl Store {
-    /// Writes a page of sessions as the vendor describes them. New and changed ones become due at once.
-    /// A sweep notes them as `seen`.
+    /// Writes a page of sessions as the vendor describes them. New and changed ones become due at once; that
+    /// a running one lasts and costs more than before is no change. A sweep notes them as `seen`.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails; then nothing of the page is kept.
@@ -108,7 +108,10 @@ impl Store {
                 created_at = excluded.created_at, ended_at = excluded.ended_at,
                 described_at = coalesce(session.described_at, excluded.described_at),
                 next_list_at = ?2, settled_at = NULL, upstream_gone_at = NULL, upstream = excluded.upstream
-             WHERE session.upstream IS NOT excluded.upstream OR session.upstream_gone_at IS NOT NULL",
+             WHERE session.upstream_gone_at IS NOT NULL OR session.upstream IS NOT excluded.upstream
+                AND (excluded.status IS NOT 'in-progress'
+                    OR json_remove(session.upstream, '$.duration', '$.cost_in_dollars')
+                        IS NOT json_remove(excluded.upstream, '$.duration', '$.cost_in_dollars'))",
         )
         .bind(&rows)
         .bind(time::to_text(now))
@@ -158,7 +161,8 @@ impl Store {
             .map(|due| (time::to_text(due.next_list_at), due.row))
             .unwrap_or_default();
         sqlx::query(
-            "SELECT rowid, id, status, coalesce(start_time, created_at) AS started_at, ended_at, next_list_at,
+            "SELECT rowid, id, status, coalesce(start_time, created_at, first_seen_at) AS started_at, ended_at,
+                next_list_at,
                 described_at IS NULL AS stub,
                 EXISTS (SELECT 1 FROM recording r INDEXED BY recording_unfinished
                     WHERE r.session_id = s.id

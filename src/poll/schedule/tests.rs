@@ -31,13 +31,24 @@ fn listings(open: bool, settle: Duration, until: Duration) -> Vec<Duration> {
 }
 
 #[test]
-fn a_running_session_is_listed_at_each_poll_however_long_it_runs() {
+fn a_running_session_is_listed_at_each_poll_then_hourly_then_daily() {
     let start = DateTime::UNIX_EPOCH;
-    for age in [Duration::ZERO, DAY, DAY * 300] {
+    let hourly = Listing::After(Duration::from_hours(1));
+    for (age, open, expected) in [
+        (Duration::ZERO, false, Listing::NextPoll),
+        (DAY, false, Listing::NextPoll),
+        (DAY * 3 / 2, false, hourly),
+        (DAY * 6, false, hourly),
+        (DAY * 7, false, Listing::After(DAY)),
+        (DAY * 300, false, Listing::After(DAY)),
+        (DAY * 300, true, hourly),
+    ] {
         let running = &SessionStatus::InProgress;
-        let next = next_listing(running, Some(start), None, false, start + age, DAY);
-        assert_eq!(next, Listing::NextPoll);
+        let next = next_listing(running, Some(start), None, open, start + age, DAY);
+        assert_eq!(next, expected, "{age:?} {open}");
     }
+    let next = next_listing(&SessionStatus::InProgress, None, None, false, start, DAY);
+    assert_eq!(next, Listing::NextPoll);
 }
 
 #[test]
