@@ -4,12 +4,15 @@
 //! the promise that nothing is missed independent of any guess about order or timing. Both work from
 //! what is there, a page and a short transaction at a time; progress moves only after a complete pass.
 
+mod confirm;
 mod filter;
 mod listing;
 mod order;
 mod pass;
 mod plan;
+mod rooms;
 mod schedule;
+mod shortfall;
 mod sweep;
 
 use std::sync::Arc;
@@ -28,16 +31,16 @@ use crate::links::Links;
 use crate::signalwire::Client;
 use crate::store::Store;
 
-/// Looks at a space and keeps the database in step with it.
+/// Polls and sweeps a space, and keeps the database in step with it.
 #[derive(Clone)]
 pub struct Poller {
-    /// Where it looks.
+    /// The space.
     pub client: Arc<Client>,
     /// What it keeps in step.
     pub store: Store,
     /// Where it leaves the links of recordings that can be downloaded.
     pub links: Links,
-    /// Hosts that asked for patience; kept in the database.
+    /// Hosts that are rate-limiting us; kept in the database.
     pub cooldowns: Cooldowns,
     /// Which rooms are archived.
     pub filter: Filter,
@@ -49,7 +52,7 @@ pub struct Poller {
     pub clock: Clock,
     /// Ends a pass early.
     pub stop: CancellationToken,
-    /// Called whenever a pass has got on, for the watchdog and for progress on a terminal.
+    /// Called at least every second while a pass is under way, for the watchdog and for progress on a terminal.
     pub beat: Arc<dyn Fn() + Send + Sync>,
     /// Called as soon as something can be downloaded: a long pass must not hold up what it found first.
     pub due: Arc<dyn Fn() + Send + Sync>,

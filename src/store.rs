@@ -10,6 +10,7 @@ mod endings;
 mod files;
 mod left;
 mod listing;
+mod lost;
 mod meta;
 mod open;
 mod parts;
@@ -37,7 +38,7 @@ pub use open::{Access, OpenError, refuse_damaged};
 pub use passes::{Pass, PassCounts, PassKind, PassOutcome};
 pub use recordings::{Applied, Placement, Plan};
 pub use retry::Retried;
-pub use seen::Seen;
+pub use seen::{Seen, Unseen, UnseenRecording};
 pub use sessions::{DueSession, Horizon, NEXT_PASS};
 pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};
 

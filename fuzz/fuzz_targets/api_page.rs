@@ -1,4 +1,4 @@
-//! A page of the API: whatever the body is, nothing panics, each item is read or set aside, and what is
+//! A page of the API: whatever the body is, nothing panics, each item is read or rejected, and what is
 //! kept of an item holds no link.
 
 #![no_main]

@@ -27,10 +27,13 @@ pub struct Known {
 /// What is known of the room a recording was made in; filter and path need its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Room {
-    /// The session was described, or is gone and never will be: its room's name, if it has one.
-    Settled(Option<String>),
-    /// The session is still to be asked for.
+    /// The session was described: its room's name, if it has one.
+    Known(Option<String>),
+    /// The session is gone, can't be described, or is not named: the recording goes without, and no filter of
+    /// rooms leaves it out.
     Unknown,
+    /// The session is still to be asked for.
+    Awaited,
 }
 
 /// A decision about one recording: what is to be written besides the vendor's description.

@@ -1,20 +1,27 @@
 //! Lists the recordings of the sessions that are due, and places each where it belongs.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use futures::{StreamExt as _, stream};
 
 use super::Poller;
 use super::pass::{Halt, Run};
-use super::plan::{Kind, plan, position};
+use super::plan::{Kind, lags, plan};
+use super::rooms::Session;
 use super::schedule::{Listing, next_listing};
-use crate::model::{Listed, Recording, SessionId, UpstreamStatus};
+use crate::model::{Listed, Recording, UpstreamStatus};
 use crate::signalwire::{self, Page};
 use crate::store::{self, DueSession, NEXT_PASS, Seen};
 
 /// Sessions taken from the database at a time.
 const BATCH: u32 = 200;
-/// Listings that may fail in a row before the rest is left for the next pass: the vendor is down.
+/// After so many failures in a row it is found out whether the API as a whole is down.
 pub(super) const FAILURES_IN_A_ROW: u32 = 5;
+/// After so many the rest is left for the next pass all the same.
+const MOST_FAILURES_IN_A_ROW: u32 = 20;
+/// An API that is up answers a small request within this time.
+const UP_WITHIN: Duration = Duration::from_secs(5);
 /// A session whose listing failed is left alone for this long, so that it does not hold up the others
 /// at every pass.
 const PUT_OFF: TimeDelta = TimeDelta::minutes(15);
@@ -26,73 +33,113 @@ pub(super) struct Brought {
     pub recordings_seen: u64,
     pub recordings_new: u64,
     pub due: u64,
-    pub set_aside: u64,
+    pub rejected: u64,
+    /// Why the session could not be described, though its recordings were listed.
+    pub put_off: Option<String>,
+}
+
+/// Where a page comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A list.
+    List,
+    /// The request for a single recording, whose answer may lag behind the lists.
+    Single,
 }
 
 impl Poller {
     /// Lists the recordings of every session that was due when the pass began.
     pub(super) async fn list_due(&self, run: &mut Run) -> Result<(), Halt> {
+        let running = std::mem::take(&mut run.running);
+        let (started, kind) = (run.started, run.kind);
         let mut after: Option<DueSession> = None;
         let mut failed_in_a_row = 0;
+        let mut refused = None;
         loop {
             let batch = self
                 .store
-                .due_sessions(run.started, after.as_ref(), BATCH)
+                .due_sessions(started, after.as_ref(), BATCH)
                 .await?;
             let Some(last) = batch.last().cloned() else {
-                return Ok(());
+                break;
             };
-            let running = &run.running;
-            let kind = run.kind;
             let mut listings = stream::iter(batch)
                 .map(async |due| {
                     let mut brought = Brought::default();
                     let seen = running.contains(&due.id);
                     let listed = self.list_session(&due, seen, kind, &mut brought).await;
                     if let Err(Halt::Api(error)) = &listed
-                        && !is_final(error)
+                        && !is_rate_limit(error)
                     {
-                        self.store.put_off(due.id, run.started + PUT_OFF).await?;
+                        self.store.put_off(due.id, started + PUT_OFF).await?;
+                        if due.stub {
+                            // Recordings that have waited for long enough wait no longer.
+                            self.replace(Some(due.id)).await?;
+                        }
                     }
                     Ok((listed, brought))
                 })
                 .buffer_unordered(self.concurrency);
-            let mut done = Vec::new();
             while let Some(listed) = listings.next().await {
                 let (listed, brought): (Result<(), Halt>, Brought) = listed.map_err(Halt::Store)?;
-                failed_in_a_row = if listed.is_err() {
-                    failed_in_a_row + 1
-                } else {
-                    0
-                };
-                let last = match &listed {
-                    Ok(()) => false,
-                    Err(Halt::Api(error)) => is_final(error),
-                    Err(Halt::Stopped | Halt::Store(_)) => true,
-                };
-                done.push((listed, brought));
-                if last || failed_in_a_row >= FAILURES_IN_A_ROW {
-                    break;
-                }
-            }
-            drop(listings);
-            let mut halt = None;
-            for (listed, brought) in done {
-                run.add(&brought);
+                run.add(brought);
                 match listed {
-                    Ok(()) => {}
-                    Err(Halt::Api(error)) => run.failures.push(error),
-                    Err(other) => halt = Some(other),
+                    Ok(()) => {
+                        failed_in_a_row = 0;
+                        run.good_at = self.clock.monotonic();
+                    }
+                    Err(Halt::Api(error)) if !is_rate_limit(&error) => {
+                        failed_in_a_row += 1;
+                        run.failures.push(error.to_string());
+                        if matches!(error, signalwire::Error::Credentials { .. }) {
+                            refused = Some(error);
+                        }
+                        if !self
+                            .goes_on(run, failed_in_a_row, refused.is_some())
+                            .await?
+                        {
+                            return refuse(run, refused);
+                        }
+                    }
+                    Err(halt) => return Err(halt),
                 }
-            }
-            if let Some(halt) = halt {
-                return Err(halt);
-            }
-            if failed_in_a_row >= FAILURES_IN_A_ROW || run.failures.iter().any(is_final) {
-                return Ok(());
             }
             after = Some(last);
         }
+        refuse(run, refused)
+    }
+
+    /// Whether listing goes on after some failures in a row: these sessions are bad, and not the API.
+    async fn goes_on(
+        &self,
+        run: &mut Run,
+        failed_in_a_row: u32,
+        refused: bool,
+    ) -> Result<bool, Halt> {
+        if failed_in_a_row >= MOST_FAILURES_IN_A_ROW {
+            return Ok(false);
+        }
+        // One that is not refused shows that the credentials are fine.
+        if refused && run.counts.sessions_listed == 0 {
+            return Ok(true);
+        }
+        if !failed_in_a_row.is_multiple_of(FAILURES_IN_A_ROW) && !self.is_failing_for_long(run) {
+            return Ok(true);
+        }
+        let up = self.is_up().await?;
+        if up {
+            run.good_at = self.clock.monotonic();
+        }
+        Ok(up)
+    }
+
+    /// Whether the API answers a small request soon.
+    pub(super) async fn is_up(&self) -> Result<bool, Halt> {
+        let probe = async {
+            let probed = tokio::time::timeout(UP_WITHIN, self.client.probe()).await;
+            Ok(matches!(probed, Ok(Ok(()))))
+        };
+        self.asked(probe).await
     }
 
     /// Lists one session in full and decides when it is due again.
@@ -103,40 +150,33 @@ impl Poller {
         kind: Kind,
         counts: &mut Brought,
     ) -> Result<(), Halt> {
-        let due = if due.stub || (due.ended_at.is_none() && !seen_running) {
-            match self.describe(due).await? {
-                Some(due) => due,
-                None => return Ok(()),
-            }
-        } else {
-            due.clone()
-        };
-        let mut pages = self.client.session_recordings(due.id);
-        loop {
-            let mut page = match self.asked(pages.next()).await {
-                Ok(Some(page)) => page,
-                Ok(None) => break,
-                // Not documented for this list, yet it can mean one thing only; it is asked for to be sure.
-                Err(Halt::Api(error @ signalwire::Error::Status { status: 404, .. })) => {
-                    return match self.describe(&due).await? {
-                        Some(_) => Err(error.into()),
-                        None => Ok(()),
-                    };
-                }
-                Err(halt) => return Err(halt),
-            };
-            for listed in &mut page.items {
-                listed.recording.session_id.get_or_insert(due.id);
-            }
-            counts.set_aside += self.note_rejected(&page).await?;
-            counts.recordings_seen += page.items.len() as u64;
-            let applied = self.apply(page, kind, None).await?;
-            counts.recordings_new += applied.new;
-            counts.due += applied.due;
+        let mut session = Session::Described(due.clone());
+        if due.stub || (due.ended_at.is_none() && !seen_running) {
+            session = self.describe_or_not(due).await?;
         }
+        let there = self.list_recordings(due, kind, counts).await?;
+        if !there && matches!(session, Session::Described(_)) {
+            session = self.describe_or_not(due).await?;
+        }
+        // Without a list nobody knows whether there is such a session.
+        if !there && let Session::Undescribed(error) = session {
+            return Err(error.into());
+        }
+        let due = match session {
+            Session::Described(described) => described,
+            Session::Missing if counts.recordings_seen == 0 => return self.gone(due.id).await,
+            Session::Missing => {
+                counts.put_off = Some(format!("session {} was answered with HTTP 404", due.id));
+                due.clone()
+            }
+            Session::Undescribed(error) => {
+                counts.put_off = Some(error.to_string());
+                due.clone()
+            }
+        };
         counts.sessions_listed = 1;
-        // What was set aside may be a recording that is still to come: the session is not done with.
-        let whole = counts.set_aside == 0;
+        // What was rejected may be a recording that is still to come: the session is not done with.
+        let whole = counts.rejected == 0;
         let open = !whole || self.store.session_open(due.id).await?;
         let now = self.clock.now();
         let listing = next_listing(
@@ -153,37 +193,42 @@ impl Poller {
             Listing::Settled => None,
         };
         self.store.session_listed(due.id, now, next, whole).await?;
+        if counts.put_off.is_some() {
+            // Its recordings are known now, and its room is not to be had: they go without.
+            self.replace(Some(due.id)).await?;
+        }
         Ok(())
     }
 
-    /// Asks for one session: one that is known from a recording alone, or that runs although the walk
-    /// did not come by it. `None`: it is gone.
-    pub(super) async fn describe(&self, due: &DueSession) -> Result<Option<DueSession>, Halt> {
-        let answer = self.asked(self.client.room_session(due.id)).await;
-        let described = match answer {
-            Ok(Some(session)) => {
-                self.store
-                    .apply_sessions(std::slice::from_ref(&session), self.clock.now(), None)
-                    .await?;
-                Some(DueSession {
-                    status: session.status.clone(),
-                    started_at: session.start_time.or(session.created_at),
-                    ended_at: session.ended_at(),
-                    stub: false,
-                    ..due.clone()
-                })
+    /// Lists the recordings of one session; `false`: the vendor has no such list, which means an empty one
+    /// if it has the session.
+    async fn list_recordings(
+        &self,
+        due: &DueSession,
+        kind: Kind,
+        counts: &mut Brought,
+    ) -> Result<bool, Halt> {
+        let mut pages = self.client.session_recordings(due.id);
+        let mut first = true;
+        loop {
+            let mut page = match self.asked(pages.next()).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(true),
+                Err(Halt::Api(signalwire::Error::Status { status: 404, .. })) if first => {
+                    return Ok(false);
+                }
+                Err(halt) => return Err(halt),
+            };
+            first = false;
+            for listed in &mut page.items {
+                listed.recording.session_id.get_or_insert(due.id);
             }
-            Ok(None) => {
-                self.store.session_gone(due.id, self.clock.now()).await?;
-                None
-            }
-            Err(halt) => {
-                self.replace(Some(due.id)).await?;
-                return Err(halt);
-            }
-        };
-        self.replace(Some(due.id)).await?;
-        Ok(described)
+            counts.rejected += self.note_rejected(&page).await?;
+            counts.recordings_seen += page.items.len() as u64;
+            let applied = self.apply(page, kind, Source::List, None).await?;
+            counts.recordings_new += applied.new;
+            counts.due += applied.due;
+        }
     }
 
     /// Writes a page of recordings and keeps the links of those that can be downloaded.
@@ -191,6 +236,7 @@ impl Poller {
         &self,
         page: Page<Listed>,
         kind: Kind,
+        source: Source,
         seen: Option<&mut Seen>,
     ) -> Result<store::Applied, Halt> {
         let (recordings, links): (Vec<Recording>, Vec<_>) = page
@@ -204,8 +250,11 @@ impl Poller {
                 &recordings,
                 self.clock.now(),
                 seen,
-                // Asked for inside the transaction: a reload that places everything anew waits for it.
-                &|listed, known, room| plan(&self.filter.now(), kind, listed, known, room),
+                // Read inside the transaction: a reload that places everything again waits for it.
+                &|listed, known, room| match source {
+                    Source::Single if lags(listed, known) => None,
+                    _ => plan(&self.filter.now(), kind, listed, known, room),
+                },
             )
             .await?;
         if applied.due > 0 {
@@ -221,47 +270,21 @@ impl Poller {
         }
         Ok(applied)
     }
+}
 
-    /// Places recordings that are not on the disk anew, of one session or of all: after the filter or
-    /// what is known of a room changed.
-    ///
-    /// # Errors
-    /// [`store::Error`], if the database fails.
-    pub async fn replace(&self, session: Option<SessionId>) -> store::Result<()> {
-        let mut after = None;
-        loop {
-            let batch = self
-                .store
-                .placements(session, after, self.clock.now(), 1000)
-                .await?;
-            let Some(last) = batch.last() else {
-                return Ok(());
-            };
-            after = Some(last.id);
-            let moves: Vec<_> = batch
-                .into_iter()
-                .filter_map(|at| {
-                    let (state, reason) = position(
-                        &self.filter.now(),
-                        &at.room,
-                        &at.status,
-                        at.started_at,
-                        at.duration_seconds,
-                    );
-                    (state != at.state).then_some((at, state, reason))
-                })
-                .collect();
-            if !moves.is_empty() {
-                self.store.place(&moves).await?;
-            }
-        }
+/// After listing: the credentials are refused if several sessions were refused in a row, and none was listed.
+fn refuse(run: &Run, refused: Option<signalwire::Error>) -> Result<(), Halt> {
+    match refused {
+        Some(error) if run.counts.sessions_listed == 0 => Err(Halt::Api(error)),
+        _ => Ok(()),
     }
 }
 
-/// No other request would fare better: refused credentials, or a host that asked for patience.
+/// No other request would fare better: refused credentials, or a rate limit.
 pub(super) fn is_final(error: &signalwire::Error) -> bool {
-    matches!(
-        error,
-        signalwire::Error::Credentials { .. } | signalwire::Error::Patience { .. }
-    )
+    is_rate_limit(error) || matches!(error, signalwire::Error::Credentials { .. })
+}
+
+fn is_rate_limit(error: &signalwire::Error) -> bool {
+    matches!(error, signalwire::Error::Patience { .. })
 }

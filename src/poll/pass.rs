@@ -1,16 +1,20 @@
 //! One pass: its row, and its walk over the sessions.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::Poller;
-use super::listing::Brought;
+use super::listing::{Brought, is_final};
 use super::order::OrderWatch;
 use super::plan::Kind;
 use crate::model::SessionId;
 use crate::signalwire::{self, Page};
 use crate::store::{self, Horizon, PassCounts, PassKind, PassOutcome, Seen};
+
+/// How often a pass beats while a request is under way.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What a pass came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +23,12 @@ pub struct Report {
     pub outcome: PassOutcome,
     /// What it saw and asked.
     pub counts: PassCounts,
-    /// What kept it from being complete, or what it set aside.
+    /// What kept it from being complete, and what it put off or rejected.
     pub error: Option<String>,
     /// Recordings it found that can be downloaded now.
     pub due: u64,
+    /// It ended because the API is rate-limiting us: it is of no use to ask again before then.
+    pub rate_limited_until: Option<DateTime<Utc>>,
 }
 
 /// Why a pass, or a part of it, could not go on.
@@ -51,12 +57,22 @@ pub(super) struct Run {
     pub started: DateTime<Utc>,
     pub counts: PassCounts,
     pub due: u64,
-    pub set_aside: u64,
-    pub failures: Vec<signalwire::Error>,
+    /// Items of lists that could not be read.
+    pub rejected: u64,
+    /// Those of them that are recordings.
+    pub recordings_rejected: u64,
+    /// What keeps the pass from being complete.
+    pub failures: Vec<String>,
+    /// Single objects that could not be read: they are put off, and keep nothing else from going on.
+    pub put_off: Vec<String>,
     /// Sessions that the walk saw running: they need not be asked for one by one.
     pub running: HashSet<SessionId>,
     /// What a sweep has seen.
     pub seen: Seen,
+    /// Pages that the walk over the sessions brought.
+    pages: u64,
+    /// When the last request was answered well (monotonic); at first, when the pass began.
+    pub good_at: Duration,
 }
 
 impl Poller {
@@ -66,71 +82,61 @@ impl Poller {
     /// [`store::Error`], if the database fails; everything else is in the report.
     pub async fn poll(&self) -> store::Result<Report> {
         self.pass(PassKind::Poll, Kind::Poll, async |run| {
-            let walked = self.walk_sessions(run, true).await;
-            // What the walk brought is worth listing, even if it was cut short.
-            let listed = match &walked {
-                Err(
-                    Halt::Api(signalwire::Error::Credentials { .. })
-                    | Halt::Store(_)
-                    | Halt::Stopped,
-                ) => Ok(()),
-                _ => self.list_due(run).await,
+            let walked = match self.walk_sessions(run, true).await {
+                Err(Halt::Api(error)) if self.is_worth_going_on(run, &error) => {
+                    run.failures.push(error.to_string());
+                    None
+                }
+                walked => Some(walked?),
             };
-            let horizon = walked?;
-            listed?;
-            Ok(horizon)
+            // What the walk brought is worth listing, even if it was cut short.
+            self.list_due(run).await?;
+            Ok(walked)
         })
         .await
     }
 
-    /// Runs `work` inside a pass row; the horizon it returns is kept if nothing failed.
+    /// Runs `work` inside a pass row. The horizon it returns is that of a walk that came to its end.
     pub(super) async fn pass(
         &self,
         pass_kind: PassKind,
         kind: Kind,
-        work: impl AsyncFnOnce(&mut Run) -> Result<Horizon, Halt>,
+        work: impl AsyncFnOnce(&mut Run) -> Result<Option<Horizon>, Halt>,
     ) -> store::Result<Report> {
         let started = self.clock.now();
         let requests_before = self.client.requests();
         let pass = self.store.begin_pass(pass_kind, started).await?;
-        let mut run = Run {
-            kind,
-            started,
-            counts: PassCounts::default(),
-            due: 0,
-            set_aside: 0,
-            failures: Vec::new(),
-            running: HashSet::new(),
-            seen: Seen::default(),
-        };
+        let mut run = Run::new(kind, started, self.clock.monotonic());
         let result = work(&mut run).await;
         if let Some(cooldowns) = self.cooldowns.take_changed(self.clock.now()) {
             self.store.set_cooldowns(&cooldowns).await?;
         }
-        let mut horizon = None;
+        let mut rate_limited_until = None;
         let outcome = match result {
-            Ok(seen) if run.failures.is_empty() => {
-                horizon = Some(seen);
-                PassOutcome::Complete
+            Ok(horizon) => {
+                // What failed after the walk is put off in the database: the walk need not find it again.
+                if let Some(horizon) = horizon {
+                    self.store.set_horizon(horizon).await?;
+                }
+                if run.failures.is_empty() {
+                    PassOutcome::Complete
+                } else {
+                    PassOutcome::Incomplete
+                }
             }
-            Ok(_) => PassOutcome::Incomplete,
             Err(Halt::Stopped) => PassOutcome::Stopped,
             Err(Halt::Api(error)) => {
-                run.failures.insert(0, error);
-                PassOutcome::Incomplete
+                run.failures.insert(0, error.to_string());
+                if let signalwire::Error::Patience { until } = error {
+                    rate_limited_until = Some(until);
+                }
+                match error {
+                    signalwire::Error::Credentials { .. } => PassOutcome::Refused,
+                    _ => PassOutcome::Incomplete,
+                }
             }
             Err(Halt::Store(error)) => return Err(error),
         };
-        let refused =
-            |error: &signalwire::Error| matches!(error, signalwire::Error::Credentials { .. });
-        let outcome = if run.failures.iter().any(refused) {
-            PassOutcome::Refused
-        } else {
-            outcome
-        };
-        if let Some(horizon) = horizon {
-            self.store.set_horizon(horizon).await?;
-        }
         run.counts.requests = self.client.requests() - requests_before;
         let error = run.error();
         self.store
@@ -147,17 +153,40 @@ impl Poller {
             counts: run.counts,
             error,
             due: run.due,
+            rate_limited_until,
         })
     }
 
-    /// Waits for a request, but not past a stop.
+    /// Waits for a request, but not past a stop. It beats meanwhile: a request is bounded by its time-outs,
+    /// however long those are.
     pub(super) async fn asked<T>(
         &self,
         request: impl Future<Output = signalwire::Result<T>>,
     ) -> Result<T, Halt> {
-        let answer = self.stop.run_until_cancelled(request).await;
+        let waiting = async {
+            tokio::pin!(request);
+            loop {
+                (self.beat)();
+                if let Ok(answer) = tokio::time::timeout(BEAT, &mut request).await {
+                    return answer;
+                }
+            }
+        };
+        let answer = self.stop.run_until_cancelled(waiting).await;
         (self.beat)();
         Ok(answer.ok_or(Halt::Stopped)??)
+    }
+
+    /// After a walk over the sessions that failed: whether the rest of the pass can fare better. Not if no
+    /// other request would, and not if nothing answers.
+    pub(super) fn is_worth_going_on(&self, run: &Run, error: &signalwire::Error) -> bool {
+        let silent = run.pages == 0 && matches!(error, signalwire::Error::Transport { .. });
+        !is_final(error) && !silent && !self.is_failing_for_long(run)
+    }
+
+    /// Nothing but failures came for so long that the rest is left for the next pass.
+    pub(super) fn is_failing_for_long(&self, run: &Run) -> bool {
+        self.clock.monotonic().saturating_sub(run.good_at) > self.client.retry_window()
     }
 
     /// Walks the list of sessions and writes each page. With `stop_early` it stops where everything
@@ -171,7 +200,9 @@ impl Poller {
         let mut order = OrderWatch::default();
         let mut pages = self.client.room_sessions();
         while let Some(page) = self.asked(pages.next()).await? {
-            run.set_aside += self.note_rejected(&page).await?;
+            run.pages += 1;
+            run.good_at = self.clock.monotonic();
+            run.rejected += self.note_rejected(&page).await?;
             run.counts.sessions_seen += page.items.len() as u64;
             for session in &page.items {
                 order.see(session);
@@ -195,12 +226,12 @@ impl Poller {
     pub(super) async fn note_rejected<T>(&self, page: &Page<T>) -> store::Result<u64> {
         for rejected in &page.rejected {
             let text = format!(
-                "item {} of a page was set aside: {}",
+                "item {} of a page was rejected: {}",
                 rejected.index, rejected.reason
             );
             tracing::warn!("{text}");
             self.store
-                .event_once_a_day(self.clock.now(), "set_aside", &text)
+                .event_once_a_day(self.clock.now(), "rejected", &text)
                 .await?;
         }
         Ok(page.rejected.len() as u64)
@@ -208,26 +239,50 @@ impl Poller {
 }
 
 impl Run {
-    pub fn add(&mut self, listing: &Brought) {
+    fn new(kind: Kind, started: DateTime<Utc>, now: Duration) -> Self {
+        Self {
+            kind,
+            started,
+            counts: PassCounts::default(),
+            due: 0,
+            rejected: 0,
+            recordings_rejected: 0,
+            failures: Vec::new(),
+            put_off: Vec::new(),
+            running: HashSet::new(),
+            seen: Seen::default(),
+            pages: 0,
+            good_at: now,
+        }
+    }
+
+    pub fn add(&mut self, listing: Brought) {
         self.counts.sessions_listed += listing.sessions_listed;
         self.counts.recordings_seen += listing.recordings_seen;
         self.counts.recordings_new += listing.recordings_new;
         self.due += listing.due;
-        self.set_aside += listing.set_aside;
+        self.rejected += listing.rejected;
+        self.put_off.extend(listing.put_off);
     }
 
     fn error(&self) -> Option<String> {
         let mut parts = Vec::new();
         if let Some(first) = self.failures.first() {
             parts.push(match self.failures.len() {
-                1 => first.to_string(),
+                1 => first.clone(),
                 n => format!("{first} (and {} more failures)", n - 1),
             });
         }
-        if self.set_aside > 0 {
+        if let Some(first) = self.put_off.first() {
+            let count = self.put_off.len();
             parts.push(format!(
-                "{} items could not be read and were set aside",
-                self.set_aside
+                "{count} single requests failed and are put off: {first}"
+            ));
+        }
+        if self.rejected > 0 {
+            parts.push(format!(
+                "{} items could not be read and were rejected",
+                self.rejected
             ));
         }
         (!parts.is_empty()).then(|| parts.join("; "))

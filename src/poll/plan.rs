@@ -46,7 +46,8 @@ impl RoomFilter {
         }
     }
 
-    /// Why a recording is left out; `None`: it is archived. What is unknown leaves nothing out.
+    /// Why a recording is left out; `None`: it is archived. What is unknown (`None`) leaves nothing out: a
+    /// room without a name is the empty name.
     #[must_use]
     pub fn leaves_out(
         &self,
@@ -54,10 +55,9 @@ impl RoomFilter {
         started_at: Option<DateTime<Utc>>,
         duration_seconds: Option<f64>,
     ) -> Option<&'static str> {
-        let name = room.unwrap_or_default();
-        if !self.include.is_match(name) {
+        if room.is_some_and(|name| !self.include.is_match(name)) {
             Some("the room matches none of filter.include_rooms")
-        } else if self.exclude.is_match(name) {
+        } else if room.is_some_and(|name| self.exclude.is_match(name)) {
             Some("the room matches filter.exclude_rooms")
         } else if started_at
             .zip(self.since)
@@ -75,7 +75,8 @@ impl RoomFilter {
 
 /// Where a recording that is not on the disk belongs: waiting, skipped or pending.
 ///
-/// While its room is unknown it waits, as the filter can't tell and the path has no name.
+/// While its session is still to be asked for its room it waits: the filter can't decide yet, and the path
+/// would have no name.
 #[must_use]
 pub fn position(
     filter: &RoomFilter,
@@ -85,16 +86,26 @@ pub fn position(
     duration_seconds: Option<f64>,
 ) -> (State, Option<&'static str>) {
     let completed = *status == UpstreamStatus::Completed;
-    let Room::Settled(name) = room else {
-        return (State::Waiting, None);
+    let name = match room {
+        Room::Known(name) => Some(name.as_deref().unwrap_or_default()),
+        Room::Unknown => None,
+        Room::Awaited => return (State::Waiting, None),
     };
     // A recording that is still growing may yet become long enough.
     let duration = duration_seconds.filter(|_| completed);
-    match filter.leaves_out(name.as_deref(), started_at, duration) {
+    match filter.leaves_out(name, started_at, duration) {
         Some(reason) => (State::Skipped, Some(reason)),
         None if completed => (State::Pending, None),
         None => (State::Waiting, None),
     }
+}
+
+/// Whether an answer for a single object lags behind the lists, which had the recording completed: nothing
+/// follows from it.
+#[must_use]
+pub fn lags(single: &Recording, known: Option<&Known>) -> bool {
+    single.status != UpstreamStatus::Completed
+        && known.is_some_and(|known| known.state == State::Pending && !known.gone)
 }
 
 /// Decides about a listed recording; `None`: nothing is to be written.

@@ -2,43 +2,50 @@
 
 use std::ops::ControlFlow;
 
+use chrono::TimeDelta;
+
 use super::Poller;
-use super::listing::{FAILURES_IN_A_ROW, is_final};
+use super::listing::{FAILURES_IN_A_ROW, Source};
 use super::pass::{Halt, Report, Run};
 use super::plan::Kind;
-use crate::model::{RecordingId, SessionId};
-use crate::signalwire::Page;
-use crate::store::{self, Horizon, PassKind};
+use super::rooms::Session;
+use crate::model::{Listed, RecordingId};
+use crate::signalwire::{self, Page};
+use crate::store::{self, PassKind};
 
-/// Sessions asked for one by one at the most, in one sweep.
-const MOST_SINGLE: u32 = 1000;
+/// Sessions without a description asked for one by one at the most, in one sweep.
+const MOST_STUBS: u32 = 1000;
+/// Lost recordings asked for again at the most, in one sweep.
+const MOST_LOST: u32 = 200;
+/// A lost recording is asked for again after this time: by each daily sweep, however early it comes.
+const LOST_AGAIN: TimeDelta = TimeDelta::hours(20);
 
 impl Poller {
-    /// One sweep: unknown sessions and recordings are added, vanished ones are marked, failed ones get
-    /// another chance.
+    /// One sweep: unknown sessions and recordings are added, vanished ones are marked, failed and lost ones
+    /// get another chance.
     ///
     /// # Errors
     /// [`store::Error`], if the database fails; everything else is in the report.
     pub async fn sweep(&self) -> store::Result<Report> {
         self.store.long_log(true).await?;
         let report = self.pass(PassKind::Sweep, Kind::Sweep, async |run| {
-            let walked = self.walk_sessions(run, false).await;
             // Recordings are found even if the list of sessions is broken.
-            let horizon = match walked {
-                Err(Halt::Api(error)) if !is_final(&error) => {
-                    run.failures.push(error);
-                    Horizon::default()
+            let walked = match self.walk_sessions(run, false).await {
+                Err(Halt::Api(error)) if self.is_worth_going_on(run, &error) => {
+                    run.failures.push(error.to_string());
+                    None
                 }
-                walked => walked?,
+                walked => Some(walked?),
             };
             self.walk_recordings(run).await?;
             self.describe_stubs(run).await?;
+            self.ask_for_lost(run).await?;
             // What a walk that was cut short did not see says nothing.
-            if run.failures.is_empty() {
-                self.confirm_vanished(run).await?;
+            if run.failures.is_empty() && self.confirm_vanished(run).await? {
                 self.settle(run).await?;
+                return Ok(walked);
             }
-            Ok(horizon)
+            Ok(None)
         });
         let report = report.await;
         self.store.long_log(false).await?;
@@ -48,9 +55,14 @@ impl Poller {
     async fn walk_recordings(&self, run: &mut Run) -> Result<(), Halt> {
         let mut pages = self.client.room_recordings();
         while let Some(page) = self.asked(pages.next()).await? {
-            run.set_aside += self.note_rejected(&page).await?;
+            run.good_at = self.clock.monotonic();
+            let rejected = self.note_rejected(&page).await?;
+            run.rejected += rejected;
+            run.recordings_rejected += rejected;
             run.counts.recordings_seen += page.items.len() as u64;
-            let applied = self.apply(page, run.kind, Some(&mut run.seen)).await?;
+            let applied = self
+                .apply(page, run.kind, Source::List, Some(&mut run.seen))
+                .await?;
             run.counts.recordings_new += applied.new;
             run.due += applied.due;
         }
@@ -60,68 +72,100 @@ impl Poller {
     /// Asks for the sessions that are known from a recording alone: filter and path need the room.
     async fn describe_stubs(&self, run: &mut Run) -> Result<(), Halt> {
         let mut failed_in_a_row = 0;
-        for stub in self.store.stub_sessions(MOST_SINGLE).await? {
-            let described = self.describe(&stub).await.map(drop);
-            if note_failure(run, described, &mut failed_in_a_row)?.is_break() {
+        for stub in self.store.stub_sessions(MOST_STUBS).await? {
+            let described = match self.describe(&stub).await {
+                Ok(Session::Missing) => self.gone(stub.id).await,
+                Ok(_) => Ok(()),
+                Err(halt) => {
+                    // Those that have waited for long enough wait no longer.
+                    self.replace(Some(stub.id)).await?;
+                    Err(halt)
+                }
+            };
+            if self
+                .note_failure(run, described, &mut failed_in_a_row)?
+                .is_break()
+            {
                 break;
             }
         }
         Ok(())
     }
 
-    /// What both walks passed over is either gone, or was passed over because rows shifted: each is asked
-    /// for before it is called gone, except archived ones, whose files stay in any case.
-    async fn confirm_vanished(&self, run: &mut Run) -> Result<(), Halt> {
+    /// Asks for lost recordings again. No list shows those of a session that is gone from the lists too, and
+    /// a 404 may have been a mistake.
+    async fn ask_for_lost(&self, run: &mut Run) -> Result<(), Halt> {
         let now = self.clock.now();
         let mut failed_in_a_row = 0;
-        for id in self.store.vanished(&run.seen, now).await? {
-            let confirmed = self.confirm_recording(run, id).await;
-            if note_failure(run, confirmed, &mut failed_in_a_row)?.is_break() {
-                return Ok(());
-            }
-        }
-        let unseen = self.store.unseen_sessions(&run.seen, MOST_SINGLE);
-        for id in unseen.await? {
-            let confirmed = self.confirm_session(run, id).await;
-            if note_failure(run, confirmed, &mut failed_in_a_row)?.is_break() {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    async fn confirm_recording(&self, run: &mut Run, id: RecordingId) -> Result<(), Halt> {
-        let ttl = self.client.media_ttl();
-        if let Some(listed) = self.asked(self.client.room_recording(id, ttl)).await? {
-            let page = Page {
-                items: vec![listed],
-                rejected: Vec::new(),
+        let lost = self.store.lost_due(MOST_LOST, now).await?;
+        let mut count = 0;
+        for id in &lost {
+            count += 1;
+            let asked = match self.ask_single(*id).await {
+                Ok(Some(listed)) => self.apply_single(run, listed).await,
+                other => other.map(drop),
             };
-            let seen = Some(&mut run.seen);
-            run.due += self.apply(page, run.kind, seen).await?.due;
-        } else {
-            tracing::warn!(recording.id = %id, "a recording is gone upstream before it was archived");
-            self.store.recording_gone(id, self.clock.now()).await?;
+            if self
+                .note_failure(run, asked, &mut failed_in_a_row)?
+                .is_break()
+            {
+                break;
+            }
+        }
+        if count > 0 {
+            self.store
+                .lost_asked(&lost[..count], now + LOST_AGAIN)
+                .await?;
         }
         Ok(())
     }
 
-    async fn confirm_session(&self, run: &mut Run, id: SessionId) -> Result<(), Halt> {
-        let now = self.clock.now();
-        match self.asked(self.client.room_session(id)).await? {
-            Some(session) => {
-                let seen = Some(&mut run.seen);
-                self.store.apply_sessions(&[session], now, seen).await?;
-            }
-            None => self.store.session_gone(id, now).await?,
-        }
+    pub(super) async fn ask_single(&self, id: RecordingId) -> Result<Option<Listed>, Halt> {
+        let ttl = self.client.media_ttl();
+        self.asked(self.client.room_recording(id, ttl)).await
+    }
+
+    /// Writes what the request for one recording brought.
+    pub(super) async fn apply_single(&self, run: &mut Run, listed: Listed) -> Result<(), Halt> {
+        let page = Page {
+            items: vec![listed],
+            rejected: Vec::new(),
+        };
+        let seen = Some(&mut run.seen);
+        run.due += self.apply(page, run.kind, Source::Single, seen).await?.due;
         Ok(())
+    }
+
+    /// One that fails does not keep the others from being asked for; several in a row do. A rate limit ends
+    /// the pass.
+    pub(super) fn note_failure(
+        &self,
+        run: &mut Run,
+        asked: Result<(), Halt>,
+        failed_in_a_row: &mut u32,
+    ) -> Result<ControlFlow<()>, Halt> {
+        let error = match asked {
+            Err(Halt::Api(error)) if !matches!(error, signalwire::Error::Patience { .. }) => error,
+            other => {
+                *failed_in_a_row = 0;
+                run.good_at = self.clock.monotonic();
+                return other.map(ControlFlow::Continue);
+            }
+        };
+        *failed_in_a_row += 1;
+        run.put_off.push(error.to_string());
+        let stop = *failed_in_a_row >= FAILURES_IN_A_ROW || self.is_failing_for_long(run);
+        Ok(if stop {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        })
     }
 
     /// Everything was just listed: sessions that ended long enough ago need not be listed one by one. Not so
-    /// if something was set aside, as nobody knows whose it is.
+    /// if a recording could not be read, as nobody knows whose it is.
     async fn settle(&self, run: &Run) -> Result<(), Halt> {
-        if run.failures.is_empty() && run.set_aside == 0 {
+        if run.recordings_rejected == 0 {
             let ended_before = self.client.upstream_now() - self.settle;
             self.store
                 .settle_swept(&run.seen, run.started, ended_before)
@@ -129,28 +173,4 @@ impl Poller {
         }
         Ok(())
     }
-}
-
-/// One that fails does not keep the others from being asked for; several in a row, or a failure that
-/// every request would meet, do.
-fn note_failure(
-    run: &mut Run,
-    asked: Result<(), Halt>,
-    failed_in_a_row: &mut u32,
-) -> Result<ControlFlow<()>, Halt> {
-    let error = match asked {
-        Err(Halt::Api(error)) => error,
-        other => {
-            *failed_in_a_row = 0;
-            return other.map(ControlFlow::Continue);
-        }
-    };
-    *failed_in_a_row += 1;
-    let stop = is_final(&error) || *failed_in_a_row >= FAILURES_IN_A_ROW;
-    run.failures.push(error);
-    Ok(if stop {
-        ControlFlow::Break(())
-    } else {
-        ControlFlow::Continue(())
-    })
 }

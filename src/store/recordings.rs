@@ -13,9 +13,14 @@ use crate::model::{
     Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
 };
 
-/// For how long a recording waits for its session to be described. After that it goes without: a name
-/// in a path is not worth a recording.
-const ROOM_PATIENCE: TimeDelta = TimeDelta::hours(1);
+/// For how long a recording waits for its session to be described, while the API as a whole may be the
+/// reason. After that it goes without: a name in a path is not worth a recording. It goes without at once
+/// when its session's recordings were listed and only the session could not be described.
+const AWAIT_ROOM: TimeDelta = TimeDelta::hours(1);
+/// What is known of the room of session `s`: 'known', 'unknown' or 'awaited'; `?2` is [`AWAIT_ROOM`] ago.
+const ROOM: &str = "CASE WHEN s.described_at IS NOT NULL THEN 'known'
+    WHEN s.upstream_gone_at IS NOT NULL OR s.listed_at IS NOT NULL OR s.first_seen_at < ?2 THEN 'unknown'
+    ELSE 'awaited' END";
 
 /// What became of a page of recordings.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -72,11 +77,9 @@ impl Store {
         let mut conflicts = Vec::new();
         for recording in &page {
             let before = known.get(&recording.id).map(|(_, known)| known);
-            let room = recording
-                .session_id
-                .map_or(&Room::Settled(None), |session| {
-                    rooms.get(&session).unwrap_or(&Room::Unknown)
-                });
+            let room = recording.session_id.map_or(&Room::Unknown, |session| {
+                rooms.get(&session).unwrap_or(&Room::Awaited)
+            });
             let Some(change) = plan(recording, before, room) else {
                 continue;
             };
@@ -137,20 +140,19 @@ impl Store {
     ) -> Result<Vec<Placement>> {
         // One session's few are reached through the session, not by a look at all.
         let which = match session {
-            Some(_) => "r.session_id = ?2 AND +r.id > ?3",
-            None => "?2 IS NULL AND r.id > ?3",
+            Some(_) => "r.session_id = ?1 AND +r.id > ?3",
+            None => "?1 IS NULL AND r.id > ?3",
         };
         let query = format!(
             "SELECT r.id, r.state, r.upstream_status, r.started_at, r.duration_seconds, s.room_name,
-                r.session_id IS NULL OR s.described_at IS NOT NULL OR s.upstream_gone_at IS NOT NULL
-                    OR s.first_seen_at < ?1 AS settled
+                iif(r.session_id IS NULL, 'unknown', {ROOM}) AS room
              FROM recording r LEFT JOIN session s ON s.id = r.session_id
              WHERE r.state IN ('waiting', 'skipped', 'pending') AND r.upstream_gone_at IS NULL AND {which}
              ORDER BY r.id LIMIT ?4"
         );
         sqlx::query(sqlx::AssertSqlSafe(query))
-            .bind(time::to_text(now - ROOM_PATIENCE))
             .bind(session.map(|id| id.to_string()))
+            .bind(time::to_text(now - AWAIT_ROOM))
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(limit)
             .fetch_all(self.read())
@@ -243,29 +245,32 @@ async fn rooms(
     ids.dedup();
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     // One value: each row of a result would wake this task.
-    let rooms: String = sqlx::query_scalar(
-        "SELECT json_group_array(json_array(s.id, s.room_name, iif(s.described_at IS NOT NULL
-            OR s.upstream_gone_at IS NOT NULL OR s.first_seen_at < ?2, json('true'), json('false'))))
-         FROM json_each(?1) j CROSS JOIN session s ON s.id = j.value",
-    )
-    .bind(json(&ids)?)
-    .bind(time::to_text(now - ROOM_PATIENCE))
-    .fetch_one(on(tx))
-    .await?;
-    let rooms: Vec<(&str, Option<String>, bool)> =
+    let query = format!(
+        "SELECT json_group_array(json_array(s.id, s.room_name, {ROOM}))
+         FROM json_each(?1) j CROSS JOIN session s ON s.id = j.value"
+    );
+    let rooms: String = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+        .bind(json(&ids)?)
+        .bind(time::to_text(now - AWAIT_ROOM))
+        .fetch_one(on(tx))
+        .await?;
+    let rooms: Vec<(&str, Option<String>, &str)> =
         serde_json::from_str(&rooms).map_err(|_| Error::Content("room"))?;
     rooms
         .into_iter()
-        .map(|(id, name, settled)| {
+        .map(|(id, name, known)| {
             let id = id.parse().map_err(|_| Error::Content("session id"))?;
-            let room = if settled {
-                Room::Settled(name)
-            } else {
-                Room::Unknown
-            };
-            Ok((id, room))
+            Ok((id, room(known, name)))
         })
         .collect()
+}
+
+fn room(known: &str, name: Option<String>) -> Room {
+    match known {
+        "known" => Room::Known(name),
+        "unknown" => Room::Unknown,
+        _ => Room::Awaited,
+    }
 }
 
 /// Kept once for each pair, however often it is listed so.
@@ -290,15 +295,10 @@ async fn note_conflict(
 }
 
 fn placement(row: &SqliteRow) -> Result<Placement> {
-    let settled: bool = row.try_get("settled")?;
     Ok(Placement {
         id: recording_id(row.try_get("id")?)?,
         state: state(row)?,
-        room: if settled {
-            Room::Settled(row.try_get("room_name")?)
-        } else {
-            Room::Unknown
-        },
+        room: room(row.try_get("room")?, row.try_get("room_name")?),
         status: UpstreamStatus::parse(row.try_get("upstream_status")?),
         started_at: row
             .try_get::<Option<String>, _>("started_at")?

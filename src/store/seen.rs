@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::recordings::recording_id;
 use super::sessions::json;
 use super::{Error, Result, Store, on};
-use crate::model::{RecordingId, SessionId, time};
+use crate::model::{RecordingId, SessionId, State, time};
 
 /// Rows changed by one transaction: the pages of more would not fit into the cache.
 const BATCH: usize = 1000;
@@ -16,6 +16,42 @@ const BATCH: usize = 1000;
 pub struct Seen {
     pub(super) sessions: Rows,
     pub(super) recordings: Rows,
+}
+
+/// What the vendor was known to have and a sweep did not see: the ids of rows.
+#[derive(Debug, Default)]
+pub struct Unseen {
+    /// Recordings that are not archived: losing them would matter.
+    pub open: Vec<i64>,
+    /// Recordings that are archived, or left out by the filter.
+    pub kept: Vec<i64>,
+    /// Sessions.
+    pub sessions: Vec<i64>,
+}
+
+/// A recording that a sweep did not see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnseenRecording {
+    /// Its id.
+    pub id: RecordingId,
+    /// Its session.
+    pub session_id: Option<SessionId>,
+    /// Its state.
+    pub state: State,
+}
+
+impl Seen {
+    /// How many recordings it saw.
+    #[must_use]
+    pub fn recordings(&self) -> u64 {
+        self.recordings.count()
+    }
+
+    /// How many sessions it saw.
+    #[must_use]
+    pub fn sessions(&self) -> u64 {
+        self.sessions.count()
+    }
 }
 
 /// A set of row ids, which count up from 1: a byte for each, in which SQL can look.
@@ -32,6 +68,10 @@ impl Rows {
             self.0[row] = 1;
         }
     }
+
+    fn count(&self) -> u64 {
+        self.0.iter().map(|seen| u64::from(*seen)).sum()
+    }
 }
 
 /// The row ids that `group_concat` made one text of: each row of a result wakes the task that waits for it, a
@@ -47,53 +87,67 @@ pub(super) fn row_ids(text: Option<String>) -> Result<Vec<i64>> {
 }
 
 impl Store {
-    /// After a complete sweep: marks archived recordings it did not see as gone upstream, and returns
-    /// those that still have to be asked for one by one, because losing them would matter.
+    /// After both walks: what the vendor was known to have and they did not see.
     ///
     /// # Errors
     /// [`Error`], if the database fails.
-    pub async fn vanished(&self, seen: &Seen, now: DateTime<Utc>) -> Result<Vec<RecordingId>> {
-        let vanished = self
-            .seen_or_not(
-                &seen.recordings,
-                false,
-                "FROM recording WHERE state IN ('archived', 'skipped') AND upstream_gone_at IS NULL",
-            )
-            .await?;
-        for rows in vanished.chunks(BATCH) {
-            let mut tx = self.write().await?;
-            // The plus keeps SQLite from going through all that are archived.
-            sqlx::query(
-                "UPDATE recording SET upstream_gone_at = ? WHERE rowid IN (SELECT value FROM json_each(?))
-                    AND +state IN ('archived', 'skipped') AND +upstream_gone_at IS NULL",
-            )
-            .bind(time::to_text(now))
-            .bind(json(rows)?)
-            .execute(on(&mut tx))
-            .await?;
-            tx.commit().await?;
-        }
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM recording WHERE state IN ('waiting', 'pending', 'failed', 'damaged')
+    pub async fn unseen(&self, seen: &Seen) -> Result<Unseen> {
+        let (open, kept) = sqlx::query_as(
+            "SELECT group_concat(rowid) FILTER (WHERE state NOT IN ('archived', 'skipped')),
+                group_concat(rowid) FILTER (WHERE state IN ('archived', 'skipped'))
+             FROM recording WHERE state IN ('waiting', 'skipped', 'pending', 'archived', 'damaged')
                 AND upstream_gone_at IS NULL AND substr(?, rowid + 1, 1) IS NOT x'01'",
         )
         .bind(&seen.recordings.0[..])
-        .fetch_all(self.read())
+        .fetch_one(self.read())
         .await?;
-        ids.iter().map(|id| recording_id(id)).collect()
+        let sessions = self
+            .seen_or_not(
+                &seen.sessions,
+                false,
+                "FROM session WHERE described_at IS NOT NULL AND upstream_gone_at IS NULL",
+            )
+            .await?;
+        Ok(Unseen {
+            open: row_ids(open)?,
+            kept: row_ids(kept)?,
+            sessions,
+        })
     }
 
-    /// After a complete sweep: up to `limit` described sessions it did not see.
+    /// The recordings of some rows, in their order.
     ///
     /// # Errors
     /// [`Error`], if the database fails.
-    pub async fn unseen_sessions(&self, seen: &Seen, limit: u32) -> Result<Vec<SessionId>> {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM session WHERE described_at IS NOT NULL AND upstream_gone_at IS NULL
-                AND substr(?, rowid + 1, 1) IS NOT x'01' LIMIT ?",
+    pub async fn unseen_recordings(&self, rows: &[i64]) -> Result<Vec<UnseenRecording>> {
+        let found: Vec<(String, Option<String>, String)> = sqlx::query_as(
+            "SELECT r.id, r.session_id, r.state
+             FROM json_each(?) j CROSS JOIN recording r ON r.rowid = j.value ORDER BY j.key",
         )
-        .bind(&seen.sessions.0[..])
-        .bind(limit)
+        .bind(json(rows)?)
+        .fetch_all(self.read())
+        .await?;
+        found
+            .into_iter()
+            .map(|(id, session, state)| {
+                Ok(UnseenRecording {
+                    id: recording_id(&id)?,
+                    session_id: session.and_then(|id| id.parse().ok()),
+                    state: state.parse().map_err(|_| Error::Content("state"))?,
+                })
+            })
+            .collect()
+    }
+
+    /// The sessions of some rows, in their order.
+    ///
+    /// # Errors
+    /// [`Error`], if the database fails.
+    pub async fn unseen_sessions(&self, rows: &[i64]) -> Result<Vec<SessionId>> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT s.id FROM json_each(?) j CROSS JOIN session s ON s.rowid = j.value ORDER BY j.key",
+        )
+        .bind(json(rows)?)
         .fetch_all(self.read())
         .await?;
         ids.iter()

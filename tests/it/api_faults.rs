@@ -85,7 +85,7 @@ async fn json_nested_absurdly_deep_anywhere_is_a_clear_error() {
         (deep.clone(), "JSON that can't be read"),
         (
             format!("{{\"data\": [{{\"id\": {deep}}}]}}"),
-            "1 items could not be read and were set aside",
+            "1 items could not be read and were rejected",
         ),
     ] {
         let stage = five(Options::default()).await;
@@ -129,7 +129,7 @@ async fn bad_items_build_no_paths_and_do_not_keep_the_good_from_the_archive() {
     let report = stage.archive.sweep().await;
     assert_eq!(
         report.error.as_deref(),
-        Some("5 items could not be read and were set aside")
+        Some("5 items could not be read and were rejected")
     );
     assert_eq!(stage.archive.download().await, 1);
     let files = stage.setting.files();

@@ -23,7 +23,7 @@ fn field(stage: &Stage, recording: Uuid, expression: &str) -> String {
 }
 
 #[tokio::test]
-async fn one_bad_item_is_set_aside_counted_and_kept_as_an_event() {
+async fn one_bad_item_is_rejected_counted_and_kept_as_an_event() {
     let stage = Stage::new(Options::default(), "").await;
     let (session, good) = stage.space().archivable("lesson");
     for list in [List::Sessions, List::SessionRecordings(session)] {
@@ -43,12 +43,12 @@ async fn one_bad_item_is_set_aside_counted_and_kept_as_an_event() {
         assert_eq!(report.outcome, PassOutcome::Complete);
         assert_eq!(
             report.error.as_deref(),
-            Some("10 items could not be read and were set aside")
+            Some("10 items could not be read and were rejected")
         );
     }
     assert_eq!(stage.state(good), "pending");
     assert_eq!(stage.known().len(), 1);
-    let events = "SELECT count(*) FROM events WHERE kind = 'set_aside'";
+    let events = "SELECT count(*) FROM events WHERE kind = 'rejected'";
     assert_eq!(
         stage.setting.sql(events),
         "5",
@@ -369,7 +369,8 @@ async fn a_recording_waits_until_its_session_is_described_but_not_for_ever() {
         .space()
         .inject(Rule::api(Action::error(500)).path("/api/video/room_sessions/*"));
     let report = stage.archive.sweep().await;
-    assert_eq!(report.outcome, PassOutcome::Incomplete);
+    let error = report.error.expect("what was put off");
+    assert!(error.contains("2 single requests failed"), "{error}");
     assert_eq!(stage.state(hidden.1), "waiting");
     assert_eq!(stage.state(orphan), "waiting");
     stage.space().remove_fault(down);

@@ -2,7 +2,7 @@ use globset::{Glob, GlobSetBuilder};
 
 use super::*;
 
-const NAMED: fn() -> Room = || Room::Settled(Some("lesson".to_owned()));
+const NAMED: fn() -> Room = || Room::Known(Some("lesson".to_owned()));
 
 fn globs(pattern: &str) -> GlobSet {
     let mut set = GlobSetBuilder::new();
@@ -60,10 +60,14 @@ fn a_new_recording_waits_is_skipped_or_pending() {
     );
     assert_eq!(place(&listed("odd"), &NAMED()), (State::Waiting, false));
     assert_eq!(
-        place(&listed("completed"), &Room::Unknown),
+        place(&listed("completed"), &Room::Awaited),
         (State::Waiting, false)
     );
-    let secret = Room::Settled(Some("secret".to_owned()));
+    assert_eq!(
+        place(&listed("completed"), &Room::Unknown),
+        (State::Pending, false)
+    );
+    let secret = Room::Known(Some("secret".to_owned()));
     assert_eq!(place(&listed("recording"), &secret), (State::Skipped, true));
     let short = |status| Recording {
         duration_seconds: Some(9.9),
@@ -144,4 +148,30 @@ fn another_session_is_flagged_and_an_absent_one_is_not() {
         ..now
     };
     assert_eq!(decide(Kind::Poll, &nowhere, &before), None);
+}
+
+#[test]
+fn an_unknown_room_is_never_left_out_and_one_without_a_name_is_the_empty_name() {
+    for (include, exclude) in [("class-*", "none"), ("*", "*")] {
+        let filter = RoomFilter::new(globs(include), globs(exclude), None, Duration::ZERO);
+        let state = |room| position(&filter, room, &UpstreamStatus::Completed, None, None).0;
+        assert_eq!(state(&Room::Unknown), State::Pending, "{include} {exclude}");
+        assert_eq!(state(&Room::Known(None)), State::Skipped);
+        assert_eq!(state(&Room::Awaited), State::Waiting);
+    }
+}
+
+#[test]
+fn a_single_answer_that_lags_behind_the_lists_moves_nothing() {
+    let lagging = listed("processing");
+    for (state, lagged) in [
+        (State::Pending, true),
+        (State::Waiting, false),
+        (State::Lost, false),
+    ] {
+        let before = known(state, &listed("completed"));
+        assert_eq!(lags(&lagging, Some(&before)), lagged, "{state}");
+        assert!(!lags(&listed("completed"), Some(&before)));
+    }
+    assert!(!lags(&lagging, None));
 }

@@ -1,0 +1,46 @@
+//! Recordings that were gone upstream before they were archived: asked for again from time to time, as what
+//! the vendor lost for a day may come back.
+
+use chrono::{DateTime, Utc};
+
+use super::recordings::recording_id;
+use super::sessions::json;
+use super::{LONGEST_WAIT, Result, Store, on};
+use crate::model::{RecordingId, time};
+
+impl Store {
+    /// Up to `limit` lost recordings that are due to be asked for, the longest not asked first.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn lost_due(&self, limit: u32, now: DateTime<Utc>) -> Result<Vec<RecordingId>> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM recording WHERE state = 'lost'
+                AND (next_attempt_at IS NULL OR next_attempt_at <= ?1 OR next_attempt_at > ?2)
+             ORDER BY next_attempt_at LIMIT ?3",
+        )
+        .bind(time::to_text(now))
+        .bind(time::to_text(now + LONGEST_WAIT))
+        .bind(limit)
+        .fetch_all(self.read())
+        .await?;
+        ids.iter().map(|id| recording_id(id)).collect()
+    }
+
+    /// Notes that recordings were asked for, and are due again at `next` if they are still lost.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn lost_asked(&self, ids: &[RecordingId], next: DateTime<Utc>) -> Result<()> {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE recording SET next_attempt_at = ? WHERE id IN (SELECT value FROM json_each(?)) AND +state = 'lost'",
+        )
+        .bind(time::to_text(next))
+        .bind(json(&ids)?)
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+}
