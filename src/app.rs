@@ -24,8 +24,9 @@ use crate::download::{Board, Media, Rate, Ring, Setup, Throttle, retry};
 use crate::instance::Instance;
 use crate::links::Links;
 use crate::model::ApiToken;
+use crate::owner::refuse_foreign;
 use crate::poll::{Filter, Poller, RoomFilter};
-use crate::reconcile;
+use crate::reconcile::{self, Source};
 use crate::signalwire::{self, Client};
 use crate::store::{self, Access, Store};
 use crate::verify::Verifier;
@@ -63,10 +64,15 @@ impl App {
     /// Another instance, a directory that is not the archive, a database that can't be used.
     pub async fn open(config: &Config, clock: Clock, stop: CancellationToken) -> Result<Self> {
         let (directory, database) = (&config.archive.directory, &config.database.path);
+        // What the service may not write to degrades it; what root may write would be lost to its user.
+        if rustix::process::geteuid().is_root() {
+            refuse_foreign(database, directory, None)?;
+        }
         reconcile::prepare_directory(directory, database)?;
         let instance = Instance::lock(database, directory)?;
         store::refuse_damaged(database).await?;
         let store = Store::open(database, Access::Write).await?;
+        check_source(config, &store).await?;
         let now = clock.now();
         let interrupted = store.recover(now).await?;
         if interrupted > 0 {
@@ -142,7 +148,8 @@ impl App {
             store: self.store.clone(),
             root: self.root.clone(),
             batches: Batches::default(),
-            template: Template::parse(&config.archive.path_template)?,
+            template: Template::parse(&config.archive.path_template)?
+                .with_name_max(self.root.name_max()),
             file_mode: config.archive.file_mode.bits(),
             min_free_space: config.archive.min_free_space.0,
             concurrency: download.concurrency,
@@ -216,6 +223,30 @@ impl App {
         self.store.close().await;
         Ok(())
     }
+}
+
+/// Fails if the database is of another project or space than the configuration.
+async fn check_source(config: &Config, store: &Store) -> Result<()> {
+    let origin = origin(config)?;
+    let source = Source {
+        project_id: &config.signalwire.project_id,
+        origin: &origin,
+    };
+    let checked = source.check(store, &config.database.path).await;
+    if checked.is_err() {
+        store.clone().close().await;
+    }
+    Ok(checked?)
+}
+
+/// Scheme, host and port of the configured API.
+///
+/// # Errors
+/// If none is configured.
+pub fn origin(config: &Config) -> Result<String> {
+    let url = config.signalwire.origin();
+    let url = url.map_err(|(key, text)| anyhow::anyhow!("{key}: {text}"))?;
+    Ok(url.origin().ascii_serialization())
 }
 
 /// A client of the configured space, outside a running instance.

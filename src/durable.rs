@@ -2,8 +2,12 @@
 
 use std::fs::{DirBuilder, File};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::sync::Once;
+
+use rustix::io::Errno;
 
 /// Makes a directory, and those it lies in, where they are not there. Durable when this returns, also if
 /// an earlier process made it and was killed.
@@ -18,14 +22,46 @@ pub fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     };
     if path.is_dir() {
         // As far as it can be done: others may have made it, where this process may not look.
-        _ = File::open(parent).and_then(|parent| parent.sync_all());
+        _ = File::open(parent).map(sync_directory);
         return Ok(());
     }
     make_directory(parent, mode)?;
     match DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => Err(error),
-        _ => File::open(parent)?.sync_all(),
+        _ => Ok(sync_directory(File::open(parent)?)?),
     }
+}
+
+/// Makes the entries of a directory durable. Where the file system can't sync a directory (some FUSE, CIFS and
+/// 9p ones), all that it has to write is written instead: it offers nothing better.
+///
+/// # Errors
+/// The system's, if it could sync the directory and failed.
+pub fn sync_directory(directory: impl AsFd) -> rustix::io::Result<()> {
+    static WARNED: Once = Once::new();
+    match rustix::fs::fsync(&directory) {
+        Err(error) if is_unsupported(error) => {
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    "the file system can't sync a directory ({error}): after a power cut files may be missing and will be downloaded again"
+                );
+            });
+            match rustix::fs::syncfs(&directory) {
+                Err(error) if is_unsupported(error) => Ok(()),
+                synced => synced,
+            }
+        }
+        synced => synced,
+    }
+}
+
+/// Whether an error means that the file system does not have this operation, not that it failed.
+#[must_use]
+pub fn is_unsupported(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS | Errno::BADF | Errno::ISDIR | Errno::NOTTY
+    )
 }
 
 #[cfg(test)]
@@ -33,6 +69,15 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn what_can_not_be_synced_alone_is_synced_with_its_file_system() {
+        // A pipe refuses fsync with EINVAL, as such directories do.
+        let (pipe, _end) = std::io::pipe().unwrap();
+        assert_eq!(rustix::fs::fsync(&pipe), Err(Errno::INVAL));
+        assert_eq!(sync_directory(&pipe), Ok(()));
+        assert!(!is_unsupported(Errno::IO));
+    }
 
     #[test]
     fn directories_are_made_with_those_they_lie_in_and_files_are_none() {

@@ -26,6 +26,7 @@ pub mod instance;
 pub mod lifecycle;
 pub mod links;
 pub mod model;
+pub mod owner;
 pub mod poll;
 pub mod reconcile;
 pub mod schedule;

@@ -1,4 +1,6 @@
-//! At start: is this the archive the database tells of, and do disk and rows agree?
+//! At start: is this the archive of the database, is it of the configured project, and do disk and rows agree?
+
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,9 +9,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::archive::paths::recording_id_in;
-use crate::archive::root::Root;
+use crate::archive::root::{Root, Unread};
 use crate::durable;
 use crate::store::{self, Found, Store};
+pub use source::{OtherSource, Source, SourceError};
 
 /// Called whenever the comparison got on.
 type Beat = dyn Fn() + Send + Sync;
@@ -18,7 +21,9 @@ type Beat = dyn Fn() + Send + Sync;
 const ARCHIVE_ID: &str = "archive_id";
 /// The fact that says that the last instance ended in order.
 const CLEAN_STOP: &str = "clean_stop";
-/// Files told to the database at a time.
+/// The fact that the last comparison could not look at everything.
+const COMPARE_AGAIN: &str = "compare_again";
+/// Files reported to the database at a time.
 const BATCH: usize = 1000;
 
 /// Why a directory is not the archive.
@@ -98,7 +103,9 @@ pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTh
         (Some(known), Some(marker)) if known != marker => {
             return Err(NotTheArchive::Foreign(path.to_owned()));
         }
-        (Some(_), Some(_)) => store.fact(CLEAN_STOP).await?.is_none(),
+        (Some(_), Some(_)) => {
+            store.fact(CLEAN_STOP).await?.is_none() || store.fact(COMPARE_AGAIN).await?.is_some()
+        }
     };
     store.set_fact(CLEAN_STOP, None).await?;
     Ok((Arc::new(root), compare))
@@ -146,14 +153,15 @@ pub async fn clear_parts(root: &Arc<Root>, store: &Store) -> store::Result<()> {
     let kept = store.resumable(&parts).await?;
     let disk = root.clone();
     let cleared = tokio::task::spawn_blocking(move || {
-        let mut useless = parts.into_iter().filter(|id| !kept.contains(id));
-        useless.try_for_each(|id| {
+        for id in parts.into_iter().filter(|id| !kept.contains(id)) {
             tracing::info!(recording.id = %id, "removing a part that is of no use");
-            disk.remove_part(id)
-        })
+            if let Err(error) = disk.remove_part(id) {
+                tracing::warn!(recording.id = %id, "could not remove a part that is of no use: {error}");
+            }
+        }
     });
-    if let Err(error) = cleared.await.map_err(std::io::Error::other).flatten() {
-        tracing::warn!("could not remove a part that is of no use: {error}");
+    if let Err(error) = cleared.await {
+        std::panic::resume_unwind(error.into_panic());
     }
     Ok(())
 }
@@ -161,20 +169,22 @@ pub async fn clear_parts(root: &Arc<Root>, store: &Store) -> store::Result<()> {
 /// Compares disk and rows: archived rows without their file are to be fetched again, files without a row
 /// are to be adopted when their recording's turn comes. `beat` hears of each batch of files.
 ///
+/// A directory that can't be read, or an archive that is not there any more, ends nothing: no file there counts as
+/// missing, and the next start compares again.
+///
 /// # Errors
-/// [`NotTheArchive`], if disk or database fail.
+/// [`store::Error`], if the database fails.
 pub async fn compare(
     root: Arc<Root>,
     store: &Store,
     now: DateTime<Utc>,
     beat: &Beat,
-) -> Result<(), NotTheArchive> {
+) -> store::Result<()> {
     store.begin_inventory().await?;
     let (send, mut batches) = tokio::sync::mpsc::channel::<Vec<Found>>(2);
     let walk = tokio::task::spawn_blocking(move || {
         let mut batch = Vec::with_capacity(BATCH);
-        let mut gone = false;
-        root.walk(|found| {
+        let unread = root.walk(|found| {
             let path = found.path.to_string();
             let id = recording_id_in(&path);
             batch.push(Found {
@@ -183,25 +193,33 @@ pub async fn compare(
                 id,
             });
             if batch.len() == BATCH {
-                gone |= send.blocking_send(std::mem::take(&mut batch)).is_err();
+                // Nobody listens any more if the database failed.
+                _ = send.blocking_send(std::mem::take(&mut batch));
             }
-        })?;
-        gone |= send.blocking_send(batch).is_err();
-        if gone {
-            Err(std::io::ErrorKind::Interrupted.into())
-        } else {
-            Ok(())
-        }
+        });
+        _ = send.blocking_send(batch);
+        (unread, root.check_there())
     });
     while let Some(batch) = batches.recv().await {
         store.inventory(&batch).await?;
         beat();
     }
-    let walked: std::io::Result<()> = walk.await.map_err(std::io::Error::other).flatten();
-    walked.map_err(|source| NotTheArchive::Io {
-        path: PathBuf::from("."),
-        source,
-    })?;
+    let walked = walk.await;
+    let (unread, there) =
+        walked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    let whole = there.is_ok() && unread.is_empty();
+    store
+        .set_fact(COMPARE_AGAIN, (!whole).then_some("1"))
+        .await?;
+    if let Err(error) = there {
+        tracing::error!("could not compare the archive with the database: {error}");
+        return store.drop_inventory().await;
+    }
+    report_unread(&unread);
+    for unread in &unread {
+        store.inventory_unread(&unread.path).await?;
+        beat();
+    }
     let (damaged, strays) = store.end_inventory(now).await?;
     if damaged > 0 {
         tracing::error!(
@@ -212,4 +230,25 @@ pub async fn compare(
         tracing::info!("{strays} files without a row were found and will be adopted if they fit");
     }
     Ok(())
+}
+
+/// Says once what could not be looked at, however much it is.
+fn report_unread(unread: &[Unread]) {
+    let Some(first) = unread.first() else {
+        return;
+    };
+    let path = if first.path.is_empty() {
+        "."
+    } else {
+        &first.path
+    };
+    let more = match unread.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    tracing::error!(
+        path,
+        "could not read '{path}' in the archive{more}: {}; its files were not compared with the database; give it to the service's user",
+        first.source
+    );
 }

@@ -1,13 +1,15 @@
-//! Reads archived files again and holds them against their hashes: the longest unverified first.
+//! Reads archived files again and compares them with their hashes: the longest unverified first.
 
 use std::io;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::part::hash_file;
 use crate::archive::paths::RelativePath;
-use crate::archive::root::Root;
+use crate::archive::root::{NotThere, Root};
 use crate::clock::Clock;
 use crate::model::RecordingId;
 use crate::store::{self, PassCounts, PassKind, PassOutcome, Store, Verifiable};
@@ -38,6 +40,17 @@ pub enum Scope {
     These(Vec<RecordingId>),
 }
 
+/// Why a verification ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The archive is not where it was: nothing is known of its files.
+    #[error(transparent)]
+    NotThere(#[from] NotThere),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -47,30 +60,71 @@ pub struct Findings {
     pub bytes: u64,
     /// What is wrong: recording, path, and how.
     pub damaged: Vec<(RecordingId, String, &'static str)>,
+    /// Files that could not be read, and why: missing permission, say. Nothing is known of them.
+    pub unreadable: Vec<(RecordingId, String, String)>,
     /// Recordings asked for that have no archived file.
     pub not_archived: Vec<RecordingId>,
+}
+
+/// What reading a file again came to.
+enum Read {
+    Sound,
+    Damaged(&'static str),
+    /// It is not known whether it is sound.
+    Unreadable(io::Error),
+    Stopped,
 }
 
 impl Verifier {
     /// Verifies, and writes down each result. What is damaged is to be fetched again.
     ///
     /// # Errors
-    /// [`store::Error`], if the database fails.
-    pub async fn run(&self, scope: &Scope) -> store::Result<Findings> {
+    /// [`VerifyError`].
+    pub async fn run(&self, scope: &Scope) -> Result<Findings, VerifyError> {
         let started = self.clock.now();
         let pass = self.store.begin_pass(PassKind::Verify, started).await?;
         let mut findings = Findings::default();
+        let read = self.read_all(scope, started, &mut findings).await;
+        let counts = PassCounts {
+            recordings_seen: findings.files,
+            ..PassCounts::default()
+        };
+        let (outcome, error) = match &read {
+            Ok(true) => (PassOutcome::Complete, findings.error()),
+            Ok(false) => (PassOutcome::Stopped, findings.error()),
+            Err(error) => (PassOutcome::Failed, Some(error.to_string())),
+        };
+        let now = self.clock.now();
+        self.store
+            .end_pass(pass, now, counts, outcome, error.as_deref())
+            .await?;
+        read.map(|_| findings)
+    }
+
+    /// Reads the files; false: it was stopped.
+    async fn read_all(
+        &self,
+        scope: &Scope,
+        started: DateTime<Utc>,
+        findings: &mut Findings,
+    ) -> Result<bool, VerifyError> {
+        self.check_there().await?;
+        let mut after = None;
         let mut ids = match scope {
             Scope::These(ids) => ids.iter(),
             _ => [].iter(),
         };
-        let stopped = loop {
+        loop {
             if self.stop.is_cancelled() {
-                break true;
+                return Ok(false);
             }
             let file = match scope {
                 Scope::Budget(budget) if findings.bytes >= *budget => None,
-                Scope::Budget(_) | Scope::All => self.store.longest_unverified(started).await?,
+                Scope::Budget(_) | Scope::All => {
+                    self.store
+                        .longest_unverified(started, after.as_ref())
+                        .await?
+                }
                 Scope::These(_) => match ids.next() {
                     None => None,
                     Some(id) => {
@@ -84,10 +138,25 @@ impl Verifier {
                 },
             };
             let Some(file) = file else {
-                break false;
+                return Ok(true);
             };
-            let Some(damage) = self.read_again(&file).await else {
-                break true;
+            let damage = match self.read_again(&file).await {
+                Read::Stopped => return Ok(false),
+                Read::Sound => None,
+                Read::Unreadable(error) => {
+                    // It stays the longest unverified: the next run begins with it, this one goes on behind it.
+                    let (id, path) = (file.id, file.path.clone());
+                    if findings.unreadable.is_empty() {
+                        tracing::error!(recording.id = %id, path, "could not read an archived file: {error}");
+                    }
+                    findings.unreadable.push((id, path, error.to_string()));
+                    after = Some(file);
+                    continue;
+                }
+                Read::Damaged(damage) => {
+                    self.check_there().await?;
+                    Some(damage)
+                }
             };
             findings.files += 1;
             findings.bytes += file.bytes;
@@ -98,26 +167,16 @@ impl Verifier {
                 tracing::error!(recording.id = %file.id, path = file.path, "an archived file is {damage}");
                 findings.damaged.push((file.id, file.path, damage));
             }
-        };
-        let counts = PassCounts {
-            recordings_seen: findings.files,
-            ..PassCounts::default()
-        };
-        let outcome = if stopped {
-            PassOutcome::Stopped
-        } else {
-            PassOutcome::Complete
-        };
-        let error = (!findings.damaged.is_empty())
-            .then(|| format!("{} files are damaged", findings.damaged.len()));
-        self.store
-            .end_pass(pass, self.clock.now(), counts, outcome, error.as_deref())
-            .await?;
-        Ok(findings)
+        }
     }
 
-    /// What is wrong with a file, if anything; `None`: stopped before its end.
-    async fn read_again(&self, file: &Verifiable) -> Option<Option<&'static str>> {
+    async fn check_there(&self) -> Result<(), VerifyError> {
+        let root = self.root.clone();
+        let there = tokio::task::spawn_blocking(move || root.check_there()).await;
+        Ok(there.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?)
+    }
+
+    async fn read_again(&self, file: &Verifiable) -> Read {
         let (root, stop, read) = (self.root.clone(), self.stop.clone(), self.read.clone());
         let (path, bytes, sha256) = (file.path.clone(), file.bytes, file.sha256.clone());
         let looked = tokio::task::spawn_blocking(move || {
@@ -133,14 +192,46 @@ impl Verifier {
             Ok::<_, io::Error>(found == sha256)
         });
         match looked.await.map_err(io::Error::other).flatten() {
-            Ok(true) => Some(None),
-            Ok(false) => Some(Some("altered")),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Some("missing")),
-            Err(error) => {
+            Ok(true) => Read::Sound,
+            Ok(false) => Read::Damaged("altered"),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Read::Stopped,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Read::Damaged("missing"),
+            Err(error) if is_damage(&error) => {
                 tracing::warn!(recording.id = %file.id, "could not read an archived file: {error}");
-                Some(Some("unreadable"))
+                Read::Damaged("unreadable")
             }
+            Err(error) => Read::Unreadable(error),
         }
+    }
+}
+
+/// Whether an error means that the file is no longer what was archived: its bytes are lost on the disk, or a link,
+/// directory or the like is in its place. All else (permissions, too many open files, a server out of reach) says
+/// nothing about it.
+fn is_damage(error: &io::Error) -> bool {
+    match Errno::from_io_error(error) {
+        None => error.kind() == io::ErrorKind::InvalidInput,
+        Some(errno) => matches!(
+            errno,
+            Errno::IO
+                | Errno::UCLEAN
+                | Errno::BADMSG
+                | Errno::ILSEQ
+                | Errno::LOOP
+                | Errno::NOTDIR
+                | Errno::ISDIR
+                | Errno::NXIO
+        ),
+    }
+}
+
+impl Findings {
+    /// What is written down about the pass, if anything.
+    fn error(&self) -> Option<String> {
+        let count = |files: usize, what| (files > 0).then(|| format!("{files} files {what}"));
+        let damaged = count(self.damaged.len(), "are damaged");
+        let unreadable = count(self.unreadable.len(), "could not be read");
+        let parts: Vec<_> = [damaged, unreadable].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 }

@@ -20,7 +20,7 @@ use crate::schedule::{Bell, Bells, Each};
 use crate::store::PassKind;
 use crate::telemetry::http::Server;
 use crate::telemetry::logs::{self, Logs};
-use crate::verify::Scope;
+use crate::verify::{Scope, VerifyError};
 
 /// Passes are kept for this long.
 const KEEP_PASSES: TimeDelta = TimeDelta::days(90);
@@ -250,13 +250,19 @@ async fn verify(app: Arc<App>, bell: Bell, budgets: watch::Receiver<u64>) -> Res
         }
         let verifier = app.verifier(Arc::new(|_| {}));
         let budget = *budgets.borrow();
-        let findings = verifier.run(&Scope::Budget(budget)).await?;
-        tracing::info!(
-            files = findings.files,
-            size_bytes = findings.bytes,
-            damaged = findings.damaged.len(),
-            "verified archived files"
-        );
+        match verifier.run(&Scope::Budget(budget)).await {
+            Ok(findings) => tracing::info!(
+                files = findings.files,
+                size_bytes = findings.bytes,
+                damaged = findings.damaged.len(),
+                unreadable = findings.unreadable.len(),
+                "verified archived files"
+            ),
+            Err(error @ VerifyError::NotThere(_)) => {
+                tracing::error!("could not verify archived files: {error}");
+            }
+            Err(VerifyError::Store(error)) => return Err(error.into()),
+        }
         app.ring.ring();
         reconcile::clear_parts(&app.root, &app.store).await?;
         app.store
@@ -295,6 +301,10 @@ impl Loader<'_> {
                 "signalwire.project_id",
                 current.signalwire.project_id != new.signalwire.project_id,
             ),
+            (
+                "signalwire.space",
+                super::origin(current)? != super::origin(&new)?,
+            ),
         ];
         let restart: Vec<_> = fixed
             .iter()
@@ -304,6 +314,7 @@ impl Loader<'_> {
         if restart.contains(&"archive.directory")
             || restart.contains(&"database.path")
             || restart.contains(&"signalwire.project_id")
+            || restart.contains(&"signalwire.space")
         {
             return Err(anyhow!(
                 "{} can't change while the service runs: restart it",

@@ -12,7 +12,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
 use uuid::Uuid;
 
 use crate::model::{RecordingId, SessionId};
-pub use relative::{BadPath, MAX_COMPONENT, MAX_COMPONENTS, MAX_PATH, RelativePath};
+pub use relative::{BadPath, MAX_COMPONENT, MAX_COMPONENTS, MAX_PATH, MIN_COMPONENT, RelativePath};
 
 /// The variables a template may use.
 const VARIABLES: [&str; 8] = [
@@ -76,6 +76,7 @@ pub enum BadTemplate {
 pub struct Template {
     source: String,
     environment: Environment<'static>,
+    name_max: usize,
 }
 
 impl Template {
@@ -89,6 +90,7 @@ impl Template {
         let template = Self {
             source: source.to_owned(),
             environment,
+            name_max: MAX_COMPONENT,
         };
         template.check_variables()?;
         for id in [u128::MAX / 3, u128::MAX / 5 * 3] {
@@ -107,6 +109,13 @@ impl Template {
             }
         }
         Ok(template)
+    }
+
+    /// Shortens names to what the archive's file system allows, in bytes.
+    #[must_use]
+    pub fn with_name_max(self, bytes: usize) -> Self {
+        let name_max = bytes.clamp(MIN_COMPONENT, MAX_COMPONENT);
+        Self { name_max, ..self }
     }
 
     fn check_variables(&self) -> Result<(), BadTemplate> {
@@ -160,11 +169,16 @@ impl Template {
     pub fn render(&self, facts: &Facts<'_>) -> RelativePath {
         let text = self.fill(facts).unwrap_or_default();
         let (parents, name) = text.rsplit_once('/').unwrap_or(("", &text));
-        let name = file_name(name, facts.recording_id, extension(facts));
+        let name = file_name(
+            name,
+            facts.recording_id,
+            extension(facts),
+            self.name_max,
+        );
         let mut path = String::new();
         for parent in parents
             .split('/')
-            .map(|part| clean::component(part, MAX_COMPONENT))
+            .map(|part| clean::component(part, self.name_max))
             .filter(|part| !part.is_empty())
             .take(MAX_COMPONENTS - 1)
         {
@@ -226,11 +240,11 @@ fn id_in_name(name: &str) -> Option<(RecordingId, usize)> {
     })
 }
 
-/// A clean file name that holds `id`, whatever has to be cut off.
-fn file_name(rendered: &str, id: RecordingId, ext: &str) -> String {
+/// A clean file name of at most `max` bytes that holds `id`, whatever has to be cut off.
+fn file_name(rendered: &str, id: RecordingId, ext: &str, max: usize) -> String {
     let holds_id = |name: &str| id_in_name(name).is_some_and(|(found, _)| found == id);
     let whole = clean::component(rendered, usize::MAX);
-    if whole.len() <= MAX_COMPONENT && holds_id(&whole) {
+    if whole.len() <= max && holds_id(&whole) {
         return whole;
     }
     let (head, end) = match id_in_name(&whole) {
@@ -244,12 +258,12 @@ fn file_name(rendered: &str, id: RecordingId, ext: &str) -> String {
     } else {
         end
     };
-    let head = clean::cut(head, MAX_COMPONENT - ID_LEN - 1 - end.len());
+    let head = clean::cut(head, max - ID_LEN - 1 - end.len());
     let separator = match head.chars().next_back() {
         None | Some('_' | '-' | '.' | ' ') => "",
         Some(_) => "_",
     };
-    let name = clean::component(&format!("{head}{separator}{id}{end}"), MAX_COMPONENT);
+    let name = clean::component(&format!("{head}{separator}{id}{end}"), max);
     if holds_id(&name) {
         name
     } else {

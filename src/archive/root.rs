@@ -4,27 +4,37 @@
 
 mod land;
 mod parts;
+mod place;
 mod syncs;
 #[cfg(test)]
 mod tests;
+mod there;
+mod trial;
 mod walk;
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once, OnceLock, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use uuid::Uuid;
 
-use super::paths::RelativePath;
+use super::paths::{MAX_COMPONENT, MIN_COMPONENT, RelativePath};
+use crate::durable;
 pub use land::LandError;
+pub use parts::PartError;
+pub use place::PlaceError;
 use syncs::Syncs;
-pub use walk::Found;
+pub use there::NotThere;
+pub use trial::{Directories, Step, Trial};
+pub use walk::{Found, Unread};
 
-const MARKER: &str = ".room-archiver";
+/// The file that makes a directory the archive of a database.
+pub const MARKER: &str = ".room-archiver";
 const PARTIAL: &str = ".partial";
 const QUARANTINE: &str = ".quarantine";
 
@@ -51,8 +61,15 @@ pub struct Standing {
 /// The archive's directory.
 #[derive(Debug)]
 pub struct Root {
-    directory: OwnedFd,
+    /// Where it was opened.
+    path: PathBuf,
+    /// Its directory, until the path leads to the same archive on another device.
+    held: RwLock<Arc<OwnedFd>>,
+    /// The id in its marker, as it was first seen.
+    id: OnceLock<Uuid>,
+    name_max: usize,
     syncs: Syncs,
+    mode_refused: Once,
 }
 
 impl Root {
@@ -62,11 +79,21 @@ impl Root {
     /// # Errors
     /// The system's, as when it does not exist or is no directory.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
+        let directory = open_root(path)?;
         Ok(Self {
-            directory: rustix::fs::open(path, flags, Mode::empty())?,
+            path: path.to_owned(),
+            name_max: name_max(&directory),
+            held: RwLock::new(Arc::new(directory)),
+            id: OnceLock::new(),
             syncs: Syncs::default(),
+            mode_refused: Once::new(),
         })
+    }
+
+    /// The most bytes that a name in the archive can have.
+    #[must_use]
+    pub fn name_max(&self) -> usize {
+        self.name_max
     }
 
     /// The archive's id from its marker file, `None` without one: not mounted, or not an archive yet.
@@ -74,16 +101,11 @@ impl Root {
     /// # Errors
     /// The system's; `InvalidData` if the marker holds no id.
     pub fn marker(&self) -> io::Result<Option<Uuid>> {
-        let file = match open_regular(&self.directory, MARKER, OFlags::RDONLY) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut text = String::new();
-        file.take(100).read_to_string(&mut text)?;
-        Uuid::try_parse(text.trim())
-            .map(Some)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the marker holds no id"))
+        let marker = read_marker(self.directory().as_ref())?;
+        if let Some(id) = marker {
+            self.id.get_or_init(|| id);
+        }
+        Ok(marker)
     }
 
     /// Marks the directory as the archive `id`, durably and as a whole or not at all.
@@ -91,20 +113,23 @@ impl Root {
     /// # Errors
     /// The system's; `AlreadyExists` if it has a marker.
     pub fn write_marker(&self, id: Uuid) -> io::Result<()> {
+        let directory = self.directory();
         let new = format!("{MARKER}.new");
         // What a crash left of an earlier attempt.
-        remove(&self.directory, &new)?;
+        remove(&directory, &new)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | REGULAR;
-        let fd = rustix::fs::openat(&self.directory, &new, flags, Mode::from_raw_mode(0o640))?;
+        let fd = rustix::fs::openat(&directory, &new, flags, Mode::from_raw_mode(0o640))?;
         let mut file = File::from(fd);
         writeln!(file, "{id}")?;
         file.sync_all()?;
-        let written = rename_new(&self.directory, &new, &self.directory, MARKER);
+        let written = rename_new(&directory, &new, &directory, MARKER);
         if written.is_err() {
-            remove(&self.directory, &new)?;
+            remove(&directory, &new)?;
         }
         written?;
-        Ok(rustix::fs::fsync(&self.directory)?)
+        durable::sync_directory(&directory)?;
+        self.id.get_or_init(|| id);
+        Ok(())
     }
 
     /// Opens a file for reading.
@@ -137,17 +162,23 @@ impl Root {
     /// # Errors
     /// The system's.
     pub fn free_space(&self) -> io::Result<u64> {
-        let stat = rustix::fs::fstatvfs(&self.directory)?;
+        let stat = rustix::fs::fstatvfs(self.directory().as_ref())?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
+    /// The directory as it is held now: what a step begins with, it goes on with.
+    fn directory(&self) -> Arc<OwnedFd> {
+        let held = self.held.read();
+        held.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn partial(&self) -> io::Result<OwnedFd> {
-        Ok(make_directory(&self.directory, PARTIAL, 0o700)?)
+        Ok(make_directory(self.directory().as_ref(), PARTIAL, 0o700)?)
     }
 
     /// The directory a path's last component is in.
     fn parent(&self, path: &RelativePath) -> io::Result<OwnedFd> {
-        let mut at = self.directory.try_clone()?;
+        let mut at = self.directory().try_clone()?;
         for component in path.parents() {
             at = rustix::fs::openat(&at, component, DIRECTORY, Mode::empty())?;
         }
@@ -164,6 +195,49 @@ impl Standing {
             modified: DateTime::from_timestamp(stat.st_mtime, nanoseconds),
         }
     }
+}
+
+/// Opens the archive's directory, through links as well.
+fn open_root(path: &Path) -> io::Result<OwnedFd> {
+    let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+fn read_marker(directory: impl AsFd) -> io::Result<Option<Uuid>> {
+    let file = match open_regular(directory, MARKER, OFlags::RDONLY) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = String::new();
+    file.take(100).read_to_string(&mut text)?;
+    Uuid::try_parse(text.trim())
+        .map(Some)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the marker holds no id"))
+}
+
+/// The most bytes that a name can have here. File systems do not always report it correctly, so the longest
+/// name is looked for: where it is too long, the longest that is not is found by halving.
+fn name_max(directory: impl AsFd) -> usize {
+    let reported = rustix::fs::fstatvfs(&directory).map_or(0, |stat| stat.f_namemax);
+    let mut most = match usize::try_from(reported) {
+        Ok(1..MAX_COMPONENT) => usize::try_from(reported).unwrap_or(MAX_COMPONENT),
+        _ => MAX_COMPONENT,
+    };
+    let fits = |bytes| stat_at(&directory, &"x".repeat(bytes)).err() != Some(Errno::NAMETOOLONG);
+    let mut least = MIN_COMPONENT;
+    if most <= least || fits(most) {
+        return most.max(least);
+    }
+    while most - least > 1 {
+        let middle = usize::midpoint(least, most);
+        if fits(middle) {
+            least = middle;
+        } else {
+            most = middle;
+        }
+    }
+    least
 }
 
 /// Opens a directory, after making it if it is not there. The caller syncs `parent`.
@@ -210,6 +284,28 @@ fn rename_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::i
 /// The same for file systems that can't rename so, such as NFS. A crash between the two steps leaves
 /// the file under both names.
 fn link_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
-    rustix::fs::linkat(&from, old, &to, new, AtFlags::empty())?;
-    rustix::fs::unlinkat(from, old, AtFlags::empty())
+    match rustix::fs::linkat(&from, old, &to, new, AtFlags::empty()) {
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => claim_new(from, old, to, new),
+        linked => {
+            linked?;
+            rustix::fs::unlinkat(from, old, AtFlags::empty())
+        }
+    }
+}
+
+/// The same for file systems without links as well, such as some FUSE ones: the name is claimed by an empty
+/// file, which the rename replaces. A crash between the two leaves an empty file, which is not the recording.
+fn claim_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | REGULAR;
+    drop(rustix::fs::openat(
+        &to,
+        new,
+        flags,
+        Mode::from_raw_mode(0o600),
+    )?);
+    let renamed = rustix::fs::renameat(from, old, &to, new);
+    if renamed.is_err() {
+        _ = rustix::fs::unlinkat(to, new, AtFlags::empty());
+    }
+    renamed
 }

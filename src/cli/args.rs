@@ -79,7 +79,8 @@ Exit codes: 0 stopped as asked, 1 failure, 2 configuration, 6 another instance h
 
     /// Check the configuration, the credentials, the disk and the database, and say what to do
     #[command(after_help = "\
-Changes nothing. Every check is one line; what fails comes with what to do.
+Every check is one line; what fails comes with what to do. A small file is made in the archive
+to try the disk, and removed again; nothing else changes.
 
 Exit codes: 0 all well, 1 something fails, 2 configuration, 3 credentials refused.")]
     Doctor,

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::runtime;
 use crate::config::{Config, Environment};
+use crate::owner::refuse_foreign;
 use crate::store::{Access, Store};
 
 /// Opens the configured database, does `work` with it, and closes it whatever came of the work.
@@ -19,6 +20,7 @@ pub(super) fn with<T>(
     let path = &config.database.path;
     runtime::block_on(async {
         if access == Access::Write {
+            refuse_foreign(path, &config.archive.directory, None)?;
             // A command of a person neither creates nor migrates; that is the service's to do.
             Store::open(path, Access::Read).await?.close().await;
         }

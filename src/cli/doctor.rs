@@ -1,5 +1,5 @@
-//! `doctor`: everything that has to be right before recordings can be archived, a line a check. It
-//! changes nothing, and what fails comes with what to do.
+//! `doctor`: everything that has to be right before recordings can be archived, a line a check. What it makes
+//! to try the disk it removes again, and what fails comes with what to do.
 
 mod disk;
 mod lists;

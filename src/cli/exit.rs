@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use crate::config::{ConfigErrors, TokenError};
 use crate::instance::NotLocked;
+use crate::owner::Foreign;
+use crate::reconcile::SourceError;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +15,7 @@ pub enum Exit {
     Done = 0,
     /// Something failed.
     Failure = 1,
-    /// The command line or the configuration is wrong.
+    /// The command line or the configuration is wrong, or the command is another user's to run.
     Usage = 2,
     /// SignalWire refused the credentials.
     CredentialsRefused = 3,
@@ -29,9 +31,12 @@ impl Exit {
     /// The code that an error means.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
-        let configuration = error
-            .chain()
-            .any(|cause| cause.is::<ConfigErrors>() || cause.is::<TokenError>());
+        let configuration = error.chain().any(|cause| {
+            cause.is::<ConfigErrors>()
+                || cause.is::<TokenError>()
+                || cause.is::<Foreign>()
+                || matches!(cause.downcast_ref(), Some(SourceError::Other(_)))
+        });
         let busy = |cause: &(dyn std::error::Error + 'static)| {
             matches!(cause.downcast_ref(), Some(NotLocked::Busy(_)))
         };

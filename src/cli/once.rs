@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -17,13 +17,16 @@ use super::table::{self, Column};
 use super::{human, out};
 use crate::app::{self, App};
 use crate::clock::Clock;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, TokenSource};
 use crate::cooldown::Cooldowns;
 use crate::download::{Downloader, Until};
 use crate::links::Links;
+use crate::owner::refuse_foreign;
 use crate::poll::{Filter, Poller, Report};
 use crate::store::{Access, Left, PassOutcome, Store};
 
+/// Where the unit has the token from.
+const TOKEN_FILE: &str = "/etc/room-archiver/token";
 /// Rows of what is left that are printed.
 const MOST_LEFT: u32 = 20;
 
@@ -44,6 +47,10 @@ pub fn run(args: &OnceArgs, file: Option<&Path>, env: &Environment) -> Result<Ex
 }
 
 async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) -> Result<Exit> {
+    // Before the token, which may be for the other user alone to read.
+    let token = token_file(config, env);
+    let (database, archive) = (&config.database.path, &config.archive.directory);
+    refuse_foreign(database, archive, token.as_deref())?;
     let token = app::token(config, env)?;
     let stop = stop_on_signals();
     let app = App::open(config, clock, stop.clone()).await?;
@@ -87,6 +94,17 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     drop(poller);
     app.close().await?;
     Ok(exit)
+}
+
+/// The file to hand the token over from where the environment does not bring it along.
+fn token_file(config: &Config, env: &Environment) -> Option<PathBuf> {
+    match config.token(env) {
+        Ok(found) if found.source == TokenSource::Variable => None,
+        _ => {
+            let configured = config.signalwire.api_token_file.clone();
+            Some(configured.unwrap_or_else(|| PathBuf::from(TOKEN_FILE)))
+        }
+    }
 }
 
 /// A pass on a copy of the database, so that what it tells is what a real one would do.

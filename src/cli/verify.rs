@@ -17,6 +17,7 @@ use super::{human, out};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::escape;
+use crate::owner::refuse_foreign;
 use crate::reconcile;
 use crate::store::{Access, OpenError, Store};
 use crate::verify::{Scope, Verifier};
@@ -31,6 +32,7 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     if !path.exists() {
         return Err(OpenError::Missing(path.clone()).into());
     }
+    refuse_foreign(path, &config.archive.directory, None)?;
     let store = Store::open(path, Access::Write).await?;
     let root = reconcile::open_known(&config.archive.directory, &store).await?;
     let scope = if args.full {
@@ -59,14 +61,19 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
         stop: stop_on_signals(),
         read: Arc::new(move |bytes| moving.inc(bytes)),
     };
-    let findings = verifier.run(&scope).await?;
+    let findings = verifier.run(&scope).await;
     bar.finish_and_clear();
     let stopped = verifier.stop.is_cancelled();
     drop(verifier);
     store.close().await;
+    let findings = findings?;
     let mut text = String::new();
     for (id, path, damage) in &findings.damaged {
         _ = writeln!(text, "{damage}: {} (recording {id})", escape::line(path));
+    }
+    for (id, path, error) in &findings.unreadable {
+        let path = escape::line(path);
+        _ = writeln!(text, "could not be read: {path} (recording {id}): {error}");
     }
     for id in &findings.not_archived {
         _ = writeln!(text, "not archived: recording {id}");
@@ -83,10 +90,15 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
             "damaged recordings are fetched again by the service or by 'room-archiver once'\n",
         );
     }
+    if !findings.unreadable.is_empty() {
+        text.push_str(
+            "what could not be read was not verified: give the files to the service's user\n",
+        );
+    }
     out::print(&text)?;
     Ok(if !findings.damaged.is_empty() {
         Exit::Damage
-    } else if !findings.not_archived.is_empty() || stopped {
+    } else if !findings.not_archived.is_empty() || !findings.unreadable.is_empty() || stopped {
         Exit::Failure
     } else {
         Exit::Done

@@ -5,14 +5,15 @@ use std::io;
 use tokio_util::sync::CancellationToken;
 
 use super::Setup;
-use super::place::{Look, UNEXPECTED, check_whole, land_beside, look};
+use super::place::{Look, UNEXPECTED, check_whole, land_beside, look, not_landed};
 use super::progress::Place;
 use super::retry::{Failure, History, decide};
 use super::ring::Slot;
 use super::transfer::Received;
-use super::writer::disk;
+use super::writer::{disk, disk_or_pause};
 use crate::archive::part::PartFile;
 use crate::archive::paths::{Facts, RelativePath};
+use crate::archive::root::PartError;
 use crate::store::{self, Claim, Ending, Landed, Part, Tally};
 
 /// A claimed recording being downloaded.
@@ -85,6 +86,7 @@ impl Job<'_> {
     }
 
     async fn attempt(&mut self, tally: &mut Tally, place: &Place) -> Result<Landed, Failure> {
+        self.check_there().await?;
         if let Some(landed) = self.adopt().await? {
             return Ok(landed);
         }
@@ -93,6 +95,7 @@ impl Job<'_> {
                 .size_bytes
                 .map(|size| size.saturating_sub(self.claim.part.bytes)),
         )?;
+        self.check_place().await?;
         let part = self.open_part().await?;
         tally.from_byte = part.len();
         place
@@ -108,24 +111,47 @@ impl Job<'_> {
         self.land(received).await
     }
 
+    /// Fails if the archive is not where it was, as when a disk was mounted over it.
+    async fn check_there(&self) -> Result<(), Failure> {
+        let root = self.setup.root.clone();
+        let there = tokio::task::spawn_blocking(move || root.check_there()).await;
+        let there = there.map_err(|error| disk(io::Error::other(error)))?;
+        there.map_err(|error| Failure::Disk(error.to_string()))
+    }
+
+    /// Fails if no file can land where this one belongs: it would be transferred for nothing.
+    async fn check_place(&self) -> Result<(), Failure> {
+        let (root, path) = (self.setup.root.clone(), self.path());
+        let place = tokio::task::spawn_blocking(move || root.check_place(&path)).await;
+        let place = place.map_err(|error| disk(io::Error::other(error)))?;
+        place.map_err(not_landed)
+    }
+
     /// Opens the part at the last byte that is known to be durable.
     async fn open_part(&mut self) -> Result<PartFile, Failure> {
         let root = self.setup.root.clone();
         let (id, known) = (self.claim.id, self.claim.part.clone());
         let opened = tokio::task::spawn_blocking(move || {
-            let file = root.open_part(id)?;
+            let file = match root.open_part(id) {
+                Ok(file) => file,
+                Err(PartError::Disk(source)) => return Err(disk_or_pause(source)),
+                Err(error @ PartError::InTheWay { .. }) => {
+                    return Err(Failure::PutOff(error.to_string()));
+                }
+            };
             let usable = if known.validator.is_some() {
                 known.bytes
             } else {
                 0
             };
-            let from = file.metadata()?.len().min(usable);
-            PartFile::resume(file, from)
+            let resumed = file
+                .metadata()
+                .and_then(|stat| PartFile::resume(file, stat.len().min(usable)));
+            resumed.map_err(disk)
         });
         let part = opened
             .await
-            .map_err(|error| disk(io::Error::other(error)))?
-            .map_err(disk)?;
+            .map_err(|error| disk(io::Error::other(error)))??;
         if part.is_empty() {
             self.claim.part = Part::default();
         }
@@ -152,7 +178,7 @@ impl Job<'_> {
         );
         let trimmed = tokio::task::spawn_blocking(move || match root.part_len(id)? {
             Some(_) if keep == 0 => root.remove_part(id),
-            Some(len) if len > keep => root.open_part(id)?.set_len(keep),
+            Some(len) if len > keep => root.open_part(id).map_err(io::Error::other)?.set_len(keep),
             _ => Ok(()),
         });
         if let Err(error) = trimmed.await.map_err(io::Error::other).flatten() {
@@ -166,6 +192,10 @@ impl Job<'_> {
         let mode = self.setup.file_mode;
         let landed = tokio::task::spawn_blocking(move || {
             let (file, bytes, sha256) = received.part.finish().map_err(disk)?;
+            if let Err(error) = root.check_there() {
+                file.sync_data().map_err(disk)?;
+                return Ok(Err((Failure::Disk(error.to_string()), bytes)));
+            }
             check_whole(&file, bytes, &claim, received.framed)?;
             let moved = match land_beside(&root, &claim, &path, mode, &sha256) {
                 Ok(moved) => moved,
@@ -223,7 +253,7 @@ impl Job<'_> {
                 | io::ErrorKind::QuotaExceeded
                 | io::ErrorKind::ReadOnlyFilesystem => disk(error),
                 // Only this recording's place can't be used: neither is its part broken nor the disk.
-                _ => Failure::Passing(format!(
+                _ => Failure::PutOff(format!(
                     "could not look at what stands at '{path}': {error}"
                 )),
             });

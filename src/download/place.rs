@@ -119,23 +119,21 @@ pub(super) fn land_beside(
         root.remove_part(claim.id).map_err(disk)?;
         return Ok(None);
     }
-    let moved = root.quarantine(path, "unexpected").map_err(disk)?;
+    let moved = root.quarantine(path, "unexpected");
+    let moved = moved.map_err(|error| not_landed(LandError::quarantine(path, error)))?;
     root.land(claim.id, path, mode)
         .map(|()| Some(moved))
         .map_err(not_landed)
 }
 
-/// What could not be made durable is not trusted: it is discarded, and fetched again.
-fn not_landed(error: LandError) -> Failure {
+/// What a failed landing means: only what could not be made durable is discarded, and fetched again.
+pub(super) fn not_landed(error: LandError) -> Failure {
     match error {
-        LandError::Sync { path, source } => {
-            Failure::BrokenPart(format!("could not make '{path}' durable: {source}"))
+        LandError::Part { .. } => Failure::BrokenPart(error.to_string()),
+        LandError::Disk { .. } => {
+            Failure::Disk(format!("the archive can't be written to: {error}"))
         }
-        // The part could be written: only its place can't.
-        LandError::Io { path, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            Failure::PutOff(format!("could not put it at '{path}': {source}"))
-        }
-        LandError::Io { source, .. } => disk(source),
-        error @ LandError::Occupied(_) => Failure::Passing(error.to_string()),
+        LandError::Place(error) => Failure::PutOff(error.to_string()),
+        LandError::Occupied(_) => Failure::Passing(error.to_string()),
     }
 }

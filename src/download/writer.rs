@@ -100,6 +100,12 @@ pub(super) async fn blocking(
         .map_err(io::Error::other)?
 }
 
+/// The same for a failure to make a part: no other can be made either.
+#[expect(clippy::needless_pass_by_value, reason = "as above")]
+pub(super) fn disk_or_pause(error: io::Error) -> Failure {
+    Failure::Disk(format!("the archive can't be written to: {error}"))
+}
+
 /// What a failure of the file system means: full or read-only passes, too large concerns one recording
 /// alone, everything else breaks the part.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

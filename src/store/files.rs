@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::Row as _;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row as _, Sqlite};
 
 use super::recordings::recording_id;
 use super::sessions::json;
@@ -32,6 +33,9 @@ pub struct Verifiable {
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal.
     pub sha256: String,
+    /// Its place in the order of verification.
+    verified_at: String,
+    rowid: i64,
 }
 
 impl Store {
@@ -63,6 +67,45 @@ impl Store {
         .bind(json(files)?)
         .execute(&self.writer)
         .await?;
+        Ok(())
+    }
+
+    /// Counts what the rows know of a directory, or a file, that could not be looked at as found there: nothing
+    /// is concluded about it. Empty: everything.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn inventory_unread(&self, path: &str) -> Result<()> {
+        // '0' comes after '/': between the two is what lies in the directory.
+        let (from, to) = if path.is_empty() {
+            (String::new(), char::MAX.to_string())
+        } else {
+            (format!("{path}/"), format!("{path}0"))
+        };
+        sqlx::query(
+            "INSERT OR IGNORE INTO temp.found
+             SELECT path, archived_bytes, NULL FROM recording
+             WHERE +state = 'archived' AND (path = ?1 OR (path >= ?2 AND path < ?3))
+             UNION ALL SELECT path, NULL, NULL FROM stray
+             WHERE path = ?1 OR (path >= ?2 AND path < ?3)",
+        )
+        .bind(path)
+        .bind(from)
+        .bind(to)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends without a conclusion.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn drop_inventory(&self) -> Result<()> {
+        // As it was opened; this drops the table, too.
+        sqlx::raw_sql("PRAGMA temp_store = MEMORY")
+            .execute(&self.writer)
+            .await?;
         Ok(())
     }
 
@@ -103,10 +146,7 @@ impl Store {
             .execute(on(&mut tx))
             .await?;
         tx.commit().await?;
-        // As it was opened; this drops the table, too.
-        sqlx::raw_sql("PRAGMA temp_store = MEMORY")
-            .execute(&self.writer)
-            .await?;
+        self.drop_inventory().await?;
         Ok((damaged.rows_affected(), strays.rows_affected()))
     }
 
@@ -127,13 +167,19 @@ impl Store {
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
-    pub async fn longest_unverified(&self, since: DateTime<Utc>) -> Result<Option<Verifiable>> {
-        self.verifiable(
-            "SELECT id, path, archived_bytes, sha256 FROM recording
-             WHERE state = 'archived' AND verified_at < ? ORDER BY verified_at LIMIT 1",
-            time::to_text(since),
-        )
-        .await
+    pub async fn longest_unverified(
+        &self,
+        since: DateTime<Utc>,
+        after: Option<&Verifiable>,
+    ) -> Result<Option<Verifiable>> {
+        let (verified_at, rowid) = after.map_or(("", 0), |after| (&after.verified_at, after.rowid));
+        let query = sqlx::query(
+            "SELECT id, path, archived_bytes, sha256, verified_at, rowid FROM recording
+             WHERE state = 'archived' AND (verified_at, rowid) > (?, ?) AND verified_at < ?
+             ORDER BY verified_at, rowid LIMIT 1",
+        );
+        let query = query.bind(verified_at).bind(rowid);
+        self.verifiable(query.bind(time::to_text(since))).await
     }
 
     /// The archived file of one recording.
@@ -141,20 +187,18 @@ impl Store {
     /// # Errors
     /// [`super::Error`], if the database fails.
     pub async fn verifiable_file(&self, id: RecordingId) -> Result<Option<Verifiable>> {
-        self.verifiable(
-            "SELECT id, path, archived_bytes, sha256 FROM recording WHERE state = 'archived' AND id = ?",
-            id.to_string(),
-        )
-        .await
+        let query = sqlx::query(
+            "SELECT id, path, archived_bytes, sha256, verified_at, rowid FROM recording
+             WHERE state = 'archived' AND id = ?",
+        );
+        self.verifiable(query.bind(id.to_string())).await
     }
 
     async fn verifiable(
         &self,
-        query: &'static str,
-        parameter: String,
+        query: sqlx::query::Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<Option<Verifiable>> {
-        sqlx::query(query)
-            .bind(parameter)
+        query
             .fetch_optional(self.read())
             .await?
             .map(|row| {
@@ -163,6 +207,8 @@ impl Store {
                     path: row.try_get("path")?,
                     bytes: row.try_get::<i64, _>("archived_bytes")?.cast_unsigned(),
                     sha256: row.try_get("sha256")?,
+                    verified_at: row.try_get("verified_at")?,
+                    rowid: row.try_get("rowid")?,
                 })
             })
             .transpose()

@@ -41,6 +41,16 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Whether nothing was discovered yet.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn is_empty(&self) -> Result<bool> {
+        let query =
+            "SELECT NOT EXISTS (SELECT 1 FROM session) AND NOT EXISTS (SELECT 1 FROM recording)";
+        Ok(sqlx::query_scalar(query).fetch_one(self.read()).await?)
+    }
+
     /// Keeps an event for a later look.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The table of `tests/FAULTS.md` can't rot: it has every fault once, and every test it names exists.
+//! The table of `tests/FAULTS.md` can't rot: it has each fault once and in order, and every test it names exists.
 
 use std::path::Path;
 

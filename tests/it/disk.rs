@@ -34,6 +34,13 @@ impl Mount {
         Self::with(at, &args)
     }
 
+    /// Another directory, made if it is not there.
+    pub fn bind(directory: &Path, at: &Path) -> Option<Self> {
+        std::fs::create_dir_all(directory).expect("a directory");
+        let args = [OsStr::new("--bind"), directory.as_os_str()];
+        Self::with(at, &args)
+    }
+
     fn with(at: &Path, args: &[&OsStr]) -> Option<Self> {
         std::fs::create_dir_all(at).expect("a directory");
         let mounted = run("mount", args.iter().copied().chain([at.as_os_str()]));

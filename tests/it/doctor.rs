@@ -1,9 +1,13 @@
 //! What `doctor` finds, and what it leaves alone.
 
+use std::path::Path;
+
 use chrono::TimeDelta;
 use fake_space::Options;
 
+use super::disk::{Mount, can_trace, failing, program};
 use super::harness::Setting;
+use super::places::{give, is_root, run_as, snapshot};
 use super::text;
 
 /// Its exit code and what it printed.
@@ -40,7 +44,9 @@ fn a_sound_archive_passes_every_check() {
         "credentials",
         "clock",
         "database",
+        "project",
         "archive",
+        "file system",
         "free space",
         "instance",
         "next poll",
@@ -137,4 +143,200 @@ fn a_file_that_is_no_database_fails() {
     .expect("file");
     let (code, report) = doctor(&setting);
     assert_eq!((code, mark(&report, "database")), (Some(1), "FAIL"));
+}
+
+/// What it printed with faults injected into what it does in the archive.
+fn doctor_failing(setting: &Setting, inject: &[&str], paths: &[&Path]) -> (Option<i32>, String) {
+    let log = setting.directory.path().join("strace.log");
+    let output = program(failing(inject, paths, &log), setting, &["doctor"]).output();
+    let output = output.expect("strace is installed");
+    let log = std::fs::read_to_string(&log).expect("a log");
+    assert!(log.contains("INJECTED"), "{inject:?}: {log}");
+    (output.status.code(), text(&output.stdout).to_owned())
+}
+
+#[test]
+fn the_steps_of_a_landing_are_tried_and_leave_nothing() {
+    let setting = archived();
+    for there in [true, false] {
+        if !there {
+            std::fs::remove_dir(setting.recordings().join(".partial")).expect("a directory");
+        }
+        let before = names(&setting.recordings());
+        let (code, report) = doctor(&setting);
+        assert_eq!(
+            (code, mark(&report, "file system")),
+            (Some(0), "ok"),
+            "{report}"
+        );
+        assert!(report.contains("names may have 255 bytes"), "{report}");
+        assert_eq!(names(&setting.recordings()), before);
+    }
+}
+
+/// What is injected, where, and what comes of it: exit code, mark, and a piece of the report.
+type Case<'a> = (&'a [&'a str], &'a [&'a Path], i32, &'a str, &'a str);
+
+#[test]
+fn what_the_file_system_cannot_do_is_found_out_and_cleared_up() {
+    if !can_trace() {
+        return;
+    }
+    let setting = archived();
+    let recordings = setting.recordings();
+    let recordings = recordings.as_path();
+    let partial = recordings.join(".partial");
+    let before = names(recordings);
+    let cases: [Case; 8] = [
+        (
+            &["fchmod:error=EPERM"],
+            &[],
+            0,
+            "note",
+            "could not set the mode",
+        ),
+        (
+            &["fsync:error=EINVAL"],
+            &[recordings, &partial],
+            0,
+            "note",
+            "could not sync a directory",
+        ),
+        (
+            &["fsync:error=EIO"],
+            &[recordings],
+            1,
+            "FAIL",
+            "could not sync a directory",
+        ),
+        (
+            &["fsync:error=EIO:when=1"],
+            &[],
+            1,
+            "FAIL",
+            "could not sync a file",
+        ),
+        (
+            &["openat:error=EROFS"],
+            &[&partial],
+            1,
+            "FAIL",
+            "mount the file system for writing",
+        ),
+        (
+            &["renameat2:error=EXDEV"],
+            &[],
+            1,
+            "FAIL",
+            "unmount what is mounted at '.partial'",
+        ),
+        (
+            &["renameat2:error=EINVAL", "linkat:error=EPERM"],
+            &[],
+            0,
+            "ok",
+            "moved without replacing",
+        ),
+        (
+            &["unlinkat:error=EPERM:when=3"],
+            &[],
+            1,
+            "FAIL",
+            "could not remove what was made",
+        ),
+    ];
+    for (inject, paths, code, expected, line) in cases {
+        let (exit, report) = doctor_failing(&setting, inject, paths);
+        assert_eq!(exit, Some(code), "{inject:?}\n{report}");
+        let found = mark(&report, "file system");
+        assert_eq!(found, expected, "{inject:?}\n{report}");
+        assert!(report.contains(line), "{inject:?}\n{report}");
+        let left: Vec<_> = names(recordings)
+            .into_iter()
+            .filter(|name| !before.contains(name))
+            .collect();
+        if inject[0].starts_with("unlinkat") {
+            let name = left[0].split('/').next().expect("a name");
+            assert!(report.contains(&format!("remove '{name}")), "{report}");
+        } else {
+            assert!(left.is_empty(), "{inject:?}: {left:?}");
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_takes_names_but_no_bytes_fails_and_is_cleared_up() {
+    let setting = Setting::new(Options::default());
+    let Some(_disk) = Mount::tmpfs(&setting.recordings(), "size=1m") else {
+        return;
+    };
+    setting.space.archivable("lesson");
+    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    // As much as fits.
+    _ = std::fs::write(setting.recordings().join("filler"), vec![0; 1 << 20]);
+    let before = names(&setting.recordings());
+    let (code, report) = doctor(&setting);
+    assert_eq!(
+        (code, mark(&report, "file system")),
+        (Some(1), "FAIL"),
+        "{report}"
+    );
+    assert!(report.contains("could not write to a file"), "{report}");
+    assert!(report.contains("-> make room"), "{report}");
+    assert_eq!(names(&setting.recordings()), before);
+}
+
+#[test]
+fn directories_on_another_mount_and_unreadable_ones_are_named() {
+    let setting = archived();
+    let room = setting.recordings().join("mounted/room");
+    let Some(_mount) = Mount::tmpfs(&room, "size=1m") else {
+        return;
+    };
+    let (code, report) = doctor(&setting);
+    assert_eq!(code, Some(1), "{report}");
+    let line = "'mounted/room' in the archive is on another file system or mount";
+    assert!(report.contains(line), "{report}");
+    assert!(report.contains("-> unmount it"), "{report}");
+
+    if !is_root() {
+        return;
+    }
+    give(&setting, 65_534);
+    let closed = setting.recordings().join("lesson");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+    std::fs::set_permissions(&closed, mode).expect("chmod");
+    let output = run_as(&setting, 65_534, &["doctor"]);
+    let report = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    let line = "'lesson' in the archive can't be read: Permission denied";
+    assert!(report.contains(line), "{report}");
+}
+
+#[test]
+fn another_users_archive_is_not_written_to_and_it_says_so() {
+    if !is_root() {
+        return;
+    }
+    let setting = archived();
+    setting.config_file();
+    give(&setting, 65_534);
+    let before = snapshot(&setting.recordings());
+    let (code, report) = doctor(&setting);
+    assert_eq!(
+        (code, mark(&report, "file system")),
+        (Some(0), "note"),
+        "{report}"
+    );
+    assert!(report.contains("belongs to the user 'nobody'"), "{report}");
+    assert_eq!(snapshot(&setting.recordings()), before);
+}
+
+/// Everything in a directory, hidden or not.
+fn names(directory: &Path) -> Vec<String> {
+    snapshot(directory)
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
 }

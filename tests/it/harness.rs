@@ -235,7 +235,8 @@ fn merge(base: &str, more: &str) -> String {
     base.to_string()
 }
 
-fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
+/// Every file below a directory outside its hidden directories.
+pub fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return;
     };

@@ -4,6 +4,8 @@ use std::fmt;
 
 /// The most bytes of one component; the limit of the usual file systems.
 pub const MAX_COMPONENT: usize = 255;
+/// No file system for recordings allows less: a recording's id and what makes it a name fit.
+pub const MIN_COMPONENT: usize = 80;
 /// The most bytes of a whole path.
 pub const MAX_PATH: usize = 1024;
 /// The most components of a path; it bounds what a walk through the archive holds open.

@@ -177,6 +177,38 @@ fn the_id_survives_every_cut() {
 }
 
 #[test]
+fn names_are_shortened_to_what_the_file_system_allows_and_stay_apart() {
+    let template = "{{ room }}{{ room }}/{{ room }}{{ room }}_{{ recording_id }}.{{ ext }}";
+    for max in [MIN_COMPONENT, 143, MAX_COMPONENT] {
+        let template = Template::parse(template).unwrap().with_name_max(max);
+        let names: HashSet<_> = (1..=3_u128)
+            .map(|number| {
+                let path = template.render(&Facts {
+                    recording_id: Uuid::from_u128(number).into(),
+                    ..facts(&"語".repeat(100))
+                });
+                assert!(path.components().all(|name| name.len() <= max), "{path}");
+                assert!(path.components().any(|name| name.len() > max - 3), "{path}");
+                let id = recording_id_in(path.as_str());
+                assert_eq!(id, Some(Uuid::from_u128(number).into()));
+                assert_eq!(path.as_str().rsplit_once('.').unwrap().1, "mp4");
+                path
+            })
+            .collect();
+        assert_eq!(names.len(), 3);
+    }
+    let long = format!(
+        "{}.{{{{ recording_id }}}}.{}",
+        "x".repeat(300),
+        "y".repeat(32)
+    );
+    let template = Template::parse(&long).unwrap().with_name_max(1);
+    let path = template.render(&facts("room"));
+    assert_eq!(recording_id_in(path.as_str()), Some(ID.parse().unwrap()));
+    assert!(path.as_str().len() <= MIN_COMPONENT, "{path}");
+}
+
+#[test]
 fn a_template_that_drops_the_id_for_some_room_gets_it_back() {
     let odd = "{% if room == 'odd' %}fixed.mp4{% else %}{{ recording_id }}{% endif %}";
     assert_eq!(render(odd, &facts("odd")), format!("fixed.mp4_{ID}.mp4"));

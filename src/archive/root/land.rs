@@ -1,5 +1,5 @@
 //! Landing: how a whole part becomes a durable file of the archive, and how a file that is in its
-//! place by no right is set aside. Neither ever replaces a file.
+//! place by no right is quarantined. Neither ever replaces a file.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,37 +7,100 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{PARTIAL, QUARANTINE, Root, make_directory, open_regular, parts, rename_new};
+use super::{
+    PARTIAL, PlaceError, QUARANTINE, Root, make_directory, open_regular, parts, rename_new,
+};
 use crate::archive::paths::RelativePath;
+use crate::durable::sync_directory;
 use crate::model::RecordingId;
 
-/// Why a part did not land.
+/// Why a part did not land. What follows depends on the variant alone.
 #[derive(Debug, thiserror::Error)]
 pub enum LandError {
     /// Something stands at the target and was left as it is; so was the part.
     #[error("something stands at '{0}' already")]
     Occupied(RelativePath),
-    /// The disk could not make it durable, and it is the part again. What it holds is unknown now: syncing
-    /// again would report success for data that is lost.
-    #[error("could not make '{path}' durable")]
-    Sync {
-        /// The target.
-        path: RelativePath,
-        /// The system's error.
-        #[source]
-        source: io::Error,
-    },
-    /// A step before that failed; the part is where it was.
-    #[error("could not {action} for '{path}'")]
-    Io {
+    /// The place can't be used, by this recording and by those beside it. The part is whole, and where it was.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The disk can't take it now: it is full or read-only, or can't be reached. The part is whole, and where it
+    /// was.
+    #[error("could not {action} for '{path}': {source}")]
+    Disk {
         /// The step.
         action: &'static str,
         /// The target.
         path: RelativePath,
         /// The system's error.
-        #[source]
         source: io::Error,
     },
+    /// What the part holds is unknown: it could not be made durable, or it is not the file that was written.
+    /// Syncing it again would report success for data that is lost.
+    #[error("could not {action} for '{path}': {source}")]
+    Part {
+        /// The step.
+        action: &'static str,
+        /// The target.
+        path: RelativePath,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl LandError {
+    /// What the failure of a step means that left the part whole.
+    pub(super) fn new(
+        action: &'static str,
+        path: &RelativePath,
+        directory: &str,
+        error: Errno,
+    ) -> Self {
+        if reaches_the_disk(error) {
+            Self::Disk {
+                action,
+                path: path.clone(),
+                source: error.into(),
+            }
+        } else {
+            PlaceError::new(action, directory, error).into()
+        }
+    }
+}
+
+impl LandError {
+    /// What a failed [`Root::quarantine`] of what stands at the target means for the part.
+    #[must_use]
+    pub fn quarantine(path: &RelativePath, error: io::Error) -> Self {
+        let action = "quarantine what stands there";
+        match Errno::from_io_error(&error) {
+            Some(errno) => Self::new(action, path, path.as_str(), errno),
+            None => PlaceError::Io {
+                action,
+                path: path.to_string(),
+                source: error,
+            }
+            .into(),
+        }
+    }
+}
+
+/// Whether an error concerns everything that is to be written, and not one directory or file.
+fn reaches_the_disk(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::NOSPC
+            | Errno::DQUOT
+            | Errno::ROFS
+            | Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOMEM
+            | Errno::STALE
+            | Errno::NOTCONN
+            | Errno::HOSTDOWN
+            | Errno::TIMEDOUT
+            | Errno::NODEV
+            | Errno::NXIO
+    )
 }
 
 impl Root {
@@ -47,48 +110,78 @@ impl Root {
     /// # Errors
     /// [`LandError`].
     pub fn land(&self, id: RecordingId, path: &RelativePath, mode: u32) -> Result<(), LandError> {
-        let failed = |action| {
-            move |source: io::Error| LandError::Io {
+        let hidden = path.components().find(|name| name.starts_with('.'));
+        if let Some(name) = hidden {
+            return Err(PlaceError::new("use the hidden name", name, Errno::INVAL).into());
+        }
+        let root = self.directory();
+        let disk = |action| {
+            move |source: io::Error| LandError::Disk {
                 action,
                 path: path.clone(),
                 source,
             }
         };
-        let sync = |source: Errno| LandError::Sync {
-            path: path.clone(),
-            source: source.into(),
+        let part_error = |action| {
+            move |source: io::Error| LandError::Part {
+                action,
+                path: path.clone(),
+                source,
+            }
         };
-        if path
-            .components()
-            .any(|component| component.starts_with('.'))
-        {
-            let hidden = io::Error::new(io::ErrorKind::InvalidInput, "a part of it is hidden");
-            return Err(failed("take the name")(hidden));
-        }
-        let partial = self.partial().map_err(failed("open '.partial'"))?;
+        let partial = make_directory(root.as_ref(), PARTIAL, 0o700)
+            .map_err(|error| disk("open '.partial'")(error.into()))?;
         let name = parts::name(id);
-        let part = open_regular(&partial, &name, OFlags::RDWR).map_err(failed("open the part"))?;
-        rustix::fs::fchmod(&part, Mode::from_raw_mode(mode & 0o777))
-            .map_err(|error| failed("set the permissions")(error.into()))?;
-        rustix::fs::fsync(&part).map_err(sync)?;
-        let directories = self
-            .make_parents(path)
-            .map_err(failed("make the directory"))?;
-        let to = directories.last().unwrap_or(&self.directory);
+        let part = open_regular(&partial, &name, OFlags::RDWR).map_err(|error| {
+            let lacking = Errno::from_io_error(&error).is_some_and(reaches_the_disk);
+            if lacking {
+                disk("open the part")(error)
+            } else {
+                part_error("open the part")(error)
+            }
+        })?;
+        self.set_mode(&part, mode)
+            .map_err(|error| LandError::new("set the permissions", path, ".partial", error))?;
+        rustix::fs::fsync(&part)
+            .map_err(|error| part_error("make the part durable")(error.into()))?;
+        let directories = make_parents(&root, path)?;
+        let to = directories.last().unwrap_or(&root);
         rename_new(&partial, &name, to, path.file_name()).map_err(|error| match error {
             Errno::EXIST => LandError::Occupied(path.clone()),
-            error => failed("rename the part")(error.into()),
+            Errno::NAMETOOLONG => PlaceError::NameTooLong(path.file_name().to_owned()).into(),
+            error => LandError::new("rename the part", path, directory_of(path), error),
         })?;
         // Every directory up to the root, not only those just made: another landing, or an earlier run that
         // was killed, may have made one and not have synced it yet.
-        let changed = [&partial, &self.directory];
+        let changed = [&partial, root.as_ref()];
         let synced = self.syncs.sync(directories.iter().chain(changed));
         synced.map_err(|error| {
             // A file of the archive must not stand there without being durable. Were this refused, the
             // next attempt would find it there, and judge it.
             _ = rename_new(to, path.file_name(), &partial, &name);
-            sync(error)
+            match error {
+                Errno::NOSPC | Errno::DQUOT | Errno::ROFS => {
+                    disk("make the name durable")(error.into())
+                }
+                error => part_error("make the name durable")(error.into()),
+            }
         })
+    }
+
+    /// Sets the mode of a part as far as the file system has modes, and lets them be set.
+    fn set_mode(&self, part: &std::fs::File, mode: u32) -> rustix::io::Result<()> {
+        match rustix::fs::fchmod(part, Mode::from_raw_mode(mode & 0o777)) {
+            Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => Err(error),
+            Err(error) => {
+                self.mode_refused.call_once(|| {
+                    tracing::warn!(
+                        "archive.file_mode can't be set on this file system ({error}): files keep the mode it gives them"
+                    );
+                });
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Makes a file that stands at `path` already, and its name, as durable as a landed one.
@@ -97,27 +190,29 @@ impl Root {
     /// The system's.
     pub fn make_durable(&self, path: &RelativePath) -> io::Result<()> {
         self.open_file(path)?.sync_all()?;
-        let directories = self.make_parents(path)?;
-        Ok(self
-            .syncs
-            .sync(directories.iter().chain([&self.directory]))?)
+        let root = self.directory();
+        let directories = make_parents(&root, path).map_err(io::Error::other)?;
+        Ok(self.syncs.sync(directories.iter().chain([root.as_ref()]))?)
     }
 
-    /// Sets aside what stands at `path`, durably, under a name of its own in `.quarantine`: file, link or
+    /// Moves what stands at `path` into `.quarantine`, durably, under a name of its own: file, link or
     /// directory, unread. `reason` becomes part of the name. Returns the new path.
     ///
     /// # Errors
     /// The system's.
     pub fn quarantine(&self, path: &RelativePath, reason: &str) -> io::Result<RelativePath> {
+        let root = self.directory();
         let from = self.parent(path)?;
-        let quarantine = make_directory(&self.directory, QUARANTINE, 0o750)?;
+        let quarantine = make_directory(root.as_ref(), QUARANTINE, 0o750)?;
         let reason: String = reason
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .take(40)
+            .take(20)
             .collect();
         let name = path.file_name();
-        let base = format!("{}.{reason}", &name[..name.floor_char_boundary(200)]);
+        // Room for the reason and a number.
+        let most = self.name_max - 28;
+        let base = format!("{}.{reason}", &name[..name.floor_char_boundary(most)]);
         for number in 1..=u16::MAX {
             let new = match number {
                 1 => base.clone(),
@@ -127,26 +222,15 @@ impl Root {
                 Err(Errno::EXIST) => {}
                 result => {
                     result?;
-                    rustix::fs::fsync(&quarantine)?;
-                    rustix::fs::fsync(&self.directory)?;
-                    rustix::fs::fsync(&from)?;
+                    sync_directory(&quarantine)?;
+                    sync_directory(root.as_ref())?;
+                    sync_directory(&from)?;
                     return RelativePath::parse(&format!("{QUARANTINE}/{new}"))
                         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
                 }
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
-    }
-
-    /// The directories a file at `path` lies in, outermost first, made where they are not there.
-    fn make_parents(&self, path: &RelativePath) -> io::Result<Vec<OwnedFd>> {
-        let mut chain: Vec<OwnedFd> = Vec::new();
-        for component in path.parents() {
-            let parent = chain.last().unwrap_or(&self.directory);
-            let made = make_directory(parent, component, 0o750)?;
-            chain.push(made);
-        }
-        Ok(chain)
     }
 
     /// The path of a recording's part, as for [`Root::quarantine`].
@@ -157,4 +241,24 @@ impl Root {
     pub fn part_path(id: RecordingId) -> RelativePath {
         RelativePath::parse(&format!("{PARTIAL}/{}", parts::name(id))).expect("an id is clean")
     }
+}
+
+/// The directories a file at `path` lies in, outermost first, made where they are not there.
+fn make_parents(root: &OwnedFd, path: &RelativePath) -> Result<Vec<OwnedFd>, LandError> {
+    let mut chain: Vec<OwnedFd> = Vec::new();
+    let mut end = 0;
+    for component in path.parents() {
+        end += usize::from(end > 0) + component.len();
+        let made = make_directory(chain.last().unwrap_or(root), component, 0o750);
+        chain.push(made.map_err(|error| {
+            let directory = &path.as_str()[..end];
+            LandError::new("make the directory", path, directory, error)
+        })?);
+    }
+    Ok(chain)
+}
+
+fn directory_of(path: &RelativePath) -> &str {
+    let parent = path.as_str().rsplit_once('/');
+    parent.map_or(".", |(directory, _)| directory)
 }

@@ -2,13 +2,34 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 
-use rustix::fs::{Dir, Mode, OFlags};
+use rustix::fs::{Dir, Mode, OFlags, fstat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::{REGULAR, Root, Standing, remove, stat_at};
 use crate::model::RecordingId;
 
 const SUFFIX: &str = ".part";
+
+/// Why a recording's part could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// No part can be made: the disk is full or read-only, or the directory of the parts can't be used.
+    #[error("could not make a part in '.partial': {0}")]
+    Disk(#[source] io::Error),
+    /// What stands in the place of this one can be neither written to nor removed.
+    #[error(
+        "could not replace '{path}', which is no file that can be written to: {source}; remove it"
+    )]
+    InTheWay {
+        /// Relative to the archive.
+        path: String,
+        /// Why it could not be removed.
+        source: io::Error,
+    },
+}
 
 pub(super) fn name(id: RecordingId) -> String {
     format!("{id}{SUFFIX}")
@@ -17,20 +38,41 @@ pub(super) fn name(id: RecordingId) -> String {
 impl Root {
     /// Opens a recording's part for reading and writing, made if it is not there, as the owner's alone.
     ///
+    /// What this process can't or must not write to gives way to a fresh part: another user's file, a link, a
+    /// file with a second name, which writing would alter. A directory goes to the quarantine.
+    ///
     /// # Errors
-    /// The system's; `InvalidInput` if it is no regular file or has a second name: writing to it would
-    /// alter another file. [`Root::remove_part`] clears the way.
-    pub fn open_part(&self, id: RecordingId) -> io::Result<File> {
-        let flags = OFlags::RDWR | OFlags::CREATE | REGULAR;
-        let fd = rustix::fs::openat(self.partial()?, name(id), flags, Mode::from_raw_mode(0o600))?;
-        let stat = rustix::fs::fstat(&fd)?;
-        if !Standing::of(&stat).is_file || stat.st_nlink != 1 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the part is not a regular file of one name",
-            ));
+    /// [`PartError`].
+    pub fn open_part(&self, id: RecordingId) -> Result<File, PartError> {
+        let partial = self.partial().map_err(PartError::Disk)?;
+        let name = name(id);
+        let refused = match open_own(&partial, &name) {
+            Ok(Some(file)) => return Ok(file),
+            Ok(None) => Errno::PERM,
+            Err(error) => error,
+        };
+        let in_the_way = |source| PartError::InTheWay {
+            path: Self::part_path(id).to_string(),
+            source,
+        };
+        let by_itself = matches!(
+            refused,
+            Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::ISDIR | Errno::NXIO
+        );
+        // Where nothing stands, it was the directory that refused.
+        if !by_itself || stat_at(&partial, &name).is_err() {
+            return Err(PartError::Disk(refused.into()));
         }
-        Ok(File::from(fd))
+        tracing::warn!(recording.id = %id, "replacing a part that can't be written to");
+        match remove(&partial, &name) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                self.quarantine(&Self::part_path(id), "unexpected")
+                    .map_err(in_the_way)?;
+            }
+            removed => removed.map_err(in_the_way)?,
+        }
+        let file = open_own(&partial, &name).map_err(|error| PartError::Disk(error.into()))?;
+        file.ok_or_else(|| in_the_way(io::ErrorKind::AlreadyExists.into()))
     }
 
     /// The bytes of a recording's part; `None`: there is none.
@@ -40,7 +82,7 @@ impl Root {
     pub fn part_len(&self, id: RecordingId) -> io::Result<Option<u64>> {
         match stat_at(self.partial()?, &name(id)) {
             Ok(stat) => Ok(Some(Standing::of(&stat).size_bytes)),
-            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -70,4 +112,15 @@ impl Root {
         ids.sort_unstable();
         Ok(ids)
     }
+}
+
+/// Opens or makes a part; `None`: it is no regular file of one name, or another user's.
+fn open_own(partial: impl AsFd, name: &str) -> rustix::io::Result<Option<File>> {
+    let flags = OFlags::RDWR | OFlags::CREATE | REGULAR;
+    let fd = rustix::fs::openat(&partial, name, flags, Mode::from_raw_mode(0o600))?;
+    let stat = fstat(&fd)?;
+    // Where the mount decides whose files are, they are the directory's owner's.
+    let ours = stat.st_uid == geteuid().as_raw() || stat.st_uid == fstat(&partial)?.st_uid;
+    let own = ours && Standing::of(&stat).is_file && stat.st_nlink <= 1;
+    Ok(own.then(|| File::from(fd)))
 }

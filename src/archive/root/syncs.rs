@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::durable;
 
 /// A directory's device and inode.
 type Key = (u64, u64);
@@ -45,8 +47,8 @@ impl Syncs {
             }
         }
         loop {
-            if let Some(results) = round.get() {
-                return keys.iter().try_for_each(|key| results[key]);
+            if let Some(result) = result_of(&round, &keys) {
+                return result;
             }
             state = if state.running {
                 self.ended
@@ -66,7 +68,7 @@ impl Syncs {
         drop(state);
         let results = gathered
             .iter()
-            .map(|(key, directory)| (*key, rustix::fs::fsync(directory.as_fd())));
+            .map(|(key, directory)| (*key, durable::sync_directory(directory)));
         _ = round.set(results.collect());
         let mut state = self.lock();
         state.running = false;
@@ -77,6 +79,12 @@ impl Syncs {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a round came to for these directories; `None`: it is not over.
+fn result_of(round: &Round, keys: &[Key]) -> Option<rustix::io::Result<()>> {
+    let results = round.get()?;
+    Some(keys.iter().try_for_each(|key| results[key]))
 }
 
 #[cfg(test)]
@@ -116,19 +124,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let syncs = Syncs::default();
         let good = open(directory.path());
-        // A pipe can't be synced.
-        let (pipe, _end) = std::io::pipe().unwrap();
-        let pipe: OwnedFd = pipe.into();
-        let key = |fd: &OwnedFd| {
-            let stat = rustix::fs::fstat(fd).unwrap();
-            (stat.st_dev, stat.st_ino)
-        };
-        // Another's wish, gathered before this round.
-        syncs
-            .lock()
-            .gathered
-            .insert(key(&pipe), pipe.try_clone().unwrap());
+        let stat = rustix::fs::fstat(&good).unwrap();
+        let key = (stat.st_dev, stat.st_ino);
+        let bad = (0, 0);
+        // A round that is over for another reason: one of its directories failed.
+        let round = syncs.lock().next.clone();
+        let results = [(key, Ok(())), (bad, Err(rustix::io::Errno::IO))];
+        round.set(results.into_iter().collect()).unwrap();
         assert_eq!(syncs.sync([good].iter()), Ok(()));
-        assert_eq!(syncs.sync([pipe].iter()), Err(rustix::io::Errno::INVAL));
+        assert_eq!(
+            result_of(&round, &[key, bad]),
+            Some(Err(rustix::io::Errno::IO))
+        );
+        assert_eq!(result_of(&Round::new(), &[key]), None);
     }
 }

@@ -82,21 +82,32 @@ fn parts_are_the_owners_and_can_be_listed_and_removed() {
 }
 
 #[test]
-fn a_part_that_is_a_link_or_has_two_names_is_refused() {
+fn a_part_that_is_no_file_of_its_own_gives_way_to_a_fresh_one() {
     let (directory, root) = archive();
     write_part(&root, "abc");
     let part = directory.path().join(Root::part_path(id()).as_str());
     let outside = directory.path().join("outside");
     fs::hard_link(&part, &outside).unwrap();
-    assert_eq!(
-        root.open_part(id()).unwrap_err().kind(),
-        io::ErrorKind::InvalidInput
-    );
-    root.remove_part(id()).unwrap();
-    symlink(&outside, &part).unwrap();
-    assert!(root.open_part(id()).is_err());
-    assert!(root.land(id(), &path("a"), 0o640).is_err());
+    assert_eq!(root.open_part(id()).unwrap().metadata().unwrap().len(), 0);
+    for other in ["link", "directory"] {
+        root.remove_part(id()).unwrap();
+        if other == "link" {
+            symlink(&outside, &part).unwrap();
+        } else {
+            fs::create_dir_all(part.join("inner")).unwrap();
+        }
+        let landed = root.land(id(), &path("a"), 0o640);
+        assert!(matches!(landed, Err(LandError::Part { .. })), "{landed:?}");
+        write_part(&root, "new");
+        assert_eq!(fs::read_to_string(&part).unwrap(), "new", "{other}");
+    }
     assert_eq!(fs::read_to_string(outside).unwrap(), "abc");
+    assert_eq!(
+        fs::read_dir(directory.path().join(QUARANTINE))
+            .unwrap()
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -146,13 +157,86 @@ fn the_way_without_rename_replaces_nothing_either() {
     fs::write(there("a"), "a").unwrap();
     fs::write(there("b"), "b").unwrap();
     assert_eq!(
-        link_new(&root.directory, "a", &root.directory, "b"),
+        link_new(root.directory(), "a", root.directory(), "b"),
         Err(Errno::EXIST)
     );
-    link_new(&root.directory, "a", &root.directory, "c").unwrap();
+    link_new(root.directory(), "a", root.directory(), "c").unwrap();
     assert_eq!(fs::read_to_string(there("b")).unwrap(), "b");
     assert_eq!(fs::read_to_string(there("c")).unwrap(), "a");
     assert!(!there("a").exists());
+    assert_eq!(
+        claim_new(root.directory(), "c", root.directory(), "b"),
+        Err(Errno::EXIST)
+    );
+    claim_new(root.directory(), "c", root.directory(), "d").unwrap();
+    assert_eq!(fs::read_to_string(there("b")).unwrap(), "b");
+    assert_eq!(fs::read_to_string(there("d")).unwrap(), "a");
+    let gone = claim_new(root.directory(), "c", root.directory(), "e");
+    assert_eq!(gone, Err(Errno::NOENT));
+    assert!(!there("c").exists() && !there("e").exists());
+}
+
+#[test]
+fn a_place_is_checked_as_deep_as_it_is_there_and_nothing_is_made() {
+    let (directory, root) = archive();
+    let there = |name: &str| directory.path().join(name);
+    fs::create_dir_all(there("room/2026")).unwrap();
+    fs::write(there("room/file"), "").unwrap();
+    symlink(there("room"), there("link")).unwrap();
+    for good in ["a.mp4", "new/a.mp4", "room/2026/11/a.mp4", "room/file"] {
+        root.check_place(&path(good)).unwrap();
+    }
+    for (bad, in_the_way) in [("room/file/x/a.mp4", "room/file"), ("link/a.mp4", "link")] {
+        let error = root.check_place(&path(bad)).unwrap_err();
+        assert!(
+            matches!(&error, LandError::Place(PlaceError::InTheWay(what)) if what == in_the_way),
+            "{error:?}"
+        );
+    }
+    let long = format!("room/{}", "é".repeat(127));
+    root.check_place(&path(&long)).unwrap();
+    assert_eq!(root.name_max(), 255);
+    let mut names: Vec<_> = fs::read_dir(directory.path()).unwrap().flatten().collect();
+    names.sort_by_key(fs::DirEntry::file_name);
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn the_archive_is_there_as_long_as_the_path_leads_to_its_marker() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().join("archive");
+    let aside = directory.path().join("aside");
+    fs::create_dir(&at).unwrap();
+    let root = Root::open(&at).unwrap();
+    root.write_marker(Uuid::from_u128(1)).unwrap();
+    root.check_there().unwrap();
+    fs::rename(&at, &aside).unwrap();
+    assert!(matches!(root.check_there(), Err(NotThere::Io { .. })));
+    fs::create_dir(&at).unwrap();
+    assert!(matches!(root.check_there(), Err(NotThere::Unmounted(_))));
+    fs::write(at.join(MARKER), Uuid::from_u128(2).to_string()).unwrap();
+    assert!(matches!(root.check_there(), Err(NotThere::Foreign(_))));
+    // The same archive somewhere else: what is written next goes there.
+    fs::write(at.join(MARKER), Uuid::from_u128(1).to_string()).unwrap();
+    root.check_there().unwrap();
+    write_part(&root, "new");
+    assert!(at.join(PARTIAL).exists() && !aside.join(PARTIAL).exists());
+}
+
+#[test]
+fn a_trial_leaves_nothing_whatever_was_there_before() {
+    let (directory, root) = archive();
+    for parts in [0, 1] {
+        let before = fs::read_dir(directory.path()).unwrap().count();
+        let trial = root.try_out(0o640);
+        assert!(
+            trial.failed.is_empty() && trial.left.is_empty(),
+            "{trial:?}"
+        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), before);
+        assert_eq!(root.parts().unwrap().len(), parts);
+        write_part(&root, "part");
+    }
 }
 
 #[test]
@@ -165,7 +249,7 @@ fn links_beneath_the_root_lead_nowhere() {
     write_part(&root, "new");
     assert!(matches!(
         root.land(id(), &path("room/a.mp4"), 0o640),
-        Err(LandError::Io { .. })
+        Err(LandError::Place(PlaceError::InTheWay(_)))
     ));
     assert!(root.open_file(&path("room/secret")).is_err());
     assert!(root.open_file(&path("file")).is_err());
@@ -196,7 +280,7 @@ fn special_files_are_neither_read_nor_waited_for() {
     let socket = directory.path().join("socket");
     let _listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
     fs::create_dir(directory.path().join("directory")).unwrap();
-    rustix::fs::mkfifoat(&root.directory, "fifo", Mode::from_raw_mode(0o600)).unwrap();
+    rustix::fs::mkfifoat(root.directory(), "fifo", Mode::from_raw_mode(0o600)).unwrap();
     for name in ["socket", "directory", "fifo"] {
         assert!(root.open_file(&path(name)).is_err(), "{name}");
     }
@@ -257,8 +341,8 @@ fn a_walk_sees_each_plain_file_once_and_no_links() {
     fs::create_dir_all(there(&"d/".repeat(40))).unwrap();
     for _ in 0..2 {
         let mut found = Vec::new();
-        root.walk(|file| found.push((file.path.to_string(), file.size_bytes)))
-            .unwrap();
+        let unread = root.walk(|file| found.push((file.path.to_string(), file.size_bytes)));
+        assert!(unread.is_empty(), "{unread:?}");
         found.sort();
         let expected = ["a/b/two words: x", "a/one", "top"];
         assert_eq!(

@@ -1,15 +1,17 @@
 //! The checks of the archive's directory, its space, and the database.
 
-use std::os::unix::fs::MetadataExt as _;
+mod steps;
+
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Access as May;
 
 use super::Report;
+use crate::app;
 use crate::archive::root::Root;
 use crate::cli::human;
 use crate::config::Config;
-use crate::reconcile::{self, NotTheArchive};
+use crate::reconcile::{self, NotTheArchive, Source};
 use crate::store::{Access, OpenError, Store};
 
 /// What `statfs` tells of NFS, CIFS and SMB, on which SQLite's write-ahead log does not work.
@@ -20,7 +22,12 @@ const OWNER: &str =
 pub(super) async fn examine(config: &Config, report: &mut Report) {
     let directory = &config.archive.directory;
     let store = database(&config.database.path, report).await;
-    archive(directory, &config.database.path, store.as_ref(), report).await;
+    if let Some(store) = &store {
+        source(config, store, report).await;
+    }
+    if archive(directory, &config.database.path, store.as_ref(), report).await {
+        steps::examine(config, report);
+    }
     if let Some(store) = store {
         store.close().await;
     }
@@ -86,8 +93,42 @@ async fn database(path: &Path, report: &mut Report) -> Option<Store> {
     Some(store)
 }
 
-/// The directory: there, ours to write, and the one that the database tells of.
-async fn archive(directory: &Path, database: &Path, store: Option<&Store>, report: &mut Report) {
+/// Whether the database is of the configured project and space.
+async fn source(config: &Config, store: &Store, report: &mut Report) {
+    const NAME: &str = "project";
+    let Ok(origin) = app::origin(config) else {
+        return;
+    };
+    let project_id = &config.signalwire.project_id;
+    let source = Source {
+        project_id,
+        origin: &origin,
+    };
+    match source.differs(store, &config.database.path).await {
+        Ok(None) => report.ok(
+            NAME,
+            &format!("'{project_id}' of {origin}, as in the database"),
+        ),
+        Ok(Some(other)) => report.fail(
+            NAME,
+            &other.to_string(),
+            "correct the configuration; the service refuses to start until then",
+        ),
+        Err(error) => report.fail(
+            NAME,
+            &format!("{:#}", anyhow::Error::from(error)),
+            "look at the system's log for trouble with the disk",
+        ),
+    }
+}
+
+/// The directory: there, ours to write, and the one of the database. Tells whether a test of it is worth while.
+async fn archive(
+    directory: &Path,
+    database: &Path,
+    store: Option<&Store>,
+    report: &mut Report,
+) -> bool {
     const NAME: &str = "archive";
     let shown = directory.display();
     if !directory.is_dir() {
@@ -104,20 +145,12 @@ async fn archive(directory: &Path, database: &Path, store: Option<&Store>, repor
             let text = format!("'{shown}' can't be made below '{}'", parent.display());
             report.fail(NAME, &text, OWNER);
         }
-        return;
+        return false;
     }
     if !may_write(directory) {
         let text = format!("this user may not write '{shown}'");
         report.fail(NAME, &text, OWNER);
-        return;
-    }
-    let partial = directory.join(".partial");
-    if partial.exists() && device(&partial) != device(directory) {
-        report.fail(
-            NAME,
-            &format!("'{}' is on another file system", partial.display()),
-            "unmount it: files are moved from there into the archive in one step",
-        );
+        return false;
     }
     let text = match store {
         Some(store) => match reconcile::open_known(directory, store).await {
@@ -125,7 +158,7 @@ async fn archive(directory: &Path, database: &Path, store: Option<&Store>, repor
             Err(error) => {
                 let text = format!("{:#}", anyhow::Error::from(error));
                 report.fail(NAME, &text, "mount the disk, or correct archive.directory");
-                return;
+                return false;
             }
         },
         None => match Root::open(directory).and_then(|root| root.marker()) {
@@ -134,22 +167,17 @@ async fn archive(directory: &Path, database: &Path, store: Option<&Store>, repor
                 let text =
                     format!("'{shown}' is one whose database is gone: a run adopts its files");
                 report.note(NAME, &text);
-                return;
+                return true;
             }
             Ok(Some(_)) => format!("'{shown}'"),
             Err(error) => {
                 report.fail(NAME, &format!("'{shown}': {error}"), OWNER);
-                return;
+                return false;
             }
         },
     };
     report.ok(NAME, &text);
-    if rustix::process::geteuid().is_root() {
-        report.note(
-            NAME,
-            "root may write everywhere; whether the service's user may was not tried",
-        );
-    }
+    true
 }
 
 fn space(directory: &Path, wanted: u64, report: &mut Report) {
@@ -187,8 +215,4 @@ fn may_write(directory: &Path) -> bool {
 
 fn on_network(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|stat| NETWORK.contains(&stat.f_type))
-}
-
-fn device(path: &Path) -> Option<u64> {
-    path.metadata().ok().map(|found| found.dev())
 }
