@@ -31,14 +31,12 @@ const BATCH: usize = 1000;
 pub enum NotTheArchive {
     /// No marker, though the database knows of an archive.
     #[error(
-        "'{0}' is not the archive that the database tells of: its marker file '.room-archiver' is missing. \
+        "'{0}' is not the archive of this database: its marker file '.room-archiver' is missing. \
          Is the disk mounted? Nothing was written there"
     )]
     Unmounted(PathBuf),
     /// The marker of another archive.
-    #[error(
-        "'{0}' is another archive than the database tells of: check archive.directory and database.path"
-    )]
+    #[error("'{0}' is the archive of another database: check archive.directory and database.path")]
     Foreign(PathBuf),
     /// It can't be read or made.
     #[error("could not open the archive '{path}'")]
@@ -111,7 +109,7 @@ pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTh
     Ok((Arc::new(root), compare))
 }
 
-/// Opens the archive beside a running instance: only one that the database tells of.
+/// Opens the archive beside a running instance: only the one of this database.
 ///
 /// # Errors
 /// [`NotTheArchive`].

@@ -122,7 +122,10 @@ fn a_directory_that_is_gone_or_another_archive_fails() {
     std::fs::write(marker, "d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f\n").expect("written");
     let (code, report) = doctor(&setting);
     assert_eq!((code, mark(&report, "archive")), (Some(1), "FAIL"));
-    assert!(report.contains("is another archive"), "{report}");
+    assert!(
+        report.contains("is the archive of another database"),
+        "{report}"
+    );
 }
 
 #[test]

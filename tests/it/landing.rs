@@ -310,7 +310,7 @@ fn a_directory_that_is_not_the_archive_is_refused_and_left_alone() {
         let marker = setting.recordings().join(".room-archiver");
         let sentence = if foreign {
             std::fs::write(&marker, "00000000-0000-4000-8000-000000000000\n").expect("a marker");
-            "is another archive than the database tells of"
+            "is the archive of another database"
         } else {
             // As an empty mount point is.
             std::fs::remove_dir_all(setting.recordings()).expect("the archive");

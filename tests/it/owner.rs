@@ -69,8 +69,21 @@ fn root_is_refused_on_another_users_archive_and_touches_nothing() {
         assert!(text(&output.stderr).contains(&command), "{output:?}");
         assert_eq!(snapshot(setting.directory.path()), before, "{args:?}");
     }
-    // Reading is no harm.
-    assert_eq!(root_runs(&setting, &["status"]).status.code(), Some(0));
+    // Reading is no harm, and leaves nothing of root's.
+    for args in [
+        &["status"][..],
+        &["list"],
+        &["doctor"],
+        &["once", "--dry-run"],
+    ] {
+        let output = root_runs(&setting, args);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let files = snapshot(setting.directory.path());
+        let roots = files
+            .lines()
+            .filter(|line| line.split(' ').nth(1) == Some("0"));
+        assert_eq!(roots.count(), 0, "{args:?}: {files}");
+    }
 }
 
 #[test]

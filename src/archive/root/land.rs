@@ -25,25 +25,25 @@ pub enum LandError {
     Place(#[from] PlaceError),
     /// The disk can't take it now: it is full or read-only, or can't be reached. The part is whole, and where it
     /// was.
-    #[error("could not {action} for '{path}': {source}")]
+    #[error("could not {action} for '{path}': {error}")]
     Disk {
         /// The step.
         action: &'static str,
         /// The target.
         path: RelativePath,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
     /// What the part holds is unknown: it could not be made durable, or it is not the file that was written.
     /// Syncing it again would report success for data that is lost.
-    #[error("could not {action} for '{path}': {source}")]
+    #[error("could not {action} for '{path}': {error}")]
     Part {
         /// The step.
         action: &'static str,
         /// The target.
         path: RelativePath,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -59,7 +59,7 @@ impl LandError {
             Self::Disk {
                 action,
                 path: path.clone(),
-                source: error.into(),
+                error: error.into(),
             }
         } else {
             PlaceError::new(action, directory, error).into()
@@ -77,7 +77,7 @@ impl LandError {
             None => PlaceError::Io {
                 action,
                 path: path.to_string(),
-                source: error,
+                error,
             }
             .into(),
         }
@@ -116,17 +116,17 @@ impl Root {
         }
         let root = self.directory();
         let disk = |action| {
-            move |source: io::Error| LandError::Disk {
+            move |error: io::Error| LandError::Disk {
                 action,
                 path: path.clone(),
-                source,
+                error,
             }
         };
         let part_error = |action| {
-            move |source: io::Error| LandError::Part {
+            move |error: io::Error| LandError::Part {
                 action,
                 path: path.clone(),
-                source,
+                error,
             }
         };
         let partial = make_directory(root.as_ref(), PARTIAL, 0o700)

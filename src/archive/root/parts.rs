@@ -18,16 +18,16 @@ const SUFFIX: &str = ".part";
 pub enum PartError {
     /// No part can be made: the disk is full or read-only, or the directory of the parts can't be used.
     #[error("could not make a part in '.partial': {0}")]
-    Disk(#[source] io::Error),
+    Disk(io::Error),
     /// What stands in the place of this one can be neither written to nor removed.
     #[error(
-        "could not replace '{path}', which is no file that can be written to: {source}; remove it"
+        "could not replace '{path}', which is no file that can be written to: {error}; remove it"
     )]
     InTheWay {
         /// Relative to the archive.
         path: String,
         /// Why it could not be removed.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -51,9 +51,9 @@ impl Root {
             Ok(None) => Errno::PERM,
             Err(error) => error,
         };
-        let in_the_way = |source| PartError::InTheWay {
+        let in_the_way = |error| PartError::InTheWay {
             path: Self::part_path(id).to_string(),
-            source,
+            error,
         };
         let by_itself = matches!(
             refused,

@@ -23,26 +23,26 @@ pub enum PlaceError {
     InTheWay(String),
     /// The directory, or what it lies in, does not permit it.
     #[error(
-        "no permission to put a file into '{directory}': {source}; give it to the service's user"
+        "no permission to put a file into '{directory}': {error}; give it to the service's user"
     )]
     Permission {
         /// The directory.
         directory: String,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
     /// A name is longer than the file system allows.
     #[error("'{0}' is too long a name for the file system; shorten archive.path_template")]
     NameTooLong(String),
     /// Anything else.
-    #[error("could not {action} '{path}': {source}")]
+    #[error("could not {action} '{path}': {error}")]
     Io {
         /// The step.
         action: &'static str,
         /// The directory or file.
         path: String,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -54,13 +54,13 @@ impl PlaceError {
             Errno::NOTDIR | Errno::LOOP => Self::InTheWay(path),
             Errno::ACCESS | Errno::PERM => Self::Permission {
                 directory: path,
-                source: error.into(),
+                error: error.into(),
             },
             Errno::NAMETOOLONG => Self::NameTooLong(path),
             error => Self::Io {
                 action,
                 path,
-                source: error.into(),
+                error: error.into(),
             },
         }
     }
@@ -111,7 +111,7 @@ impl Root {
                 return Err(LandError::Disk {
                     action: "write to the archive's directory",
                     path: path.clone(),
-                    source: error.into(),
+                    error: error.into(),
                 });
             }
             access => access.map_err(failed("write to the directory"))?,

@@ -21,12 +21,12 @@ pub enum NotThere {
     #[error("'{0}' is another archive now; mount the disk that was there when the service started")]
     Foreign(PathBuf),
     /// Nothing can be read there.
-    #[error("could not read the archive's directory '{path}': {source}")]
+    #[error("could not read the archive's directory '{path}': {error}")]
     Io {
         /// The directory.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -39,9 +39,9 @@ impl Root {
     /// # Errors
     /// [`NotThere`]: nothing may be written then, and no file counts as missing.
     pub fn check_there(&self) -> Result<(), NotThere> {
-        let failed = |source: io::Error| NotThere::Io {
+        let failed = |error: io::Error| NotThere::Io {
             path: self.path.clone(),
-            source,
+            error,
         };
         let now = open_root(&self.path).map_err(failed)?;
         match (read_marker(&now).map_err(failed)?, self.id.get()) {

@@ -154,7 +154,7 @@ async fn archive(
     }
     let text = match store {
         Some(store) => match reconcile::open_known(directory, store).await {
-            Ok(_) => format!("'{shown}', the one that the database tells of"),
+            Ok(_) => format!("'{shown}', the archive of this database"),
             Err(error) => {
                 let text = format!("{:#}", anyhow::Error::from(error));
                 report.fail(NAME, &text, "mount the disk, or correct archive.directory");
