@@ -215,7 +215,7 @@ def measure(recordings):
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={})
 
         show("status", median_ms(lambda: program("status")), "ms")
-        show("list --state failed", median_ms(lambda: program("list", "--state", "failed")), "ms")
+        show("list --state lost", median_ms(lambda: program("list", "--state", "lost")), "ms")
         show("list --room R --since a month", median_ms(lambda: program("list", "--room", room, "--since", f"{day[:7]}-01")), "ms")
         show("list --since a day", median_ms(lambda: program("list", "--since", day)), "ms")
         if recordings <= 100_000:

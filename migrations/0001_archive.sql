@@ -1,8 +1,9 @@
--- The archive's memory. Tables are private to room-archiver; the views of 0002 are its public face.
+-- The archive's tables and indexes. Tables are private to room-archiver; the views of 0002 are its public interface.
 --
 -- Ids are hyphenated lower-case UUIDs. Times are UTC text of fixed width, 2026-11-23T20:02:27.123Z, so that
 -- their order as text is their order in time. Sizes are bytes, durations seconds.
 -- No table ever holds a media link or a credential.
+-- Without sqlite_stat tables on purpose: nearly all recordings are in one state, and statistics mislead the planner.
 PRAGMA application_id = 0x524d4152; -- "RMAR"
 
 CREATE TABLE meta (
@@ -11,29 +12,33 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE session (
-    id               TEXT PRIMARY KEY CHECK (length(id) = 36 AND id = lower(id)),
+    row              INTEGER PRIMARY KEY,
+    id               TEXT NOT NULL UNIQUE CHECK (length(id) = 36 AND id = lower(id)),
     room_name        TEXT,
-    status           TEXT,            -- the vendor's word
+    status           TEXT,            -- SignalWire's word
     start_time       TEXT,
     end_time         TEXT,
     created_at       TEXT,
     ended_at         TEXT,            -- the best known end, once it is over
     first_seen_at    TEXT NOT NULL,
-    described_at     TEXT,            -- null: known from a recording alone, still to be asked for
+    described_at     TEXT,            -- null: known from a recording alone, still to be requested
     next_list_at     TEXT,            -- when its recordings are to be listed again; null: settled or gone
     listed_at        TEXT,            -- when they were last listed in full
     settled_at       TEXT,
     upstream_gone_at TEXT,
-    upstream         TEXT             -- the vendor's object as JSON, without links
+    upstream         TEXT             -- SignalWire's object as JSON, without links
 ) STRICT;
-CREATE INDEX session_due ON session (next_list_at, id) WHERE next_list_at IS NOT NULL;
+-- Sessions due at the same time are kept in the order they came, not in the random order of their ids.
+CREATE INDEX session_due ON session (next_list_at) WHERE next_list_at IS NOT NULL;
 CREATE INDEX session_stub ON session (id) WHERE described_at IS NULL AND upstream_gone_at IS NULL;
 CREATE INDEX session_start ON session (start_time);
+CREATE INDEX session_room ON session (room_name, start_time);
 
 CREATE TABLE recording (
-    id                  TEXT PRIMARY KEY CHECK (length(id) = 36 AND id = lower(id)),
+    row                 INTEGER PRIMARY KEY,
+    id                  TEXT NOT NULL UNIQUE CHECK (length(id) = 36 AND id = lower(id)),
     session_id          TEXT REFERENCES session (id),
-    upstream_status     TEXT,         -- the vendor's word
+    upstream_status     TEXT,         -- SignalWire's word
     started_at          TEXT,
     finished_at         TEXT,
     duration_seconds    REAL,
@@ -46,36 +51,67 @@ CREATE TABLE recording (
     upstream_gone_at    TEXT,
     upstream_changed_at TEXT,         -- size or updated_at changed after it was archived
     state               TEXT NOT NULL CHECK (state IN
-        ('waiting', 'skipped', 'pending', 'downloading', 'archived', 'failed', 'lost', 'damaged')),
+        ('waiting', 'skipped', 'pending', 'downloading', 'archived', 'lost', 'damaged')),
     skip_reason         TEXT,
     -- download
+    pending_since       TEXT,         -- since when it should be in the archive and is not
     attempts            INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
-    retries             INTEGER NOT NULL DEFAULT 0 CHECK (retries >= 0),  -- in a row; sets the back-off
-    faults              INTEGER NOT NULL DEFAULT 0 CHECK (faults >= 0),   -- evidence of wrong content
+    retries             INTEGER NOT NULL DEFAULT 0 CHECK (retries >= 0),  -- failures in a row; sets the back-off
     next_attempt_at     TEXT,
+    waits_for           TEXT CHECK (waits_for IN ('space', 'recovery', 'comparison')), -- what next_attempt_at waits for
+    media_host          TEXT,         -- host and port of its last link
     last_error          TEXT,
-    no_link_since       TEXT,         -- completed upstream, yet without a link
     part_bytes          INTEGER NOT NULL DEFAULT 0 CHECK (part_bytes >= 0),  -- durable bytes of the part
     part_validator      TEXT,         -- the strong ETag they belong to
     part_total          INTEGER CHECK (part_total > 0),
+    -- a complete transfer that was not plausible: the next one is compared with it
+    doubted_sha256      TEXT CHECK (length(doubted_sha256) = 64),
+    doubted_bytes       INTEGER CHECK (doubted_bytes > 0),
+    doubted_validator   TEXT,
     -- the archived file
     path                TEXT UNIQUE,
     archived_bytes      INTEGER CHECK (archived_bytes > 0),
     sha256              TEXT CHECK (length(sha256) = 64),
     archived_at         TEXT,
     verified_at         TEXT,
-    damage              TEXT,         -- what is wrong with the file: set while it is to be fetched again
-    upstream            TEXT NOT NULL, -- the vendor's object as JSON, without its uri
+    concerns            TEXT,         -- the kinds of its rows in concern, separated by commas
+    damage              TEXT,         -- what is wrong with the file: set while it is to be downloaded again
+    upstream            TEXT NOT NULL, -- SignalWire's object as JSON, without its uri
     CHECK (state <> 'archived' OR (path IS NOT NULL AND archived_bytes IS NOT NULL
         AND sha256 IS NOT NULL AND archived_at IS NOT NULL AND verified_at IS NOT NULL AND damage IS NULL)),
     CHECK (state <> 'damaged' OR damage IS NOT NULL)
 ) STRICT;
 CREATE INDEX recording_session ON recording (session_id, state);
-CREATE INDEX recording_state ON recording (state, archived_bytes);
-CREATE INDEX recording_started ON recording (started_at, id);
-CREATE INDEX recording_due ON recording (started_at, next_attempt_at) WHERE state IN ('pending', 'damaged');
-CREATE INDEX recording_verified ON recording (verified_at) WHERE state = 'archived';
+-- Each index costs every row that is written, so there are few. This one serves the lists, the view `archive`, the
+-- claims (which recordings wait for their next attempt is known from the index alone), the counts, and which sessions
+-- are open, in the order of time: an index for that in the random order of sessions cost a sweep more than all others.
+CREATE INDEX recording_state ON recording (state, started_at, next_attempt_at, session_id);
+CREATE INDEX recording_verified ON recording (state, verified_at) WHERE state = 'archived';
+-- The largest files.
+CREATE INDEX recording_size ON recording (state, archived_bytes) WHERE state = 'archived';
+-- When the next one is due, without reading all that wait for their turn.
+CREATE INDEX recording_next ON recording (next_attempt_at)
+    WHERE state IN ('pending', 'damaged') AND next_attempt_at IS NOT NULL AND waits_for IS NULL;
+-- What is pending for the longest time.
+CREATE INDEX recording_pending ON recording (pending_since) WHERE pending_since IS NOT NULL;
+-- What waits for space, or for its media host to recover.
+CREATE INDEX recording_waits ON recording (waits_for, media_host) WHERE waits_for IS NOT NULL;
+-- What only the archive has.
+CREATE INDEX recording_gone ON recording (state, upstream_gone_at) WHERE upstream_gone_at IS NOT NULL;
+-- Whether a session has recordings that are not completed upstream: a sweep asks it of every session.
+CREATE INDEX recording_unfinished ON recording (session_id)
+    WHERE upstream_status IS NOT 'completed' AND upstream_gone_at IS NULL;
 
+-- What is odd about an archived file.
+CREATE TABLE concern (
+    recording_id TEXT NOT NULL REFERENCES recording (id),
+    kind         TEXT NOT NULL CHECK (kind IN ('duration', 'size', 'type', 'structure', 'truncated')),
+    detail       TEXT NOT NULL,
+    noted_at     TEXT NOT NULL,
+    PRIMARY KEY (recording_id, kind)
+) STRICT, WITHOUT ROWID;
+
+-- The last 20 attempts of each recording.
 CREATE TABLE attempt (
     id           INTEGER PRIMARY KEY,
     recording_id TEXT NOT NULL REFERENCES recording (id),
@@ -86,11 +122,13 @@ CREATE TABLE attempt (
     bytes        INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
     http_status  INTEGER,
     outcome      TEXT NOT NULL DEFAULT 'running' CHECK (outcome IN
-        ('running', 'archived', 'adopted', 'retry', 'failed', 'lost', 'not_ready', 'stopped', 'interrupted')),
+        ('running', 'archived', 'adopted', 'retry', 'lost', 'stopped', 'interrupted')),
     error        TEXT,
     UNIQUE (recording_id, number)
 ) STRICT;
 CREATE INDEX attempt_running ON attempt (id) WHERE outcome = 'running';
+-- The newest attempts that failed.
+CREATE INDEX attempt_error ON attempt (id) WHERE error IS NOT NULL;
 
 CREATE TABLE pass (
     id              INTEGER PRIMARY KEY,
@@ -108,13 +146,22 @@ CREATE TABLE pass (
 ) STRICT;
 CREATE INDEX pass_kind ON pass (kind, outcome, started_at);
 
--- A host that asked for patience (Retry-After), and until when.
+-- A host and port that is rate-limiting us (Retry-After), and until when.
 CREATE TABLE cooldown (
     host  TEXT PRIMARY KEY,
     until TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What an operator should be able to look up later: files put aside, items that could not be read, damage.
+-- Why downloads do not start now, or only one at a time: the disk, the API, a media host, failures in a row.
+CREATE TABLE pause (
+    reason  TEXT NOT NULL CHECK (reason IN ('disk', 'api', 'host', 'failures')),
+    subject TEXT NOT NULL,            -- the host and port; empty for the others
+    error   TEXT NOT NULL,
+    since   TEXT NOT NULL,
+    PRIMARY KEY (reason, subject)
+) STRICT, WITHOUT ROWID;
+
+-- What an operator should be able to look up later: quarantined files, rejected items, damage. Kept for 90 days.
 CREATE TABLE event (
     id           INTEGER PRIMARY KEY,
     at           TEXT NOT NULL,
@@ -122,10 +169,43 @@ CREATE TABLE event (
     recording_id TEXT,
     text         TEXT NOT NULL
 ) STRICT;
+CREATE INDEX event_recording ON event (recording_id) WHERE recording_id IS NOT NULL;
+CREATE INDEX event_at ON event (at);
 
--- Files found in the archive that no row tells of, waiting to be adopted.
+-- Files found in the archive that have no row, waiting to be adopted.
 CREATE TABLE stray (
     path         TEXT PRIMARY KEY,
     recording_id TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stray_recording ON stray (recording_id);
+
+-- The sums of the archived recordings of each day and room. Exact except for the days in storage_stale, which are
+-- recalculated from time to time; until then the views add those days up from the recordings themselves.
+-- An empty day or room stands for an unknown one.
+CREATE TABLE storage (
+    day              TEXT NOT NULL,
+    room_name        TEXT NOT NULL,
+    recordings       INTEGER NOT NULL,
+    bytes            INTEGER NOT NULL,
+    duration_seconds REAL,
+    first_started_at TEXT,
+    last_started_at  TEXT,
+    PRIMARY KEY (day, room_name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE storage_stale (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER storage_of_recording
+AFTER UPDATE OF state, session_id, started_at, duration_seconds, archived_bytes ON recording
+WHEN (old.state = 'archived' OR new.state = 'archived')
+    AND (old.state IS NOT new.state OR old.session_id IS NOT new.session_id OR old.started_at IS NOT new.started_at
+        OR old.duration_seconds IS NOT new.duration_seconds OR old.archived_bytes IS NOT new.archived_bytes)
+BEGIN
+    INSERT OR IGNORE INTO storage_stale
+    VALUES (coalesce(substr(old.started_at, 1, 10), '')), (coalesce(substr(new.started_at, 1, 10), ''));
+END;
+CREATE TRIGGER storage_of_session AFTER UPDATE OF room_name ON session WHEN old.room_name IS NOT new.room_name
+BEGIN
+    INSERT OR IGNORE INTO storage_stale
+    SELECT DISTINCT coalesce(substr(started_at, 1, 10), '') FROM recording
+    WHERE session_id = new.id AND state = 'archived';
+END;

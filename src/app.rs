@@ -1,6 +1,7 @@
 //! The composition root: makes the parts from the configuration and wires them together.
 
 mod daemon;
+pub mod health;
 mod report;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ use crate::archive::root::Root;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Order};
 use crate::cooldown::Cooldowns;
-use crate::download::{Board, Media, Rate, Ring, Setup, Throttle, retry};
+use crate::download::{Board, Hosts, Media, Rate, Ring, Setup, Throttle, failure};
 use crate::instance::Instance;
 use crate::links::Links;
 use crate::model::ApiToken;
@@ -52,6 +53,7 @@ pub struct App {
     pub clock: Clock,
     links: Links,
     cooldowns: Cooldowns,
+    hosts: Hosts,
     filter: Filter,
     rate: Arc<Rate>,
     _instance: Instance,
@@ -93,6 +95,7 @@ impl App {
             clock,
             links: Links::default(),
             cooldowns,
+            hosts: Hosts::default(),
             filter: Filter::new(room_filter(config)),
             rate: Arc::default(),
             _instance: instance,
@@ -145,6 +148,7 @@ impl App {
             media,
             links: self.links.clone(),
             cooldowns: self.cooldowns.clone(),
+            hosts: self.hosts.clone(),
             store: self.store.clone(),
             root: self.root.clone(),
             batches: Batches::default(),
@@ -157,7 +161,7 @@ impl App {
                 Order::OldestFirst => store::Order::OldestFirst,
                 Order::NewestFirst => store::Order::NewestFirst,
             },
-            backoff: retry::Backoff {
+            backoff: failure::Backoff {
                 initial: download.retry_initial,
                 most: download.retry_max,
             },
@@ -194,6 +198,10 @@ impl App {
         self.store
             .set_fact("stuck_after_seconds", Some(&stuck_after))
             .await?;
+        let schedule = config.poll.schedule.to_string();
+        self.store
+            .set_fact("poll_schedule", Some(&schedule))
+            .await?;
         let filter = toml::to_string(&config.filter).unwrap_or_default();
         if self.store.fact("filter").await?.as_deref() != Some(filter.as_str()) {
             poller.replace(None).await?;
@@ -206,7 +214,7 @@ impl App {
     ///
     /// # Errors
     /// The disk's or the database's.
-    pub async fn compare_if_needed(&self, beat: &Beat) -> Result<()> {
+    pub async fn compare_if_needed(&self, beat: &Beat) -> Result<(), reconcile::NotTheArchive> {
         if self.compare {
             let now = self.clock.now();
             reconcile::compare(self.root.clone(), &self.store, now, &**beat).await?;
@@ -214,12 +222,26 @@ impl App {
         Ok(())
     }
 
-    /// Ends in order: nothing may be under way any more.
+    /// Notes a failure of the database that may pass; whoever met it tries again later.
     ///
     /// # Errors
-    /// The database's.
+    /// A failure that does not pass.
+    pub fn tolerate(&self, result: store::Result<()>) -> store::Result<()> {
+        match result {
+            Err(error) if error.may_pass() => {
+                self.store.trouble().note(&error, self.clock.now());
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Ends in order: nothing may be under way any more. If the database fails, the next start compares disk and rows.
+    ///
+    /// # Errors
+    /// A failure of the database that does not pass.
     pub async fn close(self) -> Result<()> {
-        reconcile::note_clean_stop(&self.store).await?;
+        self.tolerate(reconcile::note_clean_stop(&self.store).await)?;
         self.store.close().await;
         Ok(())
     }

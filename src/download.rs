@@ -2,15 +2,19 @@
 
 pub mod addresses;
 pub mod answer;
+pub mod failure;
+mod hosts;
 mod job;
+mod landing;
 mod line;
+mod link;
 mod media;
+mod pace;
 mod place;
 mod progress;
 mod queue;
-pub mod retry;
 mod ring;
-mod source;
+mod speed;
 mod throttle;
 mod transfer;
 mod writer;
@@ -18,11 +22,12 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use hosts::{Failing, Hosts, Wait};
+pub use link::Rate;
 pub use media::{Answer, Media, Resume};
 pub use progress::{Board, Progress};
-pub use queue::{Downloader, Pause, Until};
+pub use queue::{Downloader, Pause, PauseReason, Until};
 pub use ring::Ring;
-pub use source::Rate;
 pub use throttle::Throttle;
 
 use crate::archive::part::Batches;
@@ -42,8 +47,10 @@ pub struct Setup {
     pub media: Media,
     /// Links of the latest listings.
     pub links: Links,
-    /// Hosts that asked for patience.
+    /// Hosts that rate-limit us.
     pub cooldowns: Cooldowns,
+    /// Media hosts that fail.
+    pub hosts: Hosts,
     /// The database.
     pub store: Store,
     /// The archive's directory.
@@ -61,7 +68,7 @@ pub struct Setup {
     /// Which come first.
     pub order: Order,
     /// The back-off of retries.
-    pub backoff: retry::Backoff,
+    pub backoff: failure::Backoff,
     /// How long a media host may send nothing.
     pub stall_timeout: Duration,
     /// The bandwidth limit.

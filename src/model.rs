@@ -13,7 +13,7 @@ mod token;
 pub use change::{Change, Known, Room};
 pub use concern::{BadConcernKind, Concern, ConcernKind};
 pub use ids::{BadId, RecordingId, SessionId};
-pub use link::{BadLink, MediaLink, UnreadLink};
+pub use link::{BadLink, MediaLink, UnreadLink, host_and_port};
 pub use recording::{Listed, Recording, UpstreamStatus};
 pub use session::{Session, SessionStatus};
 pub use state::{BadState, State};

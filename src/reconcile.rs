@@ -153,7 +153,7 @@ pub async fn clear_parts(root: &Arc<Root>, store: &Store) -> store::Result<()> {
     let cleared = tokio::task::spawn_blocking(move || {
         for id in parts.into_iter().filter(|id| !kept.contains(id)) {
             tracing::info!(recording.id = %id, "removing a part that is of no use");
-            if let Err(error) = disk.remove_part(id) {
+            if let Err(error) = disk.remove_part(id).and_then(|()| disk.remove_kept(id)) {
                 tracing::warn!(recording.id = %id, "could not remove a part that is of no use: {error}");
             }
         }

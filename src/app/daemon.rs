@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use chrono::TimeDelta;
@@ -12,18 +13,20 @@ use super::report::{Passes, Reporter};
 use super::{App, Beat};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, LogFormat, LogLevel};
-use crate::download::{Downloader, Setup, Until};
+use crate::download::{Downloader, Pause, PauseReason, Setup, Until};
 use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
 use crate::poll::Poller;
-use crate::reconcile;
+use crate::reconcile::{self, NotTheArchive};
 use crate::schedule::{Bell, Bells, Each};
-use crate::store::PassKind;
+use crate::store::{self, PassKind};
 use crate::telemetry::http::Server;
 use crate::telemetry::logs::{self, Logs};
 use crate::verify::{Scope, VerifyError};
 
-/// Passes are kept for this long.
-const KEEP_PASSES: TimeDelta = TimeDelta::days(90);
+/// Passes and events are kept for this long.
+const KEPT: TimeDelta = TimeDelta::days(90);
+/// After a failure of the database that may pass, a task tries again so much later.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs the service until it is stopped.
 ///
@@ -111,7 +114,7 @@ impl Service {
         let (poller, pollers) = watch::channel(Arc::new(poller));
         let (verify_budget, budgets) = watch::channel(config.verify.bytes_per_run.0);
         let downloader = Downloader::new(setups, app.ring.clone(), app.stop.clone());
-        let reporter = Reporter::new(app, lifecycle, downloader.clone());
+        let reporter = Reporter::new(app, lifecycle);
         if let Some(listen) = config.telemetry.listen {
             let server = Server::bind(&listen.to_string()).await?;
             tracing::info!(address = %server.address()?, "serving /metrics and /healthz");
@@ -121,22 +124,23 @@ impl Service {
                 server.serve(metrics, health, stop).await
             });
         }
-        let store = &app.store;
+        let swept = app.store.last_complete(PassKind::Sweep).await?;
+        let verified = app.store.last_complete(PassKind::Verify).await?;
+        // A new archive is swept before it is polled: a thousand recordings a request instead of one session.
+        let first = match swept {
+            None => PassKind::Sweep,
+            Some(_) => PassKind::Poll,
+        };
         // The first pass runs without a ring; a sweep or a verification that was missed rings at once.
         let now = app.clock.now();
         let last = Each {
             poll: Some(now),
-            sweep: Some(store.last_complete(PassKind::Sweep).await?.unwrap_or(now)),
-            verify: Some(
-                store
-                    .last_complete(PassKind::Verify)
-                    .await?
-                    .unwrap_or(app.clock.now()),
-            ),
+            sweep: Some(swept.unwrap_or(now)),
+            verify: Some(verified.unwrap_or(now)),
         };
         let bells = Bells::new(schedules(config), last, app.clock.clone());
         let rings = bells.bells();
-        let passes = reporter.passes.clone();
+        let passes = reporter.passes();
         let ringing = bells.clone();
         let (stop, pulse) = (app.stop.clone(), lifecycle.pulse("schedules"));
         lifecycle.spawn_critical("schedules", async move {
@@ -155,12 +159,19 @@ impl Service {
                 downloader.clone(),
                 passes,
                 poll_pulse,
+                first,
             ),
         );
         let (downloading, beat) = (app.clone(), download_beat.clone());
         lifecycle.spawn_critical("downloads", async move {
-            let _pulse = download_pulse;
-            downloading.compare_if_needed(&beat).await?;
+            while let Err(error) = downloading.compare_if_needed(&beat).await {
+                let NotTheArchive::Store(error) = error else {
+                    return Err(error.into());
+                };
+                if !wait_to_retry(&downloading, Some(&download_pulse), error).await? {
+                    return Ok(());
+                }
+            }
             downloader.run(Until::Stopped).await?;
             Ok::<_, anyhow::Error>(())
         });
@@ -190,6 +201,23 @@ fn beating(pulse: Pulse) -> (Arc<Pulse>, Beat) {
     (pulse, beat)
 }
 
+/// After a failure of the database: waits until it is worth trying again. Returns whether it is; else the process
+/// is to stop.
+async fn wait_to_retry(
+    app: &App,
+    pulse: Option<&Pulse>,
+    error: store::Error,
+) -> store::Result<bool> {
+    app.tolerate(Err(error))?;
+    let wait = tokio::time::sleep(AGAIN);
+    let wait = app.stop.run_until_cancelled(wait);
+    let waited = match pulse {
+        Some(pulse) => pulse.rest(wait).await,
+        None => wait.await,
+    };
+    Ok(waited.is_some())
+}
+
 /// Runs a pass for each ring, one at a time: rings during a pass are one ring after it.
 async fn discover(
     app: Arc<App>,
@@ -198,39 +226,33 @@ async fn discover(
     downloader: Downloader,
     passes: Passes,
     pulse: Arc<Pulse>,
+    mut kind: PassKind,
 ) -> Result<()> {
-    // A new archive is swept before it is polled: a thousand recordings a request instead of one session.
-    let mut kind = match app.store.last_complete(PassKind::Sweep).await? {
-        None => PassKind::Sweep,
-        Some(_) => PassKind::Poll,
-    };
     while !app.stop.is_cancelled() {
         let poller = pollers.borrow().clone();
-        let began = app.clock.monotonic();
+        let (began, began_at) = (app.clock.monotonic(), app.clock.now());
         let report = match kind {
-            PassKind::Sweep => poller.sweep().await?,
-            _ => poller.poll().await?,
+            PassKind::Sweep => poller.sweep().await,
+            _ => poller.poll().await,
         };
-        passes.note(
-            kind,
-            &report,
-            app.clock.monotonic().saturating_sub(began),
-            app.clock.now(),
-        );
-        // The API answered: downloads that wait for it need not wait any longer.
-        if report.error.is_none()
-            && downloader
-                .paused()
-                .is_some_and(|pause| pause.reason == "api")
-        {
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => {
+                wait_to_retry(&app, Some(&pulse), error).await?;
+                continue;
+            }
+        };
+        passes.note(kind, &report, app.clock.monotonic().saturating_sub(began));
+        // The API answered: downloads that were waiting for it by then need not wait any longer.
+        let waited = |pause: Pause| pause.reason == PauseReason::Api && pause.since < began_at;
+        if report.error.is_none() && downloader.paused().is_some_and(waited) {
             downloader.resume();
         }
         app.ring.ring();
-        // A sweep may have filled the log with a million rows: what grew is brought into the database.
-        match kind {
-            PassKind::Sweep => app.store.maintain().await?,
-            _ => app.store.refresh_storage().await?,
-        }
+        app.tolerate(match kind {
+            PassKind::Sweep => tidy(&app).await,
+            _ => app.store.refresh_storage().await,
+        })?;
         kind = tokio::select! {
             biased;
             () = app.stop.cancelled() => break,
@@ -249,8 +271,8 @@ async fn verify(app: Arc<App>, bell: Bell, budgets: watch::Receiver<u64>) -> Res
             () = bell.rung() => {}
         }
         let verifier = app.verifier(Arc::new(|_| {}));
-        let budget = *budgets.borrow();
-        match verifier.run(&Scope::Budget(budget)).await {
+        let scope = Scope::Budget(*budgets.borrow());
+        match verifier.run(&scope).await {
             Ok(findings) => tracing::info!(
                 files = findings.files,
                 size_bytes = findings.bytes,
@@ -261,15 +283,27 @@ async fn verify(app: Arc<App>, bell: Bell, budgets: watch::Receiver<u64>) -> Res
             Err(error @ VerifyError::NotThere(_)) => {
                 tracing::error!("could not verify archived files: {error}");
             }
-            Err(VerifyError::Store(error)) => return Err(error.into()),
+            Err(VerifyError::Store(error)) => {
+                if !wait_to_retry(&app, None, error).await? {
+                    return Ok(());
+                }
+                bell.ring();
+                continue;
+            }
         }
         app.ring.ring();
-        reconcile::clear_parts(&app.root, &app.store).await?;
-        app.store
-            .prune_passes(app.clock.now() - KEEP_PASSES)
-            .await?;
-        app.store.maintain().await?;
+        app.tolerate(reconcile::clear_parts(&app.root, &app.store).await)?;
+        app.tolerate(tidy(&app).await)?;
     }
+}
+
+/// Forgets what is old, and moves what a pass wrote into the database: a sweep may have filled the log with a
+/// million rows.
+async fn tidy(app: &App) -> store::Result<()> {
+    let before = app.clock.now() - KEPT;
+    app.store.prune_events(before).await?;
+    app.store.prune_passes(before).await?;
+    app.store.maintain().await
 }
 
 struct Loader<'a> {

@@ -1,45 +1,36 @@
-//! What the service tells of itself: the status line, health, metrics.
+//! What the service says about itself: the log of its passes, the status line, health, metrics.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::App;
+use super::health::{Problem, ProblemKind, health};
 use crate::cli::human;
-use crate::download::Downloader;
 use crate::lifecycle::Lifecycle;
-use crate::model::{State, time};
+use crate::model::{ConcernKind, State};
 use crate::poll::Report;
-use crate::store::{Counts, PassKind, PassOutcome};
+use crate::store::{self, Counts, Facts, PassKind, PassOutcome, PauseKind};
 use crate::telemetry::http::Health;
 use crate::telemetry::metrics::Metrics;
 
-/// How often the figures are read.
+/// How often everything is shown, and the figures are read if that is cheap.
 const EVERY: Duration = Duration::from_secs(2);
+/// The part of the time that may be spent on reading figures: counting a million rows takes a while.
+const SHARE: u32 = 100;
 
-/// The latest passes, as far as people are told of them.
+/// Counts and logs passes.
 #[derive(Clone)]
-pub(super) struct Passes {
-    metrics: Metrics,
-    latest: Arc<Mutex<Latest>>,
-}
-
-#[derive(Default)]
-struct Latest {
-    refused: Option<String>,
-    trouble: Option<String>,
-    complete_at: Option<DateTime<Utc>>,
-}
+pub(super) struct Passes(Metrics);
 
 impl Passes {
-    /// Notes how a pass ended: in the log, and for the next report.
-    pub(super) fn note(&self, kind: PassKind, report: &Report, took: Duration, now: DateTime<Utc>) {
+    /// Notes how a pass ended.
+    pub(super) fn note(&self, kind: PassKind, report: &Report, took: Duration) {
         let (word, outcome) = (kind.as_str(), report.outcome.as_str());
-        self.metrics.count_pass(word, outcome, took);
-        self.metrics.add_api_requests(report.counts.requests);
+        self.0.count_pass(word, outcome, took);
+        self.0.add_api_requests(report.counts.requests);
         let counts = &report.counts;
         let took = took.as_millis();
         match (&report.error, report.outcome) {
@@ -57,131 +48,205 @@ impl Passes {
                 "{word} {outcome}"
             ),
         }
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.refused = report
-            .error
-            .clone()
-            .filter(|_| report.outcome == PassOutcome::Refused);
-        latest.trouble = report
-            .error
-            .clone()
-            .filter(|_| report.outcome == PassOutcome::Incomplete);
-        if report.outcome == PassOutcome::Complete {
-            latest.complete_at = Some(now);
-            self.metrics.set_last_complete(word, now);
-        }
     }
 }
 
-/// Reads the figures from time to time and tells them.
+/// Reads the figures from time to time and shows them.
 pub(super) struct Reporter {
     pub metrics: Metrics,
     pub health: Health,
-    pub passes: Passes,
     app: Arc<App>,
     lifecycle: Lifecycle,
-    downloader: Downloader,
+}
+
+/// The figures, as last read.
+#[derive(Default)]
+struct Figures {
+    counts: Counts,
+    facts: Facts,
+    /// What the board had counted.
+    received: u64,
+    attempts: BTreeMap<&'static str, u64>,
 }
 
 impl Reporter {
-    pub(super) fn new(app: &Arc<App>, lifecycle: &Lifecycle, downloader: Downloader) -> Self {
-        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    pub(super) fn new(app: &Arc<App>, lifecycle: &Lifecycle) -> Self {
         Self {
-            passes: Passes {
-                metrics: metrics.clone(),
-                latest: Arc::default(),
-            },
-            metrics,
+            metrics: Metrics::new(env!("CARGO_PKG_VERSION")),
             health: Health::default(),
             app: app.clone(),
             lifecycle: lifecycle.clone(),
-            downloader,
         }
     }
 
-    pub(super) async fn run(self) -> Result<()> {
-        let mut received = 0;
-        let mut attempts = BTreeMap::new();
+    pub(super) fn passes(&self) -> Passes {
+        Passes(self.metrics.clone())
+    }
+
+    /// Shows the figures until the stop, and notices when a database that failed works again.
+    pub(super) async fn run(self) -> store::Result<()> {
+        tokio::try_join!(self.report(), self.try_database())?;
+        Ok(())
+    }
+
+    /// Shows the figures; while the database fails, those read last, and that it fails.
+    async fn report(&self) -> store::Result<()> {
+        let mut figures = Figures::default();
+        let (mut read_facts, mut read_counts) = (Turn::default(), Turn::default());
         loop {
-            let began = self.app.clock.monotonic();
-            let counts = self.app.store.counts().await?;
-            // Counting a million rows takes a while: at most a hundredth of the time is spent on it.
-            let took = self.app.clock.monotonic().saturating_sub(began);
-            for (outcome, count) in self.app.board.outcomes() {
-                let before = attempts.insert(outcome, count).unwrap_or(0);
-                self.metrics.add_attempts(outcome, count - before);
-            }
-            let now_received = self.app.board.received();
-            self.metrics.add_bytes_downloaded(now_received - received);
-            received = now_received;
-            self.tell(&counts);
-            tokio::select! {
-                () = self.app.stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(EVERY.max(took * 100)) => {}
+            let read = async {
+                let (clock, store) = (&self.app.clock, &self.app.store);
+                if let Some(began) = read_facts.begin(clock.monotonic()) {
+                    figures.facts = store.health_facts(clock.now()).await?;
+                    read_facts.end(began, clock.monotonic());
+                }
+                if let Some(began) = read_counts.begin(clock.monotonic()) {
+                    figures.counts = store.counts().await?;
+                    read_counts.end(began, clock.monotonic());
+                }
+                Ok(())
+            };
+            self.app.tolerate(read.await)?;
+            figures.facts.database = self.app.store.trouble().now();
+            self.show(&mut figures);
+            if self.is_stopped_within(EVERY).await {
+                return Ok(());
             }
         }
     }
 
-    fn tell(&self, counts: &Counts) {
+    /// Tries the database again after each failure: a write that waits for a lock takes a while, and must not keep
+    /// the figures from being shown.
+    async fn try_database(&self) -> store::Result<()> {
+        let app = &self.app;
+        loop {
+            let tried = app
+                .stop
+                .run_until_cancelled(app.store.try_again(app.clock.now()));
+            app.tolerate(tried.await.unwrap_or(Ok(())))?;
+            if self.is_stopped_within(EVERY).await {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn is_stopped_within(&self, time: Duration) -> bool {
+        let stop = self.app.stop.cancelled();
+        tokio::time::timeout(time, stop).await.is_ok()
+    }
+
+    fn show(&self, figures: &mut Figures) {
+        for (outcome, count) in self.app.board.outcomes() {
+            let before = figures.attempts.insert(outcome, count).unwrap_or(0);
+            self.metrics.add_attempts(outcome, count - before);
+        }
+        let received = self.app.board.received();
+        self.metrics
+            .add_bytes_downloaded(received - figures.received);
+        figures.received = received;
+        let now = self.app.clock.now();
+        let problems = health(&figures.facts, now);
+        self.show_counts(&figures.counts);
+        self.show_facts(&figures.facts, now);
+        self.show_problems(&problems);
+        self.lifecycle.status(&self.line(figures, &problems));
+    }
+
+    fn show_counts(&self, counts: &Counts) {
         for state in State::ALL {
             self.metrics
                 .set_recordings(state.as_str(), counts.of(state));
         }
+        for kind in ConcernKind::ALL {
+            self.metrics
+                .set_concerns(kind.as_str(), counts.with_concern(kind));
+        }
         self.metrics.set_gaps(counts.gaps);
-        self.metrics.set_failures(counts.failures);
-        let now = self.app.clock.now();
-        let stuck_since = counts.stuck_since.as_deref().and_then(time::parse);
-        let stuck_for = stuck_since.and_then(|since| (now - since).to_std().ok());
-        self.metrics
-            .set_stuck(counts.stuck, stuck_for.unwrap_or_default());
-        let active = self.app.board.active();
-        self.metrics.set_downloads_active(active.len() as u64);
+        let active = self.app.board.active().len();
+        self.metrics.set_downloads_active(active as u64);
         if let Ok(free) = self.app.root.free_space() {
             self.metrics.set_disk_free(free);
         }
-        let pause = self.downloader.paused();
-        for reason in ["disk", "api"] {
-            let text = pause
-                .as_ref()
-                .filter(|pause| pause.reason == reason)
-                .map(|pause| pause.text.clone());
-            self.metrics.set_paused(reason, text.is_some());
-            self.health.set(reason, text);
+    }
+
+    fn show_facts(&self, facts: &Facts, now: DateTime<Utc>) {
+        let age = |since: Option<DateTime<Utc>>| {
+            let age = since.and_then(|since| (now - since).to_std().ok());
+            age.unwrap_or_default()
+        };
+        self.metrics.set_failures(facts.failures());
+        self.metrics
+            .set_stuck(facts.stuck(), age(facts.stuck_since()));
+        self.metrics
+            .set_oldest_unarchived(age(facts.unarchived.since));
+        for kind in PauseKind::ALL {
+            let pauses = facts.pauses.iter().filter(|pause| pause.kind == kind);
+            self.metrics
+                .set_paused(kind.as_str(), pauses.count() as u64);
         }
-        let latest = self
-            .passes
-            .latest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.metrics.set_credentials_ok(latest.refused.is_none());
-        self.health.set("credentials", latest.refused.clone());
-        let stuck = stuck_since.map(|since| {
-            let (count, first) = (counts.stuck, human::age(since, now));
-            format!("{count} recordings are stuck upstream, the first became so {first}")
-        });
-        self.health.set("stuck", stuck);
-        let failed = counts.failures - counts.stuck.min(counts.failures);
-        self.health.set(
-            "failures",
-            (failed > 0).then(|| format!("{failed} recordings need a person")),
-        );
-        let mut line = format!(
+        let passes = &facts.passes;
+        for (kind, at) in [("poll", passes.last_poll), ("sweep", passes.last_sweep)] {
+            if let Some(at) = at {
+                self.metrics.set_last_complete(kind, at);
+            }
+        }
+        self.metrics
+            .set_credentials_ok(passes.refused_since.is_none());
+        self.metrics.set_database_ok(facts.database.is_none());
+    }
+
+    fn show_problems(&self, problems: &[Problem]) {
+        self.metrics.set_healthy(problems.is_empty());
+        for kind in ProblemKind::ALL {
+            let of_kind = problems.iter().filter(|problem| problem.kind == kind);
+            self.metrics
+                .set_problems(kind.as_str(), of_kind.count() as u64);
+        }
+        self.health
+            .set(problems.iter().map(Problem::line).collect());
+    }
+
+    /// The line in `systemctl status`.
+    fn line(&self, figures: &Figures, problems: &[Problem]) -> String {
+        let Figures { counts, facts, .. } = figures;
+        let line = format!(
             "{} archived ({}), {} downloading, {} pending",
             counts.of(State::Archived),
             human::size(counts.archived_bytes),
-            active.len(),
+            self.app.board.active().len(),
             counts.of(State::Pending) + counts.of(State::Damaged),
         );
-        if counts.failures > 0 {
-            line = format!("{line}, {} need a person", counts.failures);
+        let passes = &facts.passes;
+        match (problems, &passes.error, passes.last_complete()) {
+            ([first], ..) => format!("degraded: {}; {line}", first.line()),
+            ([first, more @ ..], ..) => {
+                format!(
+                    "degraded: {} (and {} more); {line}",
+                    first.line(),
+                    more.len()
+                )
+            }
+            ([], Some(error), _) => format!("the last poll was not complete: {error}; {line}"),
+            ([], None, Some(at)) => {
+                format!("{line}; last complete poll {}", at.format("%H:%M:%S UTC"))
+            }
+            ([], None, None) => line,
         }
-        if let Some(trouble) = latest.refused.as_ref().or(latest.trouble.as_ref()) {
-            line = format!("degraded: {trouble}; {line}");
-        } else if let Some(pause) = pause {
-            line = format!("paused: {}; {line}", pause.text);
-        } else if let Some(at) = latest.complete_at {
-            line = format!("{line}; last complete pass {}", at.format("%H:%M:%S UTC"));
-        }
-        self.lifecycle.status(&line);
+    }
+}
+
+/// When something is read again that takes a while.
+#[derive(Default)]
+struct Turn(Duration);
+
+impl Turn {
+    /// Whether it is to be read at monotonic time `now`.
+    fn begin(&self, now: Duration) -> Option<Duration> {
+        (now >= self.0).then_some(now)
+    }
+
+    /// It was read from `began` to `now`.
+    fn end(&mut self, began: Duration, now: Duration) {
+        self.0 = now + now.saturating_sub(began) * SHARE;
     }
 }

@@ -22,7 +22,7 @@ mod ts;
 use std::fs::File;
 use std::io;
 
-pub use judge::{Judgement, Reported, duration_fits, judge, same_size};
+pub use judge::{Judgement, Reported, duration_fits, judge};
 pub use kind::MediaKind;
 pub use page::error_page;
 use probe::{Findings, Probe};

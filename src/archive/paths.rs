@@ -169,12 +169,7 @@ impl Template {
     pub fn render(&self, facts: &Facts<'_>) -> RelativePath {
         let text = self.fill(facts).unwrap_or_default();
         let (parents, name) = text.rsplit_once('/').unwrap_or(("", &text));
-        let name = file_name(
-            name,
-            facts.recording_id,
-            extension(facts),
-            self.name_max,
-        );
+        let name = file_name(name, facts.recording_id, extension(facts), self.name_max);
         let mut path = String::new();
         for parent in parents
             .split('/')

@@ -71,7 +71,7 @@ Exit codes: 0 stopped as asked, 1 failure, 2 configuration, 6 another instance h
     /// Show all that is known of one recording: its session, file and attempts
     Show(ShowArgs),
 
-    /// Try recordings again that were given up
+    /// Try recordings again at once
     Retry(RetryArgs),
 
     /// Read archived files again and compare them with their checksums
@@ -132,15 +132,15 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  room-archiver list --state failed,lost,damaged
+  room-archiver list --state lost,damaged
   room-archiver list --room 'team-*' --since 2026-01-01 --format csv > recordings.csv
   room-archiver list --format json | jq -r '.[].recording_id'
 
 States:
-  waiting      not completed upstream yet     archived  whole and verified on the disk
-  skipped      left out by the filter         failed    wrong content several times over
-  pending      to be downloaded               lost      gone upstream before it was archived
-  downloading  being downloaded now           damaged   archived, but the file is missing or altered")]
+  waiting      not completed upstream yet     archived  the whole file is on the disk
+  skipped      left out by the filter         lost      gone upstream before it was archived
+  pending      to be downloaded               damaged   archived, but the file is missing or altered
+  downloading  being downloaded now")]
 pub struct ListArgs {
     /// Only rooms whose name matches this glob
     #[arg(long, value_name = "GLOB", value_parser = glob)]
@@ -196,23 +196,23 @@ pub struct ShowArgs {
 /// Options of `retry`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The recordings become pending with a clean slate; a running daemon takes them up at once.
+The recordings become due at once; a running daemon downloads them next. What was lost is looked for again.
 
 Examples:
-  room-archiver retry --failed
+  room-archiver retry --stuck
   room-archiver retry d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f")]
 pub struct RetryArgs {
     /// The recordings' ids
     #[arg(
-        required_unless_present = "failed",
-        conflicts_with = "failed",
+        required_unless_present = "stuck",
+        conflicts_with = "stuck",
         value_name = "ID"
     )]
     pub ids: Vec<RecordingId>,
 
-    /// All recordings in the state failed
+    /// All recordings that need attention: those of the view failures
     #[arg(long)]
-    pub failed: bool,
+    pub stuck: bool,
 }
 
 /// Options of `verify`.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use chrono::TimeDelta;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,7 @@ use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, TokenSource};
 use crate::cooldown::Cooldowns;
-use crate::download::{Downloader, Until};
+use crate::download::Downloader;
 use crate::links::Links;
 use crate::owner::refuse_foreign;
 use crate::poll::{Filter, Poller, Report};
@@ -29,6 +30,9 @@ use crate::store::{Access, Left, PassOutcome, Store};
 const TOKEN_FILE: &str = "/etc/room-archiver/token";
 /// Rows of what is left that are printed.
 const MOST_LEFT: u32 = 20;
+/// The longest wait for SignalWire that a single run bears (Retry-After), and how often.
+const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
+const MOST_WAITS: u32 = 2;
 
 pub fn run(args: &OnceArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let config = Config::load(file, env)?;
@@ -67,7 +71,7 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
         app.compare_if_needed(&beat).await?;
         let (_setup, setups) = watch::channel(Arc::new(setup));
         archived = Downloader::new(setups, app.ring.clone(), stop)
-            .run(Until::Drained)
+            .drain()
             .await?;
     }
     bars.finish().await;
@@ -162,12 +166,28 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
     })
 }
 
+/// A pass. If SignalWire says when to come back, and it is soon, that is waited for.
 async fn pass(poller: &Poller, sweep: bool) -> Result<Report> {
-    Ok(if sweep {
-        poller.sweep().await?
-    } else {
-        poller.poll().await?
-    })
+    let mut waits = 0;
+    loop {
+        let report = if sweep {
+            poller.sweep().await?
+        } else {
+            poller.poll().await?
+        };
+        let now = poller.clock.now();
+        let soon = report
+            .rate_limited_until
+            .filter(|until| waits < MOST_WAITS && *until <= now + LONGEST_WAIT);
+        let Some(until) = soon else {
+            return Ok(report);
+        };
+        waits += 1;
+        let wait = tokio::time::sleep((until - now).to_std().unwrap_or_default());
+        if poller.stop.run_until_cancelled(wait).await.is_none() {
+            return Ok(report);
+        }
+    }
 }
 
 fn told(report: &Report, sweep: bool) -> String {

@@ -1,4 +1,4 @@
-//! `retry`: another chance for recordings that were given up.
+//! `retry`: recordings are tried again at once.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use anyhow::Result;
 use super::args::RetryArgs;
 use super::exit::Exit;
 use super::{database, out};
+use crate::clock::Clock;
 use crate::config::Environment;
 use crate::model::State;
 use crate::store::{Access, Retried};
@@ -22,9 +23,9 @@ pub(super) fn run(args: &RetryArgs, file: Option<&Path>, env: &Environment) -> R
         .copied()
         .filter(|id| seen.insert(*id))
         .collect();
-    let named = (!args.failed).then_some(ids.as_slice());
+    let named = (!args.stuck).then_some(ids.as_slice());
     let retried = database::with(file, env, Access::Write, async |store, _| {
-        Ok(store.retry(named).await?)
+        Ok(store.retry(named, Clock::system().now()).await?)
     })?;
 
     let mut queued = String::new();
@@ -37,7 +38,7 @@ pub(super) fn run(args: &RetryArgs, file: Option<&Path>, env: &Environment) -> R
         };
     }
     if retried.is_empty() {
-        queued.push_str("no recording is in the state failed\n");
+        queued.push_str("no recording is stuck\n");
     }
     // Nobody is left to be told when stderr is closed.
     let _ = io::stderr().write_all(refused.as_bytes());

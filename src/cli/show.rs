@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Environment;
 use crate::escape;
 use crate::model::time;
-use crate::store::{Access, Attempt, Detail};
+use crate::store::{Access, Attempt, Detail, WaitsFor};
 
 pub(super) fn run(args: &ShowArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let now = Clock::system().now();
@@ -22,7 +22,7 @@ pub(super) fn run(args: &ShowArgs, file: Option<&Path>, env: &Environment) -> Re
         match store.detail(args.id).await? {
             Some(detail) => Ok(describe(&detail, &config.archive.directory, now)?),
             None => bail!(
-                "no recording {} is known; 'room-archiver once --sweep' asks for all there are",
+                "no recording {} is known: run 'room-archiver once --sweep' to list all there are",
                 args.id
             ),
         }
@@ -42,6 +42,14 @@ fn describe(detail: &Detail, archive: &Path, now: DateTime<Utc>) -> serde_json::
     if !detail.session.is_empty() {
         text.push_str("\nSession\n");
         fields(&mut text, &detail.session, now);
+    }
+    if !detail.concerns.is_empty() {
+        text.push_str("\nConcerns\n");
+        let rows = detail.concerns.iter().cloned();
+        text.push_str(&table::render(
+            [Left("CONCERN"), Left("DETAIL"), Left("NOTED")],
+            rows.map(|(kind, what, at)| [kind, what, at]),
+        ));
     }
     if !detail.attempts.is_empty() {
         text.push_str("\nAttempts\n");
@@ -65,7 +73,9 @@ fn describe(detail: &Detail, archive: &Path, now: DateTime<Utc>) -> serde_json::
 
 fn fields(text: &mut String, fields: &[(String, String)], now: DateTime<Utc>) {
     for (name, value) in fields {
-        let meaning = if name.ends_with("_bytes") {
+        let meaning = if name == "waits_for" {
+            value.parse().ok().map(waits_for)
+        } else if name.ends_with("_bytes") {
             value.parse().ok().map(human::size)
         } else if name.ends_with("_seconds") {
             value.parse().ok().map(human::seconds)
@@ -77,6 +87,20 @@ fn fields(text: &mut String, fields: &[(String, String)], now: DateTime<Utc>) {
             None => field(text, name, value),
         }
     }
+}
+
+/// What ends the wait for the next attempt.
+fn waits_for(what: WaitsFor) -> String {
+    let what = match what {
+        WaitsFor::Space => "tried again as soon as the disk has room for it",
+        WaitsFor::Recovery => {
+            "tried again as soon as its media host, or another download, works again"
+        }
+        WaitsFor::Comparison => {
+            "complete but odd: downloaded once more at next_attempt_at and compared, as it may still be being written"
+        }
+    };
+    what.to_owned()
 }
 
 fn field(text: &mut String, name: &str, value: &str) {

@@ -6,15 +6,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::args::StatusArgs;
 use super::exit::Exit;
 use super::{database, out};
+use crate::app::health::{Problem, health};
 use crate::clock::Clock;
 use crate::config::Environment;
+use crate::instance::Instance;
 use crate::model::{State, time};
-use crate::store::{self, Access, Counts, FailedAttempt, Failure, Gap, LastPass, Store};
+use crate::store::{self, Access, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
 
 /// Rows shown of a list that may be long; the counts tell how many there are.
 const SHOWN: u32 = 10;
@@ -24,6 +27,12 @@ const SHOWN: u32 = 10;
 struct Status {
     /// When this was so.
     at: String,
+    /// Whether the archive makes progress and nothing needs attention.
+    healthy: bool,
+    /// Why it is not healthy, the most urgent first.
+    problems: Vec<Problem>,
+    /// Whether the service, or another command, works on the archive.
+    running: bool,
     /// Recordings by state.
     recordings: BTreeMap<String, u64>,
     /// Bytes of the archived files.
@@ -31,10 +40,12 @@ struct Status {
     queue: Queue,
     /// Rows of the view `failures`.
     failures: u64,
-    /// Of those, the ones stuck upstream.
+    /// Of those, the ones not completed upstream, or not archived, for longer than `poll.stuck_after`.
     stuck: u64,
-    /// Since when the one that is stuck longest has been so.
+    /// Since when the one that is stuck longest is.
     stuck_since: Option<String>,
+    /// Archived recordings with a concern, by its kind.
+    concerns: BTreeMap<&'static str, u64>,
     /// Rows of the view `gaps`.
     gaps: u64,
     /// The failures known longest.
@@ -45,7 +56,9 @@ struct Status {
     passes: Vec<LastPass>,
     /// The newest attempts that ended with an error.
     newest_errors: Vec<FailedAttempt>,
-    /// Hosts that asked for patience.
+    /// Why downloads do not start now, or only one at a time.
+    pauses: Vec<Pause>,
+    /// Hosts that are rate-limiting us.
     cooldowns: Vec<Cooldown>,
 }
 
@@ -56,7 +69,6 @@ struct Queue {
     waiting: u64,
     pending: u64,
     downloading: u64,
-    failed: u64,
     lost: u64,
     damaged: u64,
     /// Completed upstream and still there, wanted, and not archived.
@@ -71,8 +83,9 @@ struct Cooldown {
 
 pub(super) fn run(args: &StatusArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let now = Clock::system().now();
-    let status = database::with(file, env, Access::Read, async |store, _| {
-        Ok(Status::read(store, time::to_text(now)).await?)
+    let status = database::with(file, env, Access::Read, async |store, config| {
+        let running = Instance::is_running(&config.database.path);
+        Ok(Status::read(store, now, running).await?)
     })?;
     let text = if args.json {
         serde_json::to_string_pretty(&status)? + "\n"
@@ -84,51 +97,63 @@ pub(super) fn run(args: &StatusArgs, file: Option<&Path>, env: &Environment) -> 
 }
 
 impl Status {
-    async fn read(store: &Store, at: String) -> store::Result<Self> {
+    async fn read(store: &Store, now: DateTime<Utc>, running: bool) -> store::Result<Self> {
         let counts = store.counts().await?;
+        let mut facts = store.health_facts(now).await?;
+        facts.stopped = !running;
+        let problems = health(&facts, now);
         let cooldowns = store
             .cooldowns()
             .await?
             .into_iter()
-            .map(|(host, until)| Cooldown {
-                host,
-                until: time::to_text(until),
-            });
+            .filter(|(_, until)| *until > now);
         Ok(Self {
+            at: time::to_text(now),
+            healthy: problems.is_empty(),
+            problems,
+            running,
             queue: Queue::of(&counts),
-            failures: counts.failures,
-            stuck: counts.stuck,
-            stuck_since: counts.stuck_since.clone(),
+            failures: facts.failures(),
+            stuck: facts.stuck(),
+            stuck_since: facts.stuck_since().map(time::to_text),
+            concerns: counts
+                .concerns
+                .iter()
+                .map(|(kind, count)| (kind.as_str(), *count))
+                .collect(),
             gaps: counts.gaps,
             oldest_failures: store.failures(SHOWN).await?,
             oldest_gaps: store.gaps(SHOWN).await?,
             passes: store.last_passes().await?,
             newest_errors: store.newest_errors(SHOWN).await?,
-            cooldowns: cooldowns.filter(|one| one.until > at).collect(),
+            pauses: facts.pauses,
+            cooldowns: cooldowns
+                .map(|(host, until)| Cooldown {
+                    host,
+                    until: time::to_text(until),
+                })
+                .collect(),
             recordings: counts.by_state.into_iter().collect(),
             archived_bytes: counts.archived_bytes,
-            at,
         })
     }
 }
 
 impl Queue {
     fn of(counts: &Counts) -> Self {
-        let [waiting, pending, downloading, failed, lost, damaged] = [
+        let [waiting, pending, downloading, lost, damaged] = [
             State::Waiting,
             State::Pending,
             State::Downloading,
-            State::Failed,
             State::Lost,
             State::Damaged,
         ]
         .map(|state| counts.of(state));
         Self {
-            total: waiting + pending + downloading + failed + lost + damaged,
+            total: waiting + pending + downloading + lost + damaged,
             waiting,
             pending,
             downloading,
-            failed,
             lost,
             damaged,
             missing: counts.missing,

@@ -31,13 +31,13 @@ fn config_goes_before_or_after_the_command() {
 #[test]
 fn list_takes_states_and_formats() {
     let Command::List(list) =
-        parse("list --state failed,lost --state damaged --since 2026-01-01 --format csv")
+        parse("list --state pending,lost --state damaged --since 2026-01-01 --format csv")
             .unwrap()
             .command
     else {
         panic!("not the list command");
     };
-    assert_eq!(list.state, [State::Failed, State::Lost, State::Damaged]);
+    assert_eq!(list.state, [State::Pending, State::Lost, State::Damaged]);
     assert_eq!(list.format, Format::Csv);
     assert!(list.since.is_some());
 }
@@ -48,7 +48,7 @@ fn contradictions_and_gaps_are_usage_errors() {
         "",
         "frobnicate",
         "retry",
-        &format!("retry --failed {ID}"),
+        &format!("retry --stuck {ID}"),
         &format!("verify --full {ID}"),
         "show",
         "show 42",
@@ -59,7 +59,7 @@ fn contradictions_and_gaps_are_usage_errors() {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }
     for line in [
-        "retry --failed",
+        "retry --stuck",
         &format!("retry {ID} {ID}"),
         "verify",
         "once --sweep --dry-run",

@@ -78,7 +78,7 @@ pub struct Poll {
     /// How long after its end a session may still bring recordings.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
-    /// When a recording that is not completed, or completed without a link, is shown as stuck.
+    /// When a recording that is not completed upstream, or not archived, counts as stuck.
     #[serde(with = "humantime_serde")]
     pub stuck_after: Duration,
     /// Sessions listed at the same time.

@@ -6,7 +6,6 @@ use reqwest::header::{
 };
 
 use super::media::Resume;
-pub use crate::archive::media::same_size;
 
 /// What is to be done with an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,22 +28,19 @@ pub enum Verdict {
     StartOver(&'static str),
     /// The link is not accepted: mint another.
     FreshLink,
-    /// The host asks for patience.
-    Patience,
-    /// It will pass.
-    Passing(String),
-    /// Evidence that the content is wrong.
-    Content(String),
+    /// The host is rate-limiting us.
+    RateLimited,
+    /// The host fails.
+    HostFails(String),
+    /// It is not the recording: the host has something else to say.
+    Refused(String),
 }
 
-/// Judges an answer to a request for `resume`, or for the whole. `size` is what the vendor tells.
+/// Judges an answer to a request for `resume`, or for the whole.
+///
+/// Nothing in a head is evidence about the recording, and its type least of all: the bytes decide.
 #[must_use]
-pub fn judge(
-    status: StatusCode,
-    headers: &HeaderMap,
-    resume: Option<&Resume>,
-    size: Option<u64>,
-) -> Verdict {
+pub fn judge(status: StatusCode, headers: &HeaderMap, resume: Option<&Resume>) -> Verdict {
     let text = |name| {
         headers
             .get(name)
@@ -52,23 +48,23 @@ pub fn judge(
     };
     match status.as_u16() {
         200 | 206 => {}
-        // 400 is how S3 tells that the credentials a link was signed with have expired.
+        // 400 is how S3 says that the credentials a link was signed with have expired.
         400 | 401 | 403 | 410 => return Verdict::FreshLink,
-        404 => return Verdict::Content("the media host does not have it (HTTP 404)".to_owned()),
+        404 => return Verdict::Refused("the media host does not have it (HTTP 404)".to_owned()),
         416 => return unsatisfiable(text(CONTENT_RANGE), resume),
-        429 => return Verdict::Patience,
-        503 if headers.contains_key(reqwest::header::RETRY_AFTER) => return Verdict::Patience,
+        429 => return Verdict::RateLimited,
+        503 if headers.contains_key(reqwest::header::RETRY_AFTER) => return Verdict::RateLimited,
         500..=599 | 408 => {
-            return Verdict::Passing(format!("the media host answered with HTTP {status}"));
+            return Verdict::HostFails(format!("the media host answered with HTTP {status}"));
         }
-        _ => return Verdict::Content(format!("the media host answered with HTTP {status}")),
+        _ => return Verdict::Refused(format!("the media host answered with HTTP {status}")),
     }
     let encoded = headers.get_all(CONTENT_ENCODING).iter().any(|encoding| {
         let encoding = encoding.as_bytes().trim_ascii();
         !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")
     });
     if encoded {
-        return Verdict::Content(
+        return Verdict::Refused(
             "the media host sent an encoded body although identity was asked for".to_owned(),
         );
     }
@@ -77,24 +73,13 @@ pub fn judge(
         .trim()
         .to_ascii_lowercase();
     if kind.starts_with("multipart/") {
-        return Verdict::Content("the media host sent multipart/byteranges".to_owned());
-    }
-    let page = [
-        "text/",
-        "application/xml",
-        "application/json",
-        "application/xhtml",
-    ];
-    if page.iter().any(|page| kind.starts_with(page)) {
-        return Verdict::Content(
-            "the media host sent a page of text in place of the recording".to_owned(),
-        );
+        return Verdict::Refused("the media host sent multipart/byteranges".to_owned());
     }
     let length = text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     let validator = text(ETAG).and_then(strong).map(str::to_owned);
     let verdict = match (status.as_u16(), resume) {
         (206, Some(resume)) => partial(text(CONTENT_RANGE), validator.as_deref(), length, resume),
-        (206, None) => Verdict::Content(
+        (206, None) => Verdict::Refused(
             "the media host sent a part although the whole was asked for".to_owned(),
         ),
         _ => Verdict::Whole {
@@ -106,16 +91,7 @@ pub fn judge(
         Verdict::Append { total }
         | Verdict::Whole {
             total: Some(total), ..
-        } if *total == 0 => Verdict::Content("the media host sent an empty file".to_owned()),
-        Verdict::Append { total }
-        | Verdict::Whole {
-            total: Some(total), ..
-        } if size.is_some_and(|size| !same_size(size, *total)) => {
-            let size = size.unwrap_or_default();
-            Verdict::Content(format!(
-                "the media host has {total} bytes where the vendor tells {size}"
-            ))
-        }
+        } if *total == 0 => Verdict::Refused("the media host sent an empty file".to_owned()),
         _ => verdict,
     }
 }
@@ -133,7 +109,7 @@ fn partial(
     resume: &Resume,
 ) -> Verdict {
     let Some((first, last, total)) = range.and_then(parse_content_range) else {
-        return Verdict::Content("the media host sent a part without saying which".to_owned());
+        return Verdict::Refused("the media host sent a part without saying which".to_owned());
     };
     if validator != Some(resume.validator.as_str()) {
         return Verdict::StartOver("the object changed between two parts, or may have");
@@ -153,7 +129,7 @@ fn partial(
 /// 416: the part is as long as the object, or longer.
 fn unsatisfiable(range: Option<&str>, resume: Option<&Resume>) -> Verdict {
     let Some(resume) = resume else {
-        return Verdict::Content("the media host has no bytes to send (HTTP 416)".to_owned());
+        return Verdict::Refused("the media host has no bytes to send (HTTP 416)".to_owned());
     };
     let total = range
         .and_then(|range| range.trim().strip_prefix("bytes */"))

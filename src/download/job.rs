@@ -1,38 +1,67 @@
 //! One claimed recording, from its claim to the end of its attempt.
 
 use std::io;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::Setup;
-use super::place::{Look, UNEXPECTED, check_whole, land_beside, look, not_landed};
+use super::failure::{Failure, History, decide};
+use super::landing::on_disk;
+use super::pace::{Pace, Unproven};
+use super::place::not_landed;
 use super::progress::Place;
-use super::retry::{Failure, History, decide};
 use super::ring::Slot;
 use super::transfer::Received;
 use super::writer::{disk, disk_or_pause};
+use crate::archive::media::MediaKind;
 use crate::archive::part::PartFile;
 use crate::archive::paths::{Facts, RelativePath};
-use crate::archive::root::PartError;
-use crate::store::{self, Claim, Ending, Landed, Part, Tally};
+use crate::archive::root::{PartError, Root};
+use crate::model::RecordingId;
+use crate::store::{self, Claim, Doubt, Ending, Landed, Part, Retry, Tally};
+
+/// How long a failed end of an attempt waits before it is written again.
+const DATABASE: Duration = Duration::from_secs(2);
 
 /// A claimed recording being downloaded.
 pub(super) struct Job<'a> {
     pub setup: &'a Setup,
     pub stop: &'a CancellationToken,
     pub claim: Claim,
+    /// The claim's facts are the recording's own, not a list's.
+    pub described: bool,
+    /// A file that stands in the recording's place, and may be it.
+    pub standing: Option<Doubt>,
     /// The database has a watermark of the part.
     pub noted: bool,
+    pub pace: Pace,
+    pub unproven: Unproven,
+    /// For a run that is to end: until when a retry is worth waiting for.
+    pub give_up: Option<GiveUp>,
     /// Given back when the body is there.
     pub slot: Option<Slot>,
 }
 
+/// When a single run no longer waits for a recording's next attempt.
+#[derive(Clone, Copy)]
+pub(super) struct GiveUp {
+    /// It has failed often enough.
+    pub at_once: bool,
+    /// What is due later than this after the last progress is left for another run.
+    pub patience: Duration,
+    /// The next attempt of what is left.
+    pub later: TimeDelta,
+}
+
 /// What a job came to, for the queue.
 pub(super) struct Done {
+    pub id: RecordingId,
+    /// The media host that was asked.
+    pub host: Option<String>,
     /// Why it is not archived.
     pub failure: Option<Failure>,
-    /// The recording is archived.
-    pub archived: bool,
 }
 
 impl Job<'_> {
@@ -46,47 +75,101 @@ impl Job<'_> {
         let mut tally = Tally::default();
         let before = self.claim.part.bytes;
         let result = self.attempt(&mut tally, &place).await;
-        let now = self.setup.clock.now();
         let (ending, failure) = match result {
             Ok(landed) => (Ending::Archived(landed), None),
-            Err(failure) => {
-                tally.error = failure.text();
-                let history = History {
-                    id: self.claim.id,
-                    retries: self.claim.retries,
-                    faults: self.claim.faults,
-                    progress: self.claim.part.bytes > before,
-                };
-                let ending = decide(&failure, history, self.setup.backoff, now);
-                match failure {
-                    Failure::Content(_) | Failure::BrokenPart(_) | Failure::Gone => {
-                        self.discard_part().await;
-                    }
-                    Failure::Disk(_) | Failure::PutOff(_) => self.trim_part().await,
-                    _ => {}
-                }
-                (ending, Some(failure))
-            }
+            Err(Failure::Database(error)) if !error.may_pass() => return Err(error),
+            Err(Failure::Gone) => match self.land_kept().await {
+                Some(landed) => (Ending::Archived(landed), None),
+                None => self.failed(Failure::Gone, &mut tally, before).await,
+            },
+            Err(failure) => self.failed(failure, &mut tally, before).await,
         };
-        self.setup
-            .store
-            .end_attempt(&self.claim, &ending, &tally, now)
-            .await?;
+        self.end(&ending, &tally).await?;
+        let now = self.setup.clock.now();
         if let Some(cooldowns) = self.setup.cooldowns.take_changed(now) {
-            self.setup.store.set_cooldowns(&cooldowns).await?;
+            match self.setup.store.set_cooldowns(&cooldowns).await {
+                Err(error) if !error.may_pass() => return Err(error),
+                _ => {}
+            }
         }
         if let Some(outcome) = ending.outcome() {
             self.setup.board.ended(outcome);
         }
         self.report(&ending, failure.as_ref(), &tally);
         Ok(Done {
+            id: self.claim.id,
+            host: tally.media_host,
             failure,
-            archived: matches!(ending, Ending::Archived(_)),
         })
     }
 
+    /// What follows a failure, on the disk and for the next attempt.
+    async fn failed(
+        &mut self,
+        failure: Failure,
+        tally: &mut Tally,
+        before: u64,
+    ) -> (Ending, Option<Failure>) {
+        if let Failure::Database(error) = &failure {
+            let now = self.setup.clock.now();
+            self.setup.store.trouble().note(error, now);
+        }
+        tally.error = match &failure {
+            Failure::Stopped => None,
+            failure => Some(failure.to_string()),
+        };
+        match &failure {
+            Failure::BrokenPart(_) | Failure::Gone => self.discard_part().await,
+            Failure::Doubtful { .. } => self.keep_part().await,
+            Failure::Disk(_) | Failure::Space { .. } => self.trim_part().await,
+            Failure::Stopped | Failure::Database(_) => {}
+            // Nothing of it can be gone on with.
+            _ if self.claim.part.bytes == 0 => {
+                self.on_part("remove a part", Root::remove_part).await;
+            }
+            _ => {}
+        }
+        let now = self.setup.clock.now();
+        let history = History {
+            id: self.claim.id,
+            retries: self.claim.retries,
+            progress: self.claim.part.bytes > before,
+            standstill: self.pace.slow().is_some() || !self.setup.hosts.failing().is_empty(),
+        };
+        let mut ending = decide(&failure, history, self.setup.backoff, now);
+        if let Ending::Retry(Retry { at, waits_for, .. }) = &mut ending
+            && let Some(give_up) = self.give_up
+        {
+            let wait = (*at - now).to_std().unwrap_or_default();
+            let ends = self.pace.progress_at() + give_up.patience;
+            if give_up.at_once || self.setup.clock.monotonic() + wait > ends {
+                *at = (*at).max(now + give_up.later);
+                *waits_for = None;
+            }
+        }
+        (ending, Some(failure))
+    }
+
+    /// Writes down how the attempt ended, however long the database takes: what has landed must not be forgotten
+    /// while this process lives. After a stop the next start finds the file, and adopts it.
+    async fn end(&self, ending: &Ending, tally: &Tally) -> store::Result<()> {
+        let store = &self.setup.store;
+        loop {
+            let now = self.setup.clock.now();
+            match store.end_attempt(&self.claim, ending, tally, now).await {
+                Err(error) if error.may_pass() => {
+                    store.trouble().note(&error, now);
+                    let wait = tokio::time::sleep(DATABASE);
+                    if self.stop.run_until_cancelled(wait).await.is_none() {
+                        return Ok(());
+                    }
+                }
+                ended => return ended,
+            }
+        }
+    }
+
     async fn attempt(&mut self, tally: &mut Tally, place: &Place) -> Result<Landed, Failure> {
-        self.check_there().await?;
         if let Some(landed) = self.adopt().await? {
             return Ok(landed);
         }
@@ -95,7 +178,6 @@ impl Job<'_> {
                 .size_bytes
                 .map(|size| size.saturating_sub(self.claim.part.bytes)),
         )?;
-        self.check_place().await?;
         let part = self.open_part().await?;
         tally.from_byte = part.len();
         place
@@ -103,43 +185,36 @@ impl Job<'_> {
             .set(part.len(), self.claim.part.total.or(self.claim.size_bytes));
         let whole = !part.is_empty() && self.claim.part.total == Some(part.len());
         let received = if whole {
-            Received { part, framed: true }
+            Received {
+                part,
+                complete: true,
+            }
         } else {
             self.transfer(part, tally, place).await?
         };
         self.slot = None;
-        self.land(received).await
-    }
-
-    /// Fails if the archive is not where it was, as when a disk was mounted over it.
-    async fn check_there(&self) -> Result<(), Failure> {
-        let root = self.setup.root.clone();
-        let there = tokio::task::spawn_blocking(move || root.check_there()).await;
-        let there = there.map_err(|error| disk(io::Error::other(error)))?;
-        there.map_err(|error| Failure::Disk(error.to_string()))
-    }
-
-    /// Fails if no file can land where this one belongs: it would be transferred for nothing.
-    async fn check_place(&self) -> Result<(), Failure> {
-        let (root, path) = (self.setup.root.clone(), self.path());
-        let place = tokio::task::spawn_blocking(move || root.check_place(&path)).await;
-        let place = place.map_err(|error| disk(io::Error::other(error)))?;
-        place.map_err(not_landed)
+        let landed = self.land(received).await?;
+        self.prove(tally.media_host.as_deref());
+        Ok(landed)
     }
 
     /// Opens the part at the last byte that is known to be durable.
     async fn open_part(&mut self) -> Result<PartFile, Failure> {
         let root = self.setup.root.clone();
         let (id, known) = (self.claim.id, self.claim.part.clone());
-        let opened = tokio::task::spawn_blocking(move || {
+        let place = self.path(None);
+        let opened = on_disk(move || {
+            root.check_place(&place).map_err(not_landed)?;
             let file = match root.open_part(id) {
                 Ok(file) => file,
                 Err(PartError::Disk(source)) => return Err(disk_or_pause(source)),
                 Err(error @ PartError::InTheWay { .. }) => {
-                    return Err(Failure::PutOff(error.to_string()));
+                    return Err(Failure::Place(error.to_string()));
                 }
             };
-            let usable = if known.validator.is_some() {
+            // Without a strong validator nothing may be spliced; what is complete need not be.
+            let whole = known.bytes > 0 && known.total == Some(known.bytes);
+            let usable = if whole || known.validator.is_some() {
                 known.bytes
             } else {
                 0
@@ -149,21 +224,39 @@ impl Job<'_> {
                 .and_then(|stat| PartFile::resume(file, stat.len().min(usable)));
             resumed.map_err(disk)
         });
-        let part = opened
-            .await
-            .map_err(|error| disk(io::Error::other(error)))??;
+        let part = opened.await?;
         if part.is_empty() {
             self.claim.part = Part::default();
         }
         Ok(part)
     }
 
-    async fn discard_part(&self) {
+    pub(super) async fn discard_part(&self) {
+        self.on_part("remove a part", Root::remove_part).await;
+        self.forget_watermark().await;
+    }
+
+    /// Keeps a complete part beside the next transfer's: should SignalWire no longer have the recording then, it
+    /// is what the archive gets.
+    async fn keep_part(&self) {
+        self.on_part("keep a part", Root::keep_part).await;
+        self.forget_watermark().await;
+    }
+
+    pub(super) async fn on_part(
+        &self,
+        what: &'static str,
+        step: fn(&Root, RecordingId) -> io::Result<()>,
+    ) {
         let (root, id) = (self.setup.root.clone(), self.claim.id);
-        let removed = tokio::task::spawn_blocking(move || root.remove_part(id)).await;
-        if !matches!(removed, Ok(Ok(()))) {
-            tracing::warn!(recording.id = %id, "could not remove a part that is of no use");
+        let done = tokio::task::spawn_blocking(move || step(&root, id)).await;
+        if let Err(error) = done.map_err(io::Error::other).flatten() {
+            tracing::warn!(recording.id = %id, "could not {what}: {error}");
         }
+    }
+
+    async fn forget_watermark(&self) {
+        let id = self.claim.id;
         if let Err(error) = self.setup.store.forget_part(id).await {
             tracing::warn!(recording.id = %id, "could not forget a part: {error}");
         }
@@ -186,114 +279,14 @@ impl Job<'_> {
         }
     }
 
-    /// Steps 2 to 5 of the landing; the sixth is the end of the attempt.
-    async fn land(&mut self, received: Received) -> Result<Landed, Failure> {
-        let (root, claim, path) = (self.setup.root.clone(), self.claim.clone(), self.path());
-        let mode = self.setup.file_mode;
-        let landed = tokio::task::spawn_blocking(move || {
-            let (file, bytes, sha256) = received.part.finish().map_err(disk)?;
-            if let Err(error) = root.check_there() {
-                file.sync_data().map_err(disk)?;
-                return Ok(Err((Failure::Disk(error.to_string()), bytes)));
-            }
-            check_whole(&file, bytes, &claim, received.framed)?;
-            let moved = match land_beside(&root, &claim, &path, mode, &sha256) {
-                Ok(moved) => moved,
-                // There was no room for a directory, say. The part is whole: it need not be fetched again.
-                Err(failure @ (Failure::Disk(_) | Failure::PutOff(_))) => {
-                    file.sync_data().map_err(disk)?;
-                    return Ok(Err((failure, bytes)));
-                }
-                Err(failure) => return Err(failure),
-            };
-            let landed = Landed {
-                path: path.to_string(),
-                bytes,
-                sha256,
-                adopted: false,
-            };
-            Ok(Ok((landed, moved)))
-        });
-        let landed = landed
-            .await
-            .map_err(|error| disk(io::Error::other(error)))??;
-        match landed {
-            Ok((landed, moved)) => {
-                if let Some(moved) = moved {
-                    self.note_quarantined(&moved, UNEXPECTED).await;
-                }
-                Ok(landed)
-            }
-            Err((failure, durable)) => {
-                self.note_durable(durable).await?;
-                Err(failure)
-            }
-        }
-    }
-
-    /// A file of this recording that lies there already, from before a crash or a lost database: adopted
-    /// if it fits, put aside if it does not.
-    async fn adopt(&mut self) -> Result<Option<Landed>, Failure> {
-        let mut candidates = vec![self.path()];
-        candidates.extend(
-            self.claim
-                .stray
-                .as_deref()
-                .and_then(|path| RelativePath::parse(path).ok()),
-        );
-        if let Some((path, _)) = &self.claim.damaged {
-            candidates.extend(RelativePath::parse(path).ok());
-        }
-        for path in candidates {
-            let (root, claim, at) = (self.setup.root.clone(), self.claim.clone(), path.clone());
-            let looked = tokio::task::spawn_blocking(move || look(&root, &claim, &at));
-            let looked = looked.await.map_err(io::Error::other).flatten();
-            let looked = looked.map_err(|error| match error.kind() {
-                io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::ReadOnlyFilesystem => disk(error),
-                // Only this recording's place can't be used: neither is its part broken nor the disk.
-                _ => Failure::PutOff(format!(
-                    "could not look at what stands at '{path}': {error}"
-                )),
-            });
-            match looked? {
-                Look::Nothing => {}
-                Look::Fits(landed) => {
-                    self.discard_part().await;
-                    return Ok(Some(landed));
-                }
-                Look::Quarantined(to, why) => self.note_quarantined(&to, why).await,
-            }
-            if self.claim.stray.as_deref() == Some(path.as_str()) {
-                _ = self.setup.store.forget_stray(path.as_str()).await;
-            }
-        }
-        Ok(None)
-    }
-
-    async fn note_quarantined(&self, to: &RelativePath, why: &str) {
-        let text = format!("a file that {why} stood in its place and was moved to '{to}'");
-        tracing::warn!(recording.id = %self.claim.id, "{text}");
-        let now = self.setup.clock.now();
-        if let Err(error) = self
-            .setup
-            .store
-            .event(now, "quarantine", Some(self.claim.id), &text)
-            .await
-        {
-            tracing::error!("could not keep an event: {error}");
-        }
-    }
-
-    fn path(&self) -> RelativePath {
+    pub(super) fn path(&self, kind: Option<MediaKind>) -> RelativePath {
         self.setup.template.render(&Facts {
             recording_id: self.claim.id,
             session_id: self.claim.session_id,
             room: self.claim.room_name.as_deref(),
             started_at: self.claim.started_at,
-            extension: None,
             format: self.claim.format.as_deref(),
+            extension: kind.and_then(MediaKind::extension),
         })
     }
 
@@ -312,34 +305,38 @@ impl Job<'_> {
         Err(if room == 0 {
             Failure::Disk(text)
         } else {
-            Failure::PutOff(text)
+            Failure::Space { text, needed }
         })
     }
 
+    /// Says once what happened: the same failure again is not worth another line.
     fn report(&self, ending: &Ending, failure: Option<&Failure>, tally: &Tally) {
         let id = self.claim.id;
         let error = tally.error.as_deref().unwrap_or_default();
+        let known = self.claim.last_error == tally.error;
         match ending {
-            Ending::Archived(landed) => tracing::info!(
+            Ending::Archived(landed) if landed.concerns.is_empty() => tracing::info!(
                 recording.id = %id, size_bytes = landed.bytes, path = landed.path, "archived a recording"
             ),
-            Ending::Failed => {
-                tracing::error!(recording.id = %id, "gave up on a recording: {error}");
+            Ending::Archived(landed) => {
+                let concerns: Vec<_> = landed.concerns.iter().map(|one| &*one.detail).collect();
+                tracing::warn!(
+                    recording.id = %id, size_bytes = landed.bytes, path = landed.path,
+                    "archived a recording that is odd: {}", concerns.join("; ")
+                );
             }
             Ending::Gone => {
                 tracing::error!(recording.id = %id, "a recording is gone upstream before it was archived");
             }
-            Ending::Retry { at, .. } => tracing::warn!(
-                recording.id = %id, "a download failed and will be tried again at {}: {error}", crate::model::time::to_text(*at)
+            Ending::Retry(retry) if !known => tracing::warn!(
+                recording.id = %id, "a download failed and is tried again at {}: {error}",
+                crate::model::time::to_text(retry.at)
             ),
-            Ending::NotReady => {
-                tracing::info!(recording.id = %id, "a recording is not completed upstream any more");
+            Ending::Released { .. } if !known && matches!(failure, Some(Failure::Space { .. })) => {
+                tracing::warn!(recording.id = %id, "a recording waits for space: {error}");
             }
-            Ending::Released { .. } if matches!(failure, Some(Failure::PutOff(_))) => {
-                tracing::warn!(recording.id = %id, "a recording is put off: {error}");
-            }
-            Ending::Stopped | Ending::Released { .. } => {
-                tracing::debug!(recording.id = %id, "a download was put off: {error}");
+            Ending::Retry(_) | Ending::Stopped | Ending::Released { .. } => {
+                tracing::debug!(recording.id = %id, "a download is tried again later: {error}");
             }
         }
     }

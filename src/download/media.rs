@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, IF_RANGE, LOCATION, RANGE, USER_AGENT};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, IF_RANGE, LOCATION, RANGE, TRANSFER_ENCODING, USER_AGENT,
+};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -15,14 +17,19 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
+use url::Url;
 
 use super::addresses::{CheckedResolver, Refused, check};
+use super::failure::Failure;
 use super::line::Connector;
-use super::retry::Failure;
 use crate::model::MediaLink;
 
 /// Redirects followed at the most.
 const HOPS: usize = 5;
+/// Bytes that are enough to know an error document by.
+const OPENING: usize = 128;
+/// What is said of a host that sends nothing.
+const SILENT: &str = "the media host sent nothing for too long";
 /// Bytes of a body that are handed on at a time, if they come so fast.
 const PIECE: usize = 128 << 10;
 
@@ -83,63 +90,74 @@ impl Media {
     /// [`Failure`], if there is no answer.
     pub async fn get(&self, link: &MediaLink, resume: Option<&Resume>) -> Result<Answer, Failure> {
         let mut url = link.expose().clone();
-        for _ in 0..=HOPS {
-            check(&url, self.allow_private)
-                .map_err(|refused| Failure::Content(refused.to_string()))?;
-            let mut request = Request::get(url.as_str())
-                .header(ACCEPT, "*/*")
-                .header(
-                    USER_AGENT,
-                    concat!("room-archiver/", env!("CARGO_PKG_VERSION")),
-                )
-                .header(ACCEPT_ENCODING, "identity");
-            if let Some(resume) = resume {
-                request = request
-                    .header(RANGE, format!("bytes={}-", resume.from))
-                    .header(IF_RANGE, &resume.validator);
-            }
-            let request = request
-                .body(Empty::new())
-                .map_err(|_| Failure::Content("the link can't be asked for".to_owned()))?;
-            // No time-out for the whole: a large recording takes as long as it takes.
-            let answer = tokio::time::timeout(self.stall_timeout, self.http.request(request))
-                .await
-                .map_err(|_| stalled())?
-                .map_err(|error| transport(&error))?;
-            if !is_redirect(answer.status()) {
-                return Ok(Answer {
-                    answer,
-                    stall_timeout: self.stall_timeout,
-                });
-            }
-            let next = answer
-                .headers()
-                .get(LOCATION)
-                .and_then(|location| url.join(location.to_str().ok()?).ok());
-            // A link must not be downgraded on the way, not even to loopback.
-            match next {
-                Some(next) if url.scheme() == "https" && next.scheme() != "https" => {
-                    return Err(Failure::Content(
-                        "the media host redirected away from https".to_owned(),
-                    ));
+        for hop in 0..=HOPS {
+            match self.hop(&url, resume).await {
+                // The link's own host has answered: where it leads to concerns this recording alone.
+                Err(Failure::Host(error)) if hop > 0 => return Err(Failure::Refused(error)),
+                Err(failure) => return Err(failure),
+                Ok(answer) if !is_redirect(answer.status()) => {
+                    return Ok(Answer {
+                        response: answer,
+                        opening: BytesMut::new(),
+                        broken: None,
+                        stall_timeout: self.stall_timeout,
+                    });
                 }
-                Some(next) => url = next,
-                None => {
-                    return Err(Failure::Content(
-                        "the media host redirected to nowhere".to_owned(),
-                    ));
-                }
+                Ok(answer) => url = next_hop(&url, &answer)?,
             }
         }
-        Err(Failure::Content(format!(
+        Err(Failure::Refused(format!(
             "the media host redirected more than {HOPS} times"
         )))
+    }
+
+    async fn hop(&self, url: &Url, resume: Option<&Resume>) -> Result<Response<Incoming>, Failure> {
+        check(url, self.allow_private).map_err(refused)?;
+        let mut request = Request::get(url.as_str())
+            .header(ACCEPT, "*/*")
+            .header(
+                USER_AGENT,
+                concat!("room-archiver/", env!("CARGO_PKG_VERSION")),
+            )
+            .header(ACCEPT_ENCODING, "identity");
+        if let Some(resume) = resume {
+            request = request
+                .header(RANGE, format!("bytes={}-", resume.from))
+                .header(IF_RANGE, &resume.validator);
+        }
+        let request = request
+            .body(Empty::new())
+            .map_err(|_| Failure::Refused("the link can't be requested".to_owned()))?;
+        // No time-out for the whole: a large recording takes as long as it takes.
+        tokio::time::timeout(self.stall_timeout, self.http.request(request))
+            .await
+            .map_err(|_| Failure::Host(SILENT.to_owned()))?
+            .map_err(|error| transport(&error, Failure::Host, "no answer from the media host"))
+    }
+}
+
+/// Where a redirect leads. A link must not be downgraded on the way, not even to loopback.
+fn next_hop(url: &Url, answer: &Response<Incoming>) -> Result<Url, Failure> {
+    let location = answer.headers().get(LOCATION);
+    let next = location.and_then(|location| url.join(location.to_str().ok()?).ok());
+    match next {
+        Some(next) if url.scheme() == "https" && next.scheme() != "https" => Err(Failure::Refused(
+            "the media host redirected away from https".to_owned(),
+        )),
+        Some(next) => Ok(next),
+        None => Err(Failure::Refused(
+            "the media host redirected to nowhere".to_owned(),
+        )),
     }
 }
 
 /// A media host's answer.
 pub struct Answer {
-    answer: Response<Incoming>,
+    response: Response<Incoming>,
+    /// The first bytes of the body, if they were looked at and not taken yet.
+    opening: BytesMut,
+    /// What ended the body after them.
+    broken: Option<Failure>,
     stall_timeout: Duration,
 }
 
@@ -147,13 +165,40 @@ impl Answer {
     /// Its status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.answer.status()
+        self.response.status()
     }
 
     /// Its headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        self.answer.headers()
+        self.response.headers()
+    }
+
+    /// Whether its end shows by itself: by a declared length or a final chunk, not by the connection's end alone.
+    #[must_use]
+    pub fn is_framed(&self) -> bool {
+        self.response.headers().contains_key(TRANSFER_ENCODING)
+            || self.response.size_hint().exact().is_some()
+    }
+
+    /// The first bytes of its body, without taking them: enough to know an error document by. Fewer, if the body
+    /// ends, breaks off or only drips.
+    pub async fn opening(&mut self) -> &[u8] {
+        let stall_timeout = self.stall_timeout;
+        let enough = async {
+            while self.opening.len() < OPENING {
+                match self.read().await {
+                    Ok(Some(chunk)) => self.opening.extend_from_slice(&chunk),
+                    Ok(None) => break,
+                    Err(failure) => {
+                        self.broken = Some(failure);
+                        break;
+                    }
+                }
+            }
+        };
+        _ = tokio::time::timeout(stall_timeout, enough).await;
+        &self.opening
     }
 
     /// The next piece of its body; `None` at the end. If this is cancelled, nothing is lost.
@@ -161,11 +206,27 @@ impl Answer {
     /// # Errors
     /// [`Failure`], if the body breaks off, or nothing comes for too long.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        if !self.opening.is_empty() {
+            return Ok(Some(self.opening.split().freeze()));
+        }
+        match self.broken.take() {
+            Some(failure) => Err(failure),
+            None => self.read().await,
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
-            let frame = tokio::time::timeout(self.stall_timeout, self.answer.frame())
+            let frame = tokio::time::timeout(self.stall_timeout, self.response.frame())
                 .await
-                .map_err(|_| stalled())?;
-            match frame.transpose().map_err(|error| transport(&error))? {
+                .map_err(|_| Failure::BrokeOff(SILENT.to_owned()))?;
+            match frame.transpose().map_err(|error| {
+                transport(
+                    &error,
+                    Failure::BrokeOff,
+                    "the connection to the media host broke",
+                )
+            })? {
                 None => return Ok(None),
                 // Trailers say nothing that is needed.
                 Some(frame) => {
@@ -182,21 +243,26 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-fn stalled() -> Failure {
-    Failure::Passing("the media host sent nothing for too long".to_owned())
+/// A name that leads into the customer's own network may be a resolver's fault: it concerns the host. Everything
+/// else about a link concerns its recording.
+fn refused(refused: Refused) -> Failure {
+    match refused {
+        Refused::Address => Failure::Host(refused.to_string()),
+        Refused::Scheme | Refused::UserInfo => Failure::Refused(refused.to_string()),
+    }
 }
 
-/// The failure of a request or body; none of these errors tells the URL.
-fn transport(error: &dyn std::error::Error) -> Failure {
+/// The failure of a request or body; none of these errors holds the URL.
+fn transport(error: &dyn std::error::Error, failure: fn(String) -> Failure, what: &str) -> Failure {
     use std::fmt::Write as _;
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        if let Some(refused) = cause.downcast_ref::<Refused>() {
-            return Failure::Content(refused.to_string());
+        if let Some(reason) = cause.downcast_ref::<Refused>() {
+            return refused(*reason);
         }
         _ = write!(text, ": {cause}");
         source = cause.source();
     }
-    Failure::Passing(text)
+    failure(format!("{what}: {text}"))
 }

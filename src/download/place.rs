@@ -1,31 +1,34 @@
-//! A recording's place in the archive: what stands there already, and how a whole part gets there.
+//! A recording's place in the archive: what stands there already, whether a file is the recording, and how a whole
+//! part gets there.
 
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::retry::Failure;
+use super::failure::Failure;
 use super::writer::disk;
-use crate::archive::media::{self, Judgement};
+use crate::archive::media::{self, Judgement, MediaKind, Reported};
 use crate::archive::part::hash_file;
 use crate::archive::paths::RelativePath;
 use crate::archive::root::{LandError, Root};
-use crate::model::ConcernKind;
-use crate::store::{Claim, Landed};
+use crate::model::Concern;
+use crate::store::{Claim, Doubt, Landed};
 
-/// Why a file was put aside, as the end of "a file that …".
+/// Why a file was quarantined, as the end of "a file that …".
 pub(super) const UNEXPECTED: &str = "was not this recording's";
 
 /// What was found in a recording's place.
 pub(super) enum Look {
     Nothing,
     Fits(Landed),
+    /// It may be the recording: the same bytes from SignalWire prove it.
+    Unproven(Doubt),
     Quarantined(RelativePath, &'static str),
 }
 
-/// Judges what stands at `path`; what does not belong there is put aside.
+/// Judges what stands at `path`; what does not belong there is quarantined.
 pub(super) fn look(root: &Root, claim: &Claim, path: &RelativePath) -> io::Result<Look> {
-    let put_aside = |word, why| {
+    let quarantine = |word, why| {
         let moved = root.quarantine(path, word);
         moved.map(|to| Look::Quarantined(to, why))
     };
@@ -34,71 +37,109 @@ pub(super) fn look(root: &Root, claim: &Claim, path: &RelativePath) -> io::Resul
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Nothing),
         // A link, a directory or the like in the recording's own place.
         Err(_) if root.stat(path)?.is_some_and(|standing| !standing.is_file) => {
-            return put_aside("unexpected", UNEXPECTED);
+            return quarantine("unexpected", UNEXPECTED);
         }
         Err(error) => return Err(error),
     };
     let Ok((bytes, sha256)) = hash_file(&file, |_| true) else {
-        return put_aside("unreadable", "could not be read");
+        return quarantine("unreadable", "could not be read");
     };
-    let fits = match &claim.damaged {
-        // Only the very same bytes mend a damaged file: someone put it back.
-        Some((_, expected)) => *expected == sha256,
-        None => check_whole(&file, bytes, claim, claim.size_bytes.is_some()).is_ok(),
+    let Ok(judged) = judge(&file, bytes, claim, claim.size_bytes.is_some()) else {
+        return quarantine("unexpected", UNEXPECTED);
     };
-    if !fits {
-        return put_aside("unexpected", UNEXPECTED);
-    }
+    let concerns = match (&claim.damaged, judged) {
+        // Only the very same bytes repair a damaged file: someone put it back.
+        (Some((_, expected)), judged) if *expected == sha256 => judged.concerns,
+        (Some(_), _) => return quarantine("unexpected", UNEXPECTED),
+        (None, judged)
+            if judged.doubtful && !agrees(claim.doubt.as_ref(), &sha256, bytes, None) =>
+        {
+            return Ok(Look::Unproven(Doubt {
+                sha256,
+                bytes,
+                validator: None,
+            }));
+        }
+        (None, judged) => judged.concerns,
+    };
     if root.make_durable(path).is_err() {
         // Syncing it again would report success for data that is lost.
-        return put_aside("not-durable", "could not be made durable");
+        return quarantine("not-durable", "could not be made durable");
     }
     Ok(Look::Fits(Landed {
         path: path.to_string(),
         bytes,
         sha256,
         adopted: true,
+        concerns,
     }))
 }
 
-/// Whether a file is the whole recording: its length, its structure, its duration.
-pub(super) fn check_whole(
+/// What a complete file is.
+pub(super) struct Judged {
+    pub kind: MediaKind,
+    /// Archived only once it was seen twice.
+    pub doubtful: bool,
+    pub concerns: Vec<Concern>,
+}
+
+/// Judges a file. `complete`: the protocol proved that nothing is lacking at its end.
+pub(super) fn judge(
     file: &File,
     bytes: u64,
     claim: &Claim,
-    framed: bool,
-) -> Result<(), Failure> {
-    let examined = media::examine(file, bytes).map_err(disk)?;
-    let not_whole =
-        |what: &str| Failure::Content(format!("the file is not a whole recording: {what}"));
-    if let Some(page) = examined.error_page() {
-        return Err(not_whole(&format!("it is {page}")));
+    complete: bool,
+) -> Result<Judged, Failure> {
+    let examined = media::examine(file, bytes)
+        .map_err(|error| Failure::BrokenPart(format!("could not read the part: {error}")))?;
+    if bytes == 0 {
+        return Err(Failure::Refused(
+            "the media host sent an empty file".to_owned(),
+        ));
     }
-    let reported = media::Reported {
+    if let Some(page) = examined.error_page() {
+        return Err(Failure::Refused(format!(
+            "the media host sent {page} in place of the recording"
+        )));
+    }
+    if !complete && !examined.proves_end() {
+        return Err(Failure::BrokeOff(
+            "nothing proves that the body was complete".to_owned(),
+        ));
+    }
+    let reported = Reported {
         size_bytes: claim.size_bytes,
         duration_seconds: claim.duration_seconds,
         format: claim.format.as_deref(),
     };
-    let (concerns, doubtful) = match media::judge(&examined, bytes, &reported) {
-        Judgement::Plausible(concerns) => (concerns, false),
-        Judgement::Doubtful(concerns) => (concerns, true),
+    let (doubtful, concerns) = match media::judge(&examined, bytes, &reported) {
+        Judgement::Plausible(concerns) => (false, concerns),
+        Judgement::Doubtful(concerns) => (true, concerns),
     };
-    let found = concerns
-        .iter()
-        .find(|concern| doubtful || concern.kind == ConcernKind::Duration);
-    if let Some(concern) = found {
-        return Err(not_whole(&concern.detail));
-    }
-    if !framed && !examined.proves_end() {
-        return Err(Failure::Passing(
-            "nothing proves that the body was complete".to_owned(),
-        ));
-    }
-    Ok(())
+    Ok(Judged {
+        kind: examined.kind(),
+        doubtful,
+        concerns,
+    })
+}
+
+/// Whether a complete transfer is the same as the one before it: the same bytes, or an object that has not changed
+/// according to its strong validator and size, which is not transferred a third time.
+pub(super) fn agrees(
+    doubt: Option<&Doubt>,
+    sha256: &str,
+    bytes: u64,
+    validator: Option<&str>,
+) -> bool {
+    doubt.is_some_and(|doubt| {
+        doubt.bytes == bytes
+            && (doubt.sha256 == sha256
+                || validator.is_some() && doubt.validator.as_deref() == validator)
+    })
 }
 
 /// Renames the part into its place. What stands there is never overwritten: the same bytes make the part
-/// superfluous, others are put aside. Tells where they went.
+/// superfluous, others are quarantined. Returns where they went.
 pub(super) fn land_beside(
     root: &Arc<Root>,
     claim: &Claim,
@@ -126,14 +167,14 @@ pub(super) fn land_beside(
         .map_err(not_landed)
 }
 
-/// What a failed landing means: only what could not be made durable is discarded, and fetched again.
+/// What a failed landing means: only what could not be made durable is discarded, and downloaded again.
 pub(super) fn not_landed(error: LandError) -> Failure {
     match error {
         LandError::Part { .. } => Failure::BrokenPart(error.to_string()),
         LandError::Disk { .. } => {
             Failure::Disk(format!("the archive can't be written to: {error}"))
         }
-        LandError::Place(error) => Failure::PutOff(error.to_string()),
-        LandError::Occupied(_) => Failure::Passing(error.to_string()),
+        LandError::Place(error) => Failure::Place(error.to_string()),
+        LandError::Occupied(_) => Failure::Place(error.to_string()),
     }
 }

@@ -1,30 +1,45 @@
-//! The claim loop: wake on a ring or a timer, claim as many due recordings as can start, run each in
-//! its own task. The ring is registered before the query, so that none is lost.
+//! The claim loop: wake on a notification or a timer, claim as many due recordings as can start, run each in
+//! its own task. The notification is registered before the query, so that none is lost.
 
+mod pauses;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::Setup;
-use super::job::{Done, Job};
-use super::retry::{Failure, PAUSE};
-use super::ring::{Ring, Slot};
-use crate::store::{self, Part};
+pub use pauses::{Pause, PauseReason};
 
-/// The longest sleep: writers other than this process ring no bell.
+use super::Setup;
+use super::failure::{Failure, PAUSE};
+use super::job::{Done, GiveUp, Job};
+use super::pace::Pace;
+use super::ring::{Ring, Slot};
+use crate::model::RecordingId;
+use crate::store::{self, Claim, Part, PauseRow};
+
+/// The longest sleep: writers other than this process notify nobody.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+/// The shortest.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// Recordings that land at once, besides the transfers: they wait for the disk together and not one
 /// after another.
 const LANDINGS: usize = 32;
-/// How soon a retry has to be due for a single run to wait for it.
+/// How soon a retry or the end of a pause has to be due for a single run to wait for it.
 const SOON: TimeDelta = TimeDelta::seconds(60);
-/// So many recordings put off in a row mean that the disk is as good as full.
-const MOST_PUT_OFF: u32 = 16;
+/// Attempts at one recording in a single run.
+const MOST_TRIES: u32 = 5;
+/// For how long a single run goes on without progress, besides such waits.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How often a single run waits because a host said when to come back (Retry-After).
+const MOST_WAITS: u32 = 2;
+/// Recordings that become due with each one that succeeds after a host, or all downloads, failed.
+const WOKEN: u32 = 8;
 
 /// When the loop ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +50,6 @@ pub enum Until {
     Drained,
 }
 
-/// Why no downloads are started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
-    /// What stops them: `disk` or `api`.
-    pub reason: &'static str,
-    /// The failure's text.
-    pub text: String,
-    /// When it is tried again.
-    pub until: DateTime<Utc>,
-}
-
 /// The download queue of one archive.
 #[derive(Clone)]
 pub struct Downloader {
@@ -53,6 +57,29 @@ pub struct Downloader {
     ring: Ring,
     stop: CancellationToken,
     pause: Arc<Mutex<Option<Pause>>>,
+    pace: Pace,
+}
+
+/// What one run of the loop remembers.
+struct Run {
+    until: Until,
+    /// It is to end soon whatever fails: when it began.
+    bounded: Option<DateTime<Utc>>,
+    jobs: JoinSet<store::Result<Done>>,
+    /// Transfers under way.
+    taken: Arc<AtomicUsize>,
+    archived: u64,
+    /// Failures of this run, for one that is to end.
+    tries: HashMap<RecordingId, u32>,
+    /// Until when a media host asked to wait, and how often that was waited for.
+    asked_until: Option<DateTime<Utc>>,
+    waits: u32,
+    /// Hosts that work again, whose recordings are still being woken.
+    recovering: HashSet<String>,
+    /// The least room that a recording waits for, and when it was last looked for (monotonic).
+    space_wanted: Option<(u64, Duration)>,
+    /// The pauses as the database has them.
+    shown: Vec<PauseRow>,
 }
 
 impl Downloader {
@@ -64,150 +91,307 @@ impl Downloader {
             ring,
             stop,
             pause: Arc::default(),
+            pace: Pace::default(),
         }
     }
 
-    /// Why no downloads are started just now, if so.
-    #[must_use]
-    pub fn paused(&self) -> Option<Pause> {
-        self.pause
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Ends a pause at once: what caused it may have been mended.
-    pub fn resume(&self) {
-        *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.ring.ring();
-    }
-
     /// Claims and downloads. After a stop it waits for the transfers under way, which stop by themselves.
-    /// Returns how many recordings were archived.
+    /// Returns how many recordings were archived. While the database is locked or its disk is full it tries again.
     ///
     /// # Errors
-    /// [`store::Error`], if the database fails.
+    /// [`store::Error`], if the database is damaged; with [`Until::Drained`] also if it keeps failing.
     ///
     /// # Panics
     /// If a download panicked: its state is unknown then.
     pub async fn run(&self, until: Until) -> store::Result<u64> {
-        let mut jobs = JoinSet::new();
-        let taken = Arc::new(AtomicUsize::new(0));
-        let mut archived = 0;
-        let mut put_off = 0;
+        let mut run = Run::new(until);
+        self.pace.excuse(self.monotonic());
+        self.go_on(&mut run).await?;
+        Ok(run.archived)
+    }
+
+    /// As [`Downloader::run`] with [`Until::Drained`], and waits for what a person would wait for: the end of a
+    /// short `Retry-After`, and the next try while downloads fail one after another. It ends soon whatever fails.
+    ///
+    /// # Errors
+    /// [`store::Error`], if the database is damaged or keeps failing.
+    pub async fn drain(&self) -> store::Result<u64> {
+        let mut run = Run {
+            bounded: Some(self.setup.borrow().clock.now()),
+            ..Run::new(Until::Drained)
+        };
+        self.pace.excuse(self.monotonic());
+        loop {
+            self.go_on(&mut run).await?;
+            let Some(wait) = self.worth_a_wait(&mut run).await? else {
+                return Ok(run.archived);
+            };
+            let waited = tokio::time::sleep(wait);
+            if self.stop.run_until_cancelled(waited).await.is_none() {
+                return Ok(run.archived);
+            }
+        }
+    }
+
+    /// For how long a single run waits before it goes on, if it is worth it.
+    async fn worth_a_wait(&self, run: &mut Run) -> store::Result<Option<Duration>> {
+        let setup = self.setup.borrow().clone();
+        let (now, monotonic) = (setup.clock.now(), setup.clock.monotonic());
+        let pause = self.paused();
+        let asked = pause.as_ref().filter(|pause| pause.asked_for);
+        let asked = asked.map(|pause| pause.until).max(run.asked_until.take());
+        if let Some(until) = asked.filter(|until| *until > now && *until <= now + SOON)
+            && run.waits < MOST_WAITS
+        {
+            run.waits += 1;
+            let wait = (until - now).to_std().unwrap_or_default();
+            self.pace.excuse(monotonic + wait);
+            return Ok(Some(wait));
+        }
+        let slow = self.pace.slow().map(|slow| slow.next);
+        let probe = setup.hosts.next_probe();
+        let next = slow.into_iter().chain(probe).min();
+        let is_worth_it = pause.is_none()
+            && next.is_some()
+            && !self.is_over(&setup, run)
+            && setup
+                .store
+                .is_any_left(run.soon(now), probe.is_some())
+                .await?;
+        let wait = next.unwrap_or_default().saturating_sub(monotonic);
+        Ok(is_worth_it.then_some(wait.max(SHORTEST_SLEEP)))
+    }
+
+    async fn go_on(&self, run: &mut Run) -> store::Result<()> {
         while !self.stop.is_cancelled() {
             let setup = self.setup.borrow().clone();
             (setup.beat)();
             let ring = self.ring.rung();
             tokio::pin!(ring);
             ring.as_mut().enable();
-            while let Some(done) = jobs.try_join_next() {
-                archived += self.ended(done, &mut put_off)?;
+            while let Some(done) = run.jobs.try_join_next() {
+                self.ended(done, run)?;
             }
-            let now = setup.clock.now();
-            let pause = self.current_pause(now);
-            let free = (setup.concurrency + LANDINGS)
-                .saturating_sub(jobs.len())
-                .min(
-                    setup
-                        .concurrency
-                        .saturating_sub(taken.load(Ordering::Relaxed)),
-                );
-            let mut started = 0;
-            if pause.is_none() && free > 0 {
-                let limit = u32::try_from(free).unwrap_or(u32::MAX);
-                for claim in setup.store.claim(limit, setup.order, now).await? {
-                    started += 1;
-                    let (setup, stop) = (setup.clone(), self.stop.clone());
-                    let slot = Some(Slot::take(&taken, &self.ring));
-                    jobs.spawn(async move {
-                        Job {
-                            setup: &setup,
-                            stop: &stop,
-                            noted: claim.part != Part::default(),
-                            slot,
-                            claim,
-                        }
-                        .run()
-                        .await
-                    });
+            let next = match self.step(&setup, run).await {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(error) if error.may_pass() && !self.is_over(&setup, run) => {
+                    setup.store.trouble().note(&error, setup.clock.now());
+                    LONGEST_SLEEP / 2
                 }
-            }
-            // Only what is claimed in full leaves nothing but recordings that wait for their time.
-            let next = if pause.is_none() && started < free {
-                setup.store.next_due().await?
-            } else {
-                None
+                Err(error) => return Err(error),
             };
-            if until == Until::Drained
-                && started == 0
-                && jobs.is_empty()
-                && (pause.is_some() || next.is_none_or(|next| next > now + SOON))
-            {
-                break;
-            }
-            let wake = [next, pause.map(|pause| pause.until)]
-                .into_iter()
-                .flatten()
-                .map(|at| (at - now).to_std().unwrap_or_default())
-                .min()
-                .unwrap_or(LONGEST_SLEEP)
-                .clamp(Duration::from_millis(10), LONGEST_SLEEP);
             tokio::select! {
                 () = &mut ring => {}
-                () = tokio::time::sleep(wake) => {}
+                () = tokio::time::sleep(next) => {}
                 () = self.stop.cancelled() => {}
-                Some(done) = jobs.join_next() => archived += self.ended(done, &mut put_off)?,
+                Some(done) = run.jobs.join_next() => self.ended(done, run)?,
             }
         }
-        while let Some(done) = jobs.join_next().await {
-            archived += self.ended(done, &mut put_off)?;
+        while let Some(done) = run.jobs.join_next().await {
+            self.ended(done, run)?;
         }
-        Ok(archived)
+        Ok(())
     }
 
+    fn monotonic(&self) -> Duration {
+        self.setup.borrow().clock.monotonic()
+    }
+
+    /// Wakes what waits, claims what can start, and returns for how long to sleep; `None`: nothing is left to do.
+    async fn step(&self, setup: &Arc<Setup>, run: &mut Run) -> store::Result<Option<Duration>> {
+        self.wake(setup, run).await?;
+        self.show_pauses(setup, run).await?;
+        let (now, monotonic) = (setup.clock.now(), setup.clock.monotonic());
+        let pause = self.pause().clone().filter(|pause| pause.until > now);
+        let slow = self.pace.slow();
+        let free = run.free(setup);
+        let most = match &slow {
+            Some(slow) if slow.busy || slow.next > monotonic => 0,
+            Some(_) => free.min(1),
+            None => free,
+        };
+        let over = self.is_over(setup, run);
+        let mut started = 0;
+        if pause.is_none() && most > 0 && !over {
+            let limit = u32::try_from(most).unwrap_or(u32::MAX);
+            let claims = setup.store.claim(limit, setup.order, now, &self.stop);
+            for claim in claims.await? {
+                started += 1;
+                self.start(setup, run, claim);
+            }
+        }
+        // Only what is claimed in full leaves nothing but recordings that wait for their time. Those that wait for
+        // something else are looked for from time to time.
+        let next = if pause.is_none() && started < most {
+            setup.store.next_due().await?
+        } else {
+            None
+        };
+        let drained = run.until == Until::Drained && started == 0 && run.jobs.is_empty();
+        let soon = most > 0 && pause.is_none() && next.is_some_and(|next| next <= run.soon(now));
+        if drained && (over || !soon) {
+            return Ok(None);
+        }
+        if started == 0 && run.jobs.is_empty() && pause.is_none() && next.is_none() {
+            // Nobody is left to find out whether its reason still holds.
+            *self.pause() = None;
+        }
+        let slow = slow
+            .filter(|slow| !slow.busy && free > 0)
+            .map(|slow| slow.next.saturating_sub(monotonic));
+        let wake = [next, pause.map(|pause| pause.until)]
+            .into_iter()
+            .flatten()
+            .map(|at| (at - now).to_std().unwrap_or_default())
+            .chain(slow)
+            .min()
+            .unwrap_or(LONGEST_SLEEP);
+        Ok(Some(wake.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)))
+    }
+
+    /// Whether a single run has gone on without progress for long enough.
+    fn is_over(&self, setup: &Setup, run: &Run) -> bool {
+        run.bounded.is_some() && setup.clock.monotonic() > self.pace.progress_at() + PATIENCE
+    }
+
+    fn start(&self, setup: &Arc<Setup>, run: &mut Run, claim: Claim) {
+        let (setup, stop) = (setup.clone(), self.stop.clone());
+        let (pace, unproven) = (self.pace.clone(), self.pace.start());
+        let slot = Some(Slot::take(&run.taken, &self.ring));
+        let tries = run.tries.get(&claim.id).copied().unwrap_or_default();
+        let give_up = run.bounded.map(|_| GiveUp {
+            at_once: tries + 1 >= MOST_TRIES,
+            patience: PATIENCE,
+            later: SOON + TimeDelta::seconds(1),
+        });
+        run.jobs.spawn(async move {
+            Job {
+                setup: &setup,
+                stop: &stop,
+                described: false,
+                standing: None,
+                noted: claim.part != Part::default(),
+                pace,
+                unproven,
+                give_up,
+                slot,
+                claim,
+            }
+            .run()
+            .await
+        });
+    }
+
+    /// Makes recordings due again whose reason to wait is over.
+    async fn wake(&self, setup: &Setup, run: &mut Run) -> store::Result<()> {
+        for host in setup.hosts.due(setup.clock.monotonic()) {
+            setup.store.wake_after_recovery(&host, 1).await?;
+        }
+        for host in self.pace.take_recovered() {
+            self.wake_more(setup, run, host).await?;
+        }
+        let monotonic = setup.clock.monotonic();
+        if let Some((wanted, looked_at)) = run.space_wanted
+            && monotonic >= looked_at + LONGEST_SLEEP
+        {
+            run.space_wanted = Some((wanted, monotonic));
+            let room = setup.root.free_space().unwrap_or(0);
+            if room.saturating_sub(setup.min_free_space) >= wanted {
+                setup.store.wake_for_space().await?;
+                run.space_wanted = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Wakes a few recordings of a host that works again, and more with each of them that succeeds.
+    async fn wake_more(&self, setup: &Setup, run: &mut Run, host: String) -> store::Result<()> {
+        if setup.store.wake_after_recovery(&host, WOKEN).await? > 0 {
+            run.recovering.insert(host);
+        } else {
+            run.recovering.remove(&host);
+        }
+        Ok(())
+    }
+
+    /// Draws the conclusions from a job that ended.
     fn ended(
         &self,
-        done: Result<store::Result<Done>, tokio::task::JoinError>,
-        put_off: &mut u32,
-    ) -> store::Result<u64> {
+        done: Result<store::Result<Done>, JoinError>,
+        run: &mut Run,
+    ) -> store::Result<()> {
         let done = done.unwrap_or_else(|error| match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(error) => panic!("a download was aborted: {error}"),
         })?;
-        match &done.failure {
-            Some(failure @ (Failure::Disk(_) | Failure::Api(..))) => self.begin_pause(failure),
-            Some(failure @ Failure::PutOff(_)) => {
-                *put_off += 1;
-                if put_off.is_multiple_of(MOST_PUT_OFF) {
-                    self.begin_pause(failure);
-                }
+        let setup = self.setup.borrow().clone();
+        let (now, at) = (setup.clock.monotonic(), setup.clock.now());
+        let Some(failure) = done.failure else {
+            run.archived += 1;
+            self.pace.progress(now);
+            *self.pause() = None;
+            if let Some(host) = done.host
+                && run.recovering.contains(&host)
+            {
+                self.pace.recovered(&host);
             }
-            _ => *put_off = 0,
-        }
-        Ok(u64::from(done.archived))
-    }
-
-    fn begin_pause(&self, failure: &Failure) {
-        let now = self.setup.borrow().clock.now();
-        let (reason, until) = match failure {
-            Failure::Api(_, until) => ("api", until.unwrap_or(now + PAUSE)),
-            _ => ("disk", now + PAUSE),
+            return Ok(());
         };
-        let text = failure.text().unwrap_or_default();
-        tracing::warn!("downloads pause: {text}");
-        *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = Some(Pause {
-            reason,
-            text,
+        *run.tries.entry(done.id).or_default() += u32::from(run.bounded.is_some());
+        match &failure {
+            Failure::Disk(_) | Failure::Api { .. } => self.begin_pause(&failure, at),
+            Failure::Space { needed, .. } => {
+                let (wanted, looked_at) = run.space_wanted.unwrap_or((u64::MAX, now));
+                run.space_wanted = Some((wanted.min(*needed), looked_at));
+            }
+            Failure::Stopped | Failure::Gone | Failure::Database(_) => {}
+            Failure::Doubtful { .. } => {
+                self.pace.progress(now);
+            }
+            failure => {
+                if let Failure::RateLimited(until) = failure {
+                    run.asked_until = run.asked_until.max(Some(*until));
+                }
+                if let Some(host) = &done.host {
+                    run.recovering.remove(host);
+                }
+                self.pace.failed(&failure.to_string(), now, at);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    fn new(until: Until) -> Self {
+        Self {
             until,
-        });
+            bounded: None,
+            jobs: JoinSet::new(),
+            taken: Arc::default(),
+            archived: 0,
+            tries: HashMap::new(),
+            asked_until: None,
+            waits: 0,
+            recovering: HashSet::new(),
+            space_wanted: None,
+            shown: Vec::new(),
+        }
     }
 
-    fn current_pause(&self, now: DateTime<Utc>) -> Option<Pause> {
-        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
-        if pause.as_ref().is_some_and(|pause| pause.until <= now) {
-            *pause = None;
-        }
-        pause.clone()
+    /// What is due by then is worth a wait. In a bounded run what is given up is due later, however long it takes.
+    fn soon(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.bounded.unwrap_or(now) + SOON
+    }
+
+    /// Downloads that can start.
+    fn free(&self, setup: &Setup) -> usize {
+        let transfers = setup
+            .concurrency
+            .saturating_sub(self.taken.load(Ordering::Relaxed));
+        (setup.concurrency + LANDINGS)
+            .saturating_sub(self.jobs.len())
+            .min(transfers)
     }
 }

@@ -4,17 +4,20 @@
 
 use std::io;
 use std::mem;
-use std::time::Duration;
 
 use reqwest::header::{DATE, RETRY_AFTER};
 
+use super::Setup;
 use super::answer::{Verdict, judge};
+use super::failure::Failure;
+use super::hosts::Wait;
 use super::job::Job;
+use super::link::{link, may_ask};
 use super::media::{Answer, Resume};
 use super::progress::Place;
-use super::retry::Failure;
-use super::source;
+use super::speed::Speed;
 use super::writer::{Writer, blocking, disk};
+use crate::archive::media;
 use crate::archive::part::PartFile;
 use crate::cooldown::parse_http_date;
 use crate::model::MediaLink;
@@ -22,18 +25,18 @@ use crate::store::{Part, Tally};
 
 /// Written bytes are made durable each time there are this many more.
 const SYNC_EVERY: u64 = 64 << 20;
-/// The longest body that is taken when nobody tells its length: against an endless one.
+/// The longest body that is taken when its length is not declared: against an endless one.
 const MOST_UNDECLARED: u64 = 64 << 30;
-/// Links minted in a row for one attempt.
-const MOST_LINKS: u32 = 3;
-/// A transfer slower than this, in bytes a second over a whole window, is a stalled one.
-const SLOWEST: u64 = 1024;
+/// How much longer than SignalWire reports such a body may be. The reported size may have wrapped at 2^31 or 2^32.
+const MOST_BEYOND_REPORTED: u64 = 8 << 30;
+/// Bytes that show that a transfer makes progress.
+const PROGRESS: u64 = 1 << 20;
 
 /// What a finished transfer proved about its length.
 pub(super) struct Received {
     pub part: PartFile,
-    /// The length was declared, by the media host or the vendor, and held.
-    pub framed: bool,
+    /// Its end is proved by the protocol: a declared length, a final chunk, or a range that reaches the total.
+    pub complete: bool,
 }
 
 impl Job<'_> {
@@ -44,43 +47,35 @@ impl Job<'_> {
         tally: &mut Tally,
         place: &Place,
     ) -> Result<Received, Failure> {
+        let setup = self.setup;
         let mut part = part;
-        let mut minted = 0;
         let mut fresh = false;
         loop {
-            let setup = self.setup;
-            let link = source::link(
-                &setup.client,
-                &setup.links,
-                &setup.rate,
-                &setup.clock,
-                &mut self.claim,
-                fresh,
-            );
+            let link = link(setup, &mut self.claim, &mut self.described, fresh);
             let link = self
                 .stop
                 .run_until_cancelled(link)
                 .await
                 .ok_or(Failure::Stopped)??;
-            if let Some(until) = setup.cooldowns.until(link.host(), setup.clock.now()) {
-                return Err(Failure::Api(
-                    "the media host asked for patience".to_owned(),
-                    Some(until),
-                ));
+            let host = link.host();
+            tally.media_host = Some(host.clone());
+            may_ask(setup, &host)?;
+            if let Err(wait) = setup.hosts.permit(&host, setup.clock.monotonic()) {
+                return Err(waits(setup, &host, wait));
             }
-            match self.fetch(&link, part, tally, place).await? {
+            let fetched = self.fetch(&link, &host, part, tally, place).await;
+            if let Err(Failure::Host(error)) = &fetched {
+                let (now, at) = (setup.clock.monotonic(), setup.clock.now());
+                setup.hosts.failed(&host, error, now, at);
+            }
+            match fetched? {
                 Step::Done(received) => return Ok(received),
                 Step::Again(kept) => part = kept,
-                Step::FreshLink(kept) => {
+                Step::FreshLink(kept) if !fresh => {
                     part = kept;
                     fresh = true;
-                    minted += 1;
-                    if minted > MOST_LINKS {
-                        return Err(Failure::Passing(format!(
-                            "the media host refused {minted} links in a row"
-                        )));
-                    }
                 }
+                Step::FreshLink(_) => return Err(Failure::Refused(refused_links(tally))),
             }
         }
     }
@@ -88,6 +83,7 @@ impl Job<'_> {
     async fn fetch(
         &mut self,
         link: &MediaLink,
+        host: &str,
         mut part: PartFile,
         tally: &mut Tally,
         place: &Place,
@@ -106,24 +102,27 @@ impl Job<'_> {
             }
         };
         let answer = self.setup.media.get(link, resume.as_ref());
-        let answer = self
+        let mut answer = self
             .stop
             .run_until_cancelled(answer)
             .await
             .ok_or(Failure::Stopped)??;
         tally.http_status = Some(answer.status().as_u16());
-        let total = match judge(
-            answer.status(),
-            answer.headers(),
-            resume.as_ref(),
-            self.claim.size_bytes,
-        ) {
+        let total = match judge(answer.status(), answer.headers(), resume.as_ref()) {
             Verdict::Append { total } => {
                 tally.from_byte = part.len();
                 self.claim.part.total = Some(total);
                 Some(total)
             }
             Verdict::Whole { total, validator } => {
+                // Nothing that is there makes way for an error page.
+                let opening = self.stop.run_until_cancelled(answer.opening()).await;
+                if let Some(page) = media::error_page(opening.ok_or(Failure::Stopped)?) {
+                    self.works(host);
+                    return Err(Failure::Refused(format!(
+                        "the media host sent {page} in place of the recording"
+                    )));
+                }
                 if !part.is_empty() {
                     part = self.start_over(part).await?;
                 }
@@ -136,46 +135,70 @@ impl Job<'_> {
                 };
                 total
             }
-            Verdict::Complete => return Ok(Step::Done(Received { part, framed: true })),
+            Verdict::Complete => {
+                return Ok(Step::Done(Received {
+                    part,
+                    complete: true,
+                }));
+            }
             Verdict::StartOver(why) => {
                 tracing::info!(recording.id = %self.claim.id, "starting over: {why}");
                 self.claim.part = Part::default();
                 return Ok(Step::Again(self.start_over(part).await?));
             }
-            Verdict::FreshLink => return Ok(Step::FreshLink(part)),
-            Verdict::Patience => {
+            Verdict::FreshLink => {
+                self.works(host);
+                return Ok(Step::FreshLink(part));
+            }
+            Verdict::RateLimited => {
                 let header = |name| answer.headers().get(name)?.to_str().ok();
                 let until = self.setup.cooldowns.ask(
-                    link.host(),
+                    host,
                     header(RETRY_AFTER),
                     header(DATE).and_then(parse_http_date),
                     self.setup.clock.now(),
                 );
-                return Err(Failure::Patience(until));
+                return Err(Failure::RateLimited(until));
             }
-            Verdict::Passing(why) => return Err(Failure::Passing(why)),
-            Verdict::Content(why) => return Err(Failure::Content(why)),
+            Verdict::HostFails(why) => return Err(Failure::Host(why)),
+            Verdict::Refused(why) => {
+                self.works(host);
+                return Err(Failure::Refused(why));
+            }
         };
         place.progress.set(part.len(), total);
         self.check_space(total.map(|total| total - part.len()))?;
-        let framed = total.is_some() || self.claim.size_bytes.is_some();
-        let body = Body {
-            total,
-            known: total.or(self.claim.size_bytes),
-        };
-        let part = self.receive(answer, part, &body, tally, place).await?;
-        Ok(Step::Done(Received { part, framed }))
+        let framed = total.is_some() || answer.is_framed();
+        let part = self
+            .receive(answer, part, total, host, tally, place)
+            .await?;
+        // What only the connection's end delimits is complete if it is as long as SignalWire reports.
+        let complete = framed || self.claim.size_bytes == Some(part.len());
+        Ok(Step::Done(Received { part, complete }))
+    }
+
+    /// The host answers: whatever it says, it works.
+    fn works(&self, host: &str) {
+        if self.setup.hosts.works(host) {
+            self.pace.recovered(host);
+        }
+    }
+
+    /// Enough has come to say that downloads make progress.
+    pub(super) fn prove(&mut self, host: Option<&str>) {
+        let slow = self.unproven.prove(self.setup.clock.monotonic());
+        if let Some(host) = host
+            && (self.setup.hosts.works(host) || slow)
+        {
+            self.pace.recovered(host);
+        }
     }
 
     /// Empties a part. Its watermark is forgotten before: a power cut must not leave one that vouches for
     /// bytes written since.
     async fn start_over(&mut self, part: PartFile) -> Result<PartFile, Failure> {
         if self.claim.part.bytes > 0 {
-            self.setup
-                .store
-                .forget_part(self.claim.id)
-                .await
-                .map_err(|error| Failure::Passing(error.to_string()))?;
+            self.setup.store.forget_part(self.claim.id).await?;
         }
         self.claim.part = Part::default();
         blocking(part, PartFile::restart).await.map_err(disk)
@@ -186,7 +209,8 @@ impl Job<'_> {
         &mut self,
         mut answer: Answer,
         part: PartFile,
-        body: &Body,
+        total: Option<u64>,
+        host: &str,
         tally: &mut Tally,
         place: &Place,
     ) -> Result<PartFile, Failure> {
@@ -194,6 +218,9 @@ impl Job<'_> {
         let mut speed = Speed::new(self.setup.stall_timeout);
         let began = self.setup.clock.monotonic();
         let mut len = writer.len;
+        let reported = self.claim.size_bytes;
+        let beyond = |size: u64| size.saturating_add(MOST_BEYOND_REPORTED);
+        let most = total.unwrap_or_else(|| reported.map_or(MOST_UNDECLARED, beyond));
         let ended = loop {
             let asked = self.setup.clock.monotonic();
             let chunk = match self.stop.run_until_cancelled(answer.chunk()).await {
@@ -207,13 +234,16 @@ impl Job<'_> {
             len += size;
             tally.bytes += size;
             self.setup.board.count(size);
-            if len > body.known.unwrap_or(MOST_UNDECLARED) && !self.same_size(len, body) {
-                break Err(Failure::Content(
-                    "the body is longer than declared".to_owned(),
-                ));
+            if len > most {
+                break Err(Failure::BrokenPart(format!(
+                    "the body is longer than {most} bytes"
+                )));
+            }
+            if tally.bytes >= PROGRESS {
+                self.prove(Some(host));
             }
             if speed.too_slow(size, waited) {
-                break Err(Failure::Passing(
+                break Err(Failure::BrokeOff(
                     "the media host sends too slowly".to_owned(),
                 ));
             }
@@ -232,13 +262,12 @@ impl Job<'_> {
                     Ok(durable) => self.note_durable(durable).await?,
                     Err(failure) => return Err(self.abandon(&failure)),
                 }
-                if let Err(failure) =
-                    self.check_space(body.known.map(|known| known.saturating_sub(len)))
+                if let Err(failure) = self.check_space(total.map(|total| total.saturating_sub(len)))
                 {
                     // Kept, the part of an endless body would hold the disk's last room for ever.
                     break Err(match failure {
-                        Failure::Disk(text) | Failure::PutOff(text) if body.known.is_none() => {
-                            Failure::Content(text)
+                        Failure::Disk(text) | Failure::Space { text, .. } if total.is_none() => {
+                            Failure::BrokenPart(text)
                         }
                         failure => failure,
                     });
@@ -247,13 +276,7 @@ impl Job<'_> {
         };
         let took = self.setup.clock.monotonic().saturating_sub(began);
         self.setup.rate.measured(tally.bytes, took);
-        let short = body.known.is_some_and(|known| len < known) && ended.is_ok();
-        let ended = if short {
-            Err(Failure::Passing("the body ended early".to_owned()))
-        } else {
-            ended
-        };
-        match ended {
+        match whole(ended, len, total, tally) {
             // The landing makes it durable.
             Ok(()) => writer.finish().await.map_err(|error| self.abandon(&error)),
             Err(failure) => {
@@ -266,37 +289,39 @@ impl Job<'_> {
         }
     }
 
-    fn same_size(&self, len: u64, body: &Body) -> bool {
-        // A size told modulo 2^32 bounds nothing; the declared length does.
-        body.total.map_or_else(
-            || len > i32::MAX as u64 && self.claim.size_bytes.is_some_and(|told| told < len),
-            |total| len <= total,
-        )
-    }
-
-    /// Notes where a restart may go on. Without a strong validator nothing may be spliced.
+    /// Notes where a restart may go on. Without a strong validator nothing may be spliced. A database that is
+    /// locked or full for a while is no reason to break a transfer off: a restart goes on from further back then.
     pub(super) async fn note_durable(&mut self, durable: u64) -> Result<(), Failure> {
         if self.claim.part.validator.is_none() {
             return Ok(());
         }
+        self.note_watermark(durable).await
+    }
+
+    pub(super) async fn note_watermark(&mut self, durable: u64) -> Result<(), Failure> {
         self.claim.part.bytes = durable;
         self.noted = true;
-        self.setup
+        let noted = self
+            .setup
             .store
-            .part_durable(self.claim.id, &self.claim.part)
-            .await
-            .map_err(|error| Failure::Passing(error.to_string()))
+            .part_durable(self.claim.id, &self.claim.part);
+        match noted.await {
+            Err(error) if error.may_pass() => {
+                self.setup
+                    .store
+                    .trouble()
+                    .note(&error, self.setup.clock.now());
+                Ok(())
+            }
+            noted => Ok(noted?),
+        }
     }
 
     /// Forgets the watermark before other bytes come in the place of those it stands for: a crash in
     /// between must not make them look like the object it names.
     async fn forget_part(&mut self) -> Result<(), Failure> {
         if mem::take(&mut self.noted) {
-            self.setup
-                .store
-                .forget_part(self.claim.id)
-                .await
-                .map_err(|error| Failure::Passing(error.to_string()))?;
+            self.setup.store.forget_part(self.claim.id).await?;
         }
         Ok(())
     }
@@ -317,39 +342,40 @@ enum Step {
     FreshLink(PartFile),
 }
 
-struct Body {
-    /// Length of the whole object as the media host declares it.
+/// Whether a body that ended, or broke off, brought all of the object.
+fn whole(
+    ended: Result<(), Failure>,
+    len: u64,
     total: Option<u64>,
-    /// That, or else what the vendor tells.
-    known: Option<u64>,
+    tally: &Tally,
+) -> Result<(), Failure> {
+    match ended {
+        Ok(()) if total.is_some_and(|total| len < total) => {
+            Err(Failure::BrokeOff("the body ended early".to_owned()))
+        }
+        // A host that sends a head and nothing else is no better than one that sends nothing.
+        Err(Failure::BrokeOff(why)) if tally.bytes == 0 => Err(Failure::Host(why)),
+        ended => ended,
+    }
 }
 
-/// Tells a stalled transfer from a slow one: each window has to bring some bytes. Only the time spent
-/// waiting for the network counts.
-struct Speed {
-    window: Duration,
-    waited: Duration,
-    bytes: u64,
+/// A media host that gets its one probe from another download.
+fn waits(setup: &Setup, host: &str, wait: Wait) -> Failure {
+    Failure::HostWaits {
+        host: host.to_owned(),
+        until: setup.clock.now() + wait.remaining,
+        error: wait.error,
+    }
 }
 
-impl Speed {
-    fn new(stall_timeout: Duration) -> Self {
-        Self {
-            window: stall_timeout * 2,
-            waited: Duration::ZERO,
-            bytes: 0,
-        }
-    }
-
-    fn too_slow(&mut self, bytes: u64, waited: Duration) -> bool {
-        self.waited += waited;
-        self.bytes += bytes;
-        if self.waited < self.window {
-            return false;
-        }
-        let least = SLOWEST * self.waited.as_secs();
-        let slow = self.bytes < least;
-        (self.waited, self.bytes) = (Duration::ZERO, 0);
-        slow
-    }
+/// Why a recording's links are of no use.
+fn refused_links(tally: &Tally) -> String {
+    let status = tally.http_status.unwrap_or_default();
+    let why = if status == 401 {
+        ". It wants credentials, which are never sent to a media host: is media URL protection switched on in the \
+         settings of the space?"
+    } else {
+        ""
+    };
+    format!("the media host refused a fresh link (HTTP {status}){why}")
 }

@@ -6,7 +6,7 @@ use std::io;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::retry::Failure;
+use super::failure::Failure;
 use crate::archive::part::{Batch, Batches, PartFile};
 
 /// Gathers chunks and writes them on the blocking pool, one batch while the next gathers.
@@ -118,7 +118,7 @@ pub(super) fn disk(error: io::Error) -> Failure {
             Failure::Disk(format!("the archive can't be written to: {error}"))
         }
         io::ErrorKind::FileTooLarge => {
-            Failure::PutOff(format!("the archive can't take so large a file: {error}"))
+            Failure::BrokenPart(format!("the archive can't take so large a file: {error}"))
         }
         _ => Failure::BrokenPart(format!("the part could not be written: {error}")),
     }

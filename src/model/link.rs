@@ -132,11 +132,19 @@ impl MediaLink {
         &self.url
     }
 
-    /// The host the media lies on: the one part that may be shown.
+    /// The host and port the media lies on: the one part that may be shown.
     #[must_use]
-    pub fn host(&self) -> &str {
-        self.url.host_str().unwrap_or_default()
+    pub fn host(&self) -> String {
+        host_and_port(&self.url)
     }
+}
+
+/// The host and port of a URL: what a server is known by.
+#[must_use]
+pub fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    format!("{host}:{port}")
 }
 
 /// The life S3's own parameters leave at `now`.

@@ -16,8 +16,6 @@ pub enum State {
     Downloading,
     /// A whole, verified file is durable on the disk.
     Archived,
-    /// Wrong content several times over: a person should look; the sweep tries again.
-    Failed,
     /// Gone upstream before it was archived.
     Lost,
     /// Was archived; its file is missing or altered, and it is fetched again while the source has it.
@@ -26,13 +24,12 @@ pub enum State {
 
 impl State {
     /// Every state, in the order a recording goes through them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Waiting,
         Self::Skipped,
         Self::Pending,
         Self::Downloading,
         Self::Archived,
-        Self::Failed,
         Self::Lost,
         Self::Damaged,
     ];
@@ -46,7 +43,6 @@ impl State {
             Self::Pending => "pending",
             Self::Downloading => "downloading",
             Self::Archived => "archived",
-            Self::Failed => "failed",
             Self::Lost => "lost",
             Self::Damaged => "damaged",
         }
@@ -62,7 +58,7 @@ impl fmt::Display for State {
 /// A word that names no state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a state of a recording (waiting, skipped, pending, downloading, archived, failed, lost, damaged)"
+    "not a state of a recording (waiting, skipped, pending, downloading, archived, lost, damaged)"
 )]
 pub struct BadState;
 

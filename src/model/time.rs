@@ -9,6 +9,17 @@ pub fn to_text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Serializes a time as its text.
+///
+/// # Errors
+/// The serializer's.
+pub fn serialize<S: serde::Serializer>(
+    time: &DateTime<Utc>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&to_text(*time))
+}
+
 /// Reads any RFC 3339 time, to the millisecond, so that it equals what [`to_text`] keeps of it. Years
 /// outside 1970–9999 are refused, as their text would not sort.
 #[must_use]

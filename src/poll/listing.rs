@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 
 use super::Poller;
 use super::pass::{Halt, Run};
-use super::plan::{Kind, lags, plan};
+use super::plan::{lags, plan};
 use super::rooms::Session;
 use super::schedule::{Listing, next_listing};
 use crate::model::{Listed, Recording, UpstreamStatus};
@@ -51,7 +51,7 @@ impl Poller {
     /// Lists the recordings of every session that was due when the pass began.
     pub(super) async fn list_due(&self, run: &mut Run) -> Result<(), Halt> {
         let running = std::mem::take(&mut run.running);
-        let (started, kind) = (run.started, run.kind);
+        let started = run.started;
         let mut after: Option<DueSession> = None;
         let mut failed_in_a_row = 0;
         let mut refused = None;
@@ -67,7 +67,7 @@ impl Poller {
                 .map(async |due| {
                     let mut brought = Brought::default();
                     let seen = running.contains(&due.id);
-                    let listed = self.list_session(&due, seen, kind, &mut brought).await;
+                    let listed = self.list_session(&due, seen, &mut brought).await;
                     if let Err(Halt::Api(error)) = &listed
                         && !is_rate_limit(error)
                     {
@@ -147,14 +147,13 @@ impl Poller {
         &self,
         due: &DueSession,
         seen_running: bool,
-        kind: Kind,
         counts: &mut Brought,
     ) -> Result<(), Halt> {
         let mut session = Session::Described(due.clone());
         if due.stub || (due.ended_at.is_none() && !seen_running) {
             session = self.describe_or_not(due).await?;
         }
-        let there = self.list_recordings(due, kind, counts).await?;
+        let there = self.list_recordings(due, counts).await?;
         if !there && matches!(session, Session::Described(_)) {
             session = self.describe_or_not(due).await?;
         }
@@ -202,12 +201,7 @@ impl Poller {
 
     /// Lists the recordings of one session; `false`: the vendor has no such list, which means an empty one
     /// if it has the session.
-    async fn list_recordings(
-        &self,
-        due: &DueSession,
-        kind: Kind,
-        counts: &mut Brought,
-    ) -> Result<bool, Halt> {
+    async fn list_recordings(&self, due: &DueSession, counts: &mut Brought) -> Result<bool, Halt> {
         let mut pages = self.client.session_recordings(due.id);
         let mut first = true;
         loop {
@@ -225,7 +219,7 @@ impl Poller {
             }
             counts.rejected += self.note_rejected(&page).await?;
             counts.recordings_seen += page.items.len() as u64;
-            let applied = self.apply(page, kind, Source::List, None).await?;
+            let applied = self.apply(page, Source::List, None).await?;
             counts.recordings_new += applied.new;
             counts.due += applied.due;
         }
@@ -235,7 +229,6 @@ impl Poller {
     pub(super) async fn apply(
         &self,
         page: Page<Listed>,
-        kind: Kind,
         source: Source,
         seen: Option<&mut Seen>,
     ) -> Result<store::Applied, Halt> {
@@ -253,7 +246,7 @@ impl Poller {
                 // Read inside the transaction: a reload that places everything again waits for it.
                 &|listed, known, room| match source {
                     Source::Single if lags(listed, known) => None,
-                    _ => plan(&self.filter.now(), kind, listed, known, room),
+                    _ => plan(&self.filter.now(), listed, known, room),
                 },
             )
             .await?;

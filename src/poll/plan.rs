@@ -13,9 +13,9 @@ mod tests;
 /// Which kind of pass is looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A poll: failed recordings stay failed unless they changed upstream.
+    /// What is new and what is due.
     Poll,
-    /// A sweep: failed recordings get another chance.
+    /// Everything.
     Sweep,
 }
 
@@ -112,7 +112,6 @@ pub fn lags(single: &Recording, known: Option<&Known>) -> bool {
 #[must_use]
 pub fn plan(
     filter: &RoomFilter,
-    kind: Kind,
     listed: &Recording,
     known: Option<&Known>,
     room: &Room,
@@ -140,7 +139,6 @@ pub fn plan(
         .session_id
         .is_some_and(|session| known.session_id.is_some_and(|first| first != session));
     let another_chance = match known.state {
-        State::Failed => kind == Kind::Sweep || content_changed,
         State::Lost => true,
         // It was gone while its damaged file waited to be fetched again.
         State::Damaged => known.gone,
@@ -148,7 +146,7 @@ pub fn plan(
     };
     let change = match known.state {
         State::Waiting | State::Skipped | State::Pending => fresh,
-        State::Failed | State::Lost if another_chance && !known.damaged => fresh,
+        State::Lost if another_chance && !known.damaged => fresh,
         state => Change {
             state,
             skip_reason: None,

@@ -89,7 +89,7 @@ impl Poller {
                 })
                 .collect();
             if !moves.is_empty() {
-                self.store.place(&moves).await?;
+                self.store.place(&moves, self.clock.now()).await?;
             }
         }
     }

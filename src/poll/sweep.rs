@@ -60,9 +60,7 @@ impl Poller {
             run.rejected += rejected;
             run.recordings_rejected += rejected;
             run.counts.recordings_seen += page.items.len() as u64;
-            let applied = self
-                .apply(page, run.kind, Source::List, Some(&mut run.seen))
-                .await?;
+            let applied = self.apply(page, Source::List, Some(&mut run.seen)).await?;
             run.counts.recordings_new += applied.new;
             run.due += applied.due;
         }
@@ -132,7 +130,7 @@ impl Poller {
             rejected: Vec::new(),
         };
         let seen = Some(&mut run.seen);
-        run.due += self.apply(page, run.kind, Source::Single, seen).await?.due;
+        run.due += self.apply(page, Source::Single, seen).await?.due;
         Ok(())
     }
 

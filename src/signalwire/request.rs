@@ -15,6 +15,7 @@ use super::error::{Error, Parameter, Result, reason};
 use super::limits::{DEFAULT_TTL, complaint, parameter, relaxed};
 use super::wire::Arrival;
 use crate::cooldown::parse_http_date;
+use crate::model::host_and_port;
 
 /// The largest answer that is read.
 const LARGEST: usize = 64 << 20;
@@ -134,8 +135,8 @@ impl Client {
         url: &Url,
         read: impl Fn(&[u8], Arrival) -> std::result::Result<T, String>,
     ) -> Result<T> {
-        let host = url.host_str().unwrap_or_default();
-        self.wait_for(host).await?;
+        let host = host_and_port(url);
+        self.wait_for(&host).await?;
         let request = || url.path().to_owned();
         let transport = |error| Error::Transport {
             request: request(),
@@ -163,7 +164,7 @@ impl Client {
             let now = self.clock.now();
             let until = self
                 .cooldowns
-                .ask(host, retry_after.as_deref(), arrival.date, now);
+                .ask(&host, retry_after.as_deref(), arrival.date, now);
             return Err(Error::Patience { until });
         }
         if matches!(status, 200 | 404 | 422) && url.query() != Some(PROBE) {

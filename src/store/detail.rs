@@ -17,6 +17,8 @@ pub struct Detail {
     pub upstream: serde_json::Value,
     /// Every attempt.
     pub attempts: Vec<Attempt>,
+    /// What is odd about its file: kind, detail, when it was noted.
+    pub concerns: Vec<(String, String, String)>,
     /// Every event about it: time, kind, text.
     pub events: Vec<(String, String, String)>,
 }
@@ -51,13 +53,13 @@ impl Store {
         let id = id.to_string();
         // As text, for people: SQLite knows best how its numbers are written.
         let recording = sqlx::query(
-            "SELECT id AS recording_id, state, skip_reason, damage, last_error,
+            "SELECT id AS recording_id, state, skip_reason, damage, concerns, last_error,
                 path, CAST(archived_bytes AS TEXT) AS archived_bytes, sha256, archived_at, verified_at,
                 upstream_status, started_at, finished_at, CAST(duration_seconds AS TEXT) AS duration_seconds,
                 CAST(size_bytes AS TEXT) AS size_bytes, format, CAST(cost_in_dollars AS TEXT) AS cost_in_dollars,
-                updated_at, first_seen_at, completed_seen_at, upstream_changed_at, upstream_gone_at, no_link_since,
+                updated_at, first_seen_at, completed_seen_at, pending_since, upstream_changed_at, upstream_gone_at,
                 CAST(attempts AS TEXT) AS attempts, CAST(nullif(retries, 0) AS TEXT) AS retries_in_a_row,
-                CAST(nullif(faults, 0) AS TEXT) AS wrong_content, next_attempt_at,
+                next_attempt_at, waits_for, media_host, doubted_sha256,
                 CAST(nullif(part_bytes, 0) AS TEXT) AS part_bytes, CAST(part_total AS TEXT) AS part_total_bytes
              FROM recording WHERE id = ?",
         )
@@ -92,6 +94,12 @@ impl Store {
                 .bind(&id)
                 .fetch_all(self.read())
                 .await?;
+        let concerns = sqlx::query_as(
+            "SELECT concern, detail, noted_at FROM concerns WHERE recording_id = ? ORDER BY concern",
+        )
+        .bind(&id)
+        .fetch_all(self.read())
+        .await?;
         Ok(Some(Detail {
             recording: fields(&recording)?,
             session: session
@@ -101,6 +109,7 @@ impl Store {
                 .unwrap_or_default(),
             upstream: serde_json::from_str(&upstream).unwrap_or_default(),
             attempts,
+            concerns,
             events,
         }))
     }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use tokio_util::sync::CancellationToken;
 
 use super::recordings::recording_id;
 use super::sessions::json;
@@ -38,12 +39,16 @@ pub struct Claim {
     pub format: Option<String>,
     /// The number of this attempt: 1 for the first.
     pub attempt: u32,
-    /// Attempts in a row that failed for reasons that pass.
+    /// Attempts in a row that failed.
     pub retries: u32,
-    /// Times its content was wrong.
-    pub faults: u32,
+    /// The host and port of its last link.
+    pub media_host: Option<String>,
+    /// Why the last attempt ended.
+    pub last_error: Option<String>,
     /// What an interrupted attempt left on the disk.
     pub part: Part,
+    /// A complete transfer that was not plausible, to be compared with the next.
+    pub doubt: Option<Doubt>,
     /// The damaged file that this download replaces: where it lies, and the hash it should have.
     pub damaged: Option<(String, String)>,
     /// A file of this recording that no row tells of, to be adopted if it fits.
@@ -61,29 +66,47 @@ pub struct Part {
     pub total: Option<u64>,
 }
 
+/// A complete transfer of a file that is not plausible: the same again means that the source has it so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// SHA-256 of the bytes, in hexadecimal.
+    pub sha256: String,
+    /// How many they were.
+    pub bytes: u64,
+    /// Their strong validator, if the media host sent one.
+    pub validator: Option<String>,
+}
+
 impl Store {
-    /// Claims up to `limit` due recordings, and begins an attempt for each.
+    /// Claims up to `limit` due recordings, and begins an attempt for each; none once `stop` is cancelled. That is
+    /// looked at within the transaction: a download that `stop` has ended is due again at once.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails; then nothing is claimed.
-    pub async fn claim(&self, limit: u32, order: Order, now: DateTime<Utc>) -> Result<Vec<Claim>> {
+    pub async fn claim(
+        &self,
+        limit: u32,
+        order: Order,
+        now: DateTime<Utc>,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Claim>> {
         let order = match order {
             Order::OldestFirst => "",
             Order::NewestFirst => "DESC",
         };
         // Each half in the order of the index, so that nothing is sorted however much is due.
-        let half = |state: &str, more: &str| {
+        let half = |state: &str| {
             format!(
                 "SELECT * FROM (SELECT id, started_at FROM recording INDEXED BY recording_state
                  WHERE state = '{state}' AND (next_attempt_at IS NULL OR next_attempt_at <= ?1
-                    OR next_attempt_at > ?3){more}
+                    OR next_attempt_at > ?3)
                  ORDER BY started_at {order} LIMIT ?2)"
             )
         };
         let due = format!(
             "SELECT id FROM ({} UNION ALL {}) ORDER BY started_at {order} LIMIT ?2",
-            half("pending", ""),
-            half("damaged", " AND upstream_gone_at IS NULL")
+            half("pending"),
+            half("damaged")
         );
         // Looked for without the write lock: a quiet daemon writes nothing. What follows looks again.
         let ids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(due))
@@ -96,6 +119,9 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut tx = self.write().await?;
+        if stop.is_cancelled() {
+            return Ok(Vec::new());
+        }
         // CROSS: without it SQLite goes through all that are pending, and for each through the ids.
         let claims = sqlx::query(
             "SELECT r.*, s.room_name, (SELECT path FROM stray WHERE recording_id = r.id LIMIT 1) AS stray
@@ -111,7 +137,7 @@ impl Store {
         let ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
         let ids = json(&ids)?;
         sqlx::query(
-            "UPDATE recording SET state = 'downloading', attempts = attempts + 1
+            "UPDATE recording SET state = 'downloading', attempts = attempts + 1, waits_for = NULL
              WHERE id IN (SELECT value FROM json_each(?))",
         )
         .bind(&ids)
@@ -129,21 +155,82 @@ impl Store {
         Ok(claims)
     }
 
-    /// When the next recording falls due, if one waits for its time: for when all that was due is claimed.
+    /// When the next recording is due that waits for nothing but its time: for when all that was due is claimed.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
         let next: Option<String> = sqlx::query_scalar(
             "SELECT next_attempt_at FROM recording INDEXED BY recording_next
-             WHERE state IN ('pending', 'damaged') AND next_attempt_at IS NOT NULL
-               AND NOT (state = 'damaged' AND upstream_gone_at IS NOT NULL)
+             WHERE state IN ('pending', 'damaged') AND next_attempt_at IS NOT NULL AND waits_for IS NULL
              ORDER BY next_attempt_at LIMIT 1",
         )
         .fetch_optional(self.read())
         .await?
         .flatten();
         Ok(next.as_deref().and_then(time::parse))
+    }
+
+    /// Makes the recordings due that wait for space on the archive's disk.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn wake_for_space(&self) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE recording SET next_attempt_at = NULL, waits_for = NULL WHERE row IN
+                (SELECT row FROM recording INDEXED BY recording_waits WHERE waits_for = 'space')",
+        )
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Makes up to `limit` recordings due that failed while `host` did, or before they had a link: those that
+    /// started first. Returns how many.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn wake_after_recovery(&self, host: &str, limit: u32) -> Result<u64> {
+        // A quiet daemon writes nothing.
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "SELECT row FROM recording INDEXED BY recording_waits
+             WHERE waits_for = 'recovery' AND (media_host IS NULL OR media_host = ?1)
+             ORDER BY started_at LIMIT ?2",
+        )
+        .bind(host)
+        .bind(limit)
+        .fetch_all(self.read())
+        .await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.write().await?;
+        let woken = sqlx::query(
+            "UPDATE recording SET next_attempt_at = NULL, retries = 0, waits_for = NULL
+             WHERE row IN (SELECT value FROM json_each(?)) AND +waits_for = 'recovery'",
+        )
+        .bind(json(&rows)?)
+        .execute(on(&mut tx))
+        .await?;
+        tx.commit().await?;
+        Ok(woken.rows_affected())
+    }
+
+    /// Whether recordings are due by `soon`, or (with `probe`) wait for a host to recover.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn is_any_left(&self, soon: DateTime<Utc>, probe: bool) -> Result<bool> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state WHERE state IN ('pending', 'damaged')
+                    AND (next_attempt_at IS NULL OR next_attempt_at <= ?1))
+                OR ?2 AND EXISTS (SELECT 1 FROM recording INDEXED BY recording_waits WHERE waits_for = 'recovery')",
+        )
+        .bind(time::to_text(soon))
+        .bind(probe)
+        .fetch_one(self.read())
+        .await?)
     }
 
     /// Notes how much of a part is durable, and of which object: where a restart may go on from.
@@ -193,6 +280,16 @@ impl Store {
         )
         .execute(on(&mut tx))
         .await?;
+        // Space and hosts may be back: the first attempts show it.
+        sqlx::query(
+            "UPDATE recording SET next_attempt_at = NULL, waits_for = NULL
+             WHERE waits_for IN ('space', 'recovery')",
+        )
+        .execute(on(&mut tx))
+        .await?;
+        sqlx::query("DELETE FROM pause")
+            .execute(on(&mut tx))
+            .await?;
         for table in ["attempt", "pass"] {
             sqlx::query(sqlx::AssertSqlSafe(format!(
                 "UPDATE {table} SET outcome = 'interrupted', ended_at = ? WHERE outcome = 'running'"
@@ -229,7 +326,16 @@ fn claimed(row: &SqliteRow) -> Result<Claim> {
         format: row.try_get("format")?,
         attempt: row.try_get::<u32, _>("attempts")? + 1,
         retries: row.try_get("retries")?,
-        faults: row.try_get("faults")?,
+        media_host: row.try_get("media_host")?,
+        last_error: row.try_get("last_error")?,
+        doubt: match (row.try_get("doubted_sha256")?, bytes("doubted_bytes")?) {
+            (Some(sha256), Some(bytes)) => Some(Doubt {
+                sha256,
+                bytes,
+                validator: row.try_get("doubted_validator")?,
+            }),
+            _ => None,
+        },
         part: Part {
             bytes: bytes("part_bytes")?.unwrap_or(0),
             validator: row.try_get("part_validator")?,

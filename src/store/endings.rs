@@ -1,92 +1,25 @@
 //! What each attempt comes to. Attempts that end while another's end is being written down share the next
 //! transaction: what makes one recording's state durable costs no more for ten of them.
 
+mod ending;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{Sqlite, Transaction};
 use tokio::sync::oneshot;
 
+pub use ending::{Ending, Landed, Retry, Tally, WaitsFor};
+
 use super::downloads::Claim;
 use super::{Error, Result, Store, exactly_one, on};
-use crate::model::time;
+use crate::model::{Concern, ConcernKind, time};
 
-/// How long a damaged recording rests that can't be fetched for now.
+/// How long a damaged recording rests that SignalWire no longer has.
 const REST: TimeDelta = TimeDelta::days(1);
-
-/// A landed file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Landed {
-    /// Where, relative to the archive.
-    pub path: String,
-    /// Its length.
-    pub bytes: u64,
-    /// Its SHA-256 in hexadecimal.
-    pub sha256: String,
-    /// It was there already and did not have to be downloaded.
-    pub adopted: bool,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// The file is durable at its place.
-    Archived(Landed),
-    /// To be tried again.
-    Retry {
-        /// Not before then.
-        at: DateTime<Utc>,
-        /// It counts as evidence that the content is wrong.
-        fault: bool,
-        /// It brought bytes: the back-off starts again.
-        progress: bool,
-        /// There was no link.
-        no_link: bool,
-    },
-    /// Its content was wrong too often.
-    Failed,
-    /// Gone upstream.
-    Gone,
-    /// No longer completed upstream.
-    NotReady,
-    /// Ended by a stop of the process: due again at once.
-    Stopped,
-    /// Never really tried (no room on the disk, a host that asked for patience): leaves no trace.
-    Released {
-        /// Not before then.
-        at: DateTime<Utc>,
-    },
-}
-
-impl Ending {
-    /// The outcome's word in the view `attempts`; `None`: the attempt leaves no trace.
-    #[must_use]
-    pub fn outcome(&self) -> Option<&'static str> {
-        match self {
-            Self::Archived(Landed { adopted: true, .. }) => Some("adopted"),
-            Self::Archived(_) => Some("archived"),
-            Self::Retry { .. } => Some("retry"),
-            Self::Failed => Some("failed"),
-            Self::Gone => Some("lost"),
-            Self::NotReady => Some("not_ready"),
-            Self::Stopped => Some("stopped"),
-            Self::Released { .. } => None,
-        }
-    }
-}
-
-/// What an attempt did, besides how it ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// The byte it went on from.
-    pub from_byte: u64,
-    /// Bytes received.
-    pub bytes: u64,
-    /// The media server's last status.
-    pub http_status: Option<u16>,
-    /// What ended it; never with a link in it.
-    pub error: Option<String>,
-}
+/// Attempts kept of each recording: a year of trouble must not fill the disk.
+const KEPT: u32 = 20;
 
 /// Ends that wait to be written down. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -199,7 +132,9 @@ async fn end_one(tx: &mut Transaction<'static, Sqlite>, end: &End) -> Result<()>
     } = end;
     match ending {
         Ending::Archived(landed) => archived(tx, claim, landed, *at).await?,
-        Ending::Released { at } => released(tx, claim, *at, tally).await?,
+        Ending::Released { at, waits_for } => {
+            released(tx, claim, *at, *waits_for, tally).await?;
+        }
         _ => not_archived(tx, claim, ending, tally, *at).await?,
     }
     let Some(outcome) = ending.outcome() else {
@@ -219,6 +154,13 @@ async fn end_one(tx: &mut Transaction<'static, Sqlite>, end: &End) -> Result<()>
     .bind(claim.attempt)
     .execute(on(tx))
     .await?;
+    if claim.attempt > KEPT {
+        sqlx::query("DELETE FROM attempt WHERE recording_id = ? AND number <= ?")
+            .bind(claim.id.to_string())
+            .bind(claim.attempt - KEPT)
+            .execute(on(tx))
+            .await?;
+    }
     Ok(())
 }
 
@@ -228,11 +170,16 @@ async fn archived(
     landed: &Landed,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    let mut kinds: Vec<_> = landed.concerns.iter().map(|one| one.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let kinds: Vec<_> = kinds.into_iter().map(ConcernKind::as_str).collect();
     let done = sqlx::query(
         "UPDATE recording SET state = 'archived', path = ?2, archived_bytes = ?3, sha256 = ?4,
-            archived_at = ?5, verified_at = ?5, damage = NULL, retries = 0, faults = 0,
-            next_attempt_at = NULL, last_error = NULL, no_link_since = NULL,
-            part_bytes = 0, part_validator = NULL, part_total = NULL
+            archived_at = ?5, verified_at = ?5, concerns = ?6, damage = NULL, retries = 0,
+            pending_since = NULL, next_attempt_at = NULL, waits_for = NULL, last_error = NULL,
+            part_bytes = 0, part_validator = NULL, part_total = NULL,
+            doubted_sha256 = NULL, doubted_bytes = NULL, doubted_validator = NULL
          WHERE id = ?1 AND state = 'downloading'",
     )
     .bind(claim.id.to_string())
@@ -240,9 +187,11 @@ async fn archived(
     .bind(landed.bytes.cast_signed())
     .bind(&landed.sha256)
     .bind(time::to_text(now))
+    .bind((!kinds.is_empty()).then(|| kinds.join(",")))
     .execute(on(tx))
     .await?;
     exactly_one(&done, claim.id, "downloading")?;
+    note_concerns(tx, claim, &landed.concerns, now).await?;
     sqlx::query("DELETE FROM stray WHERE recording_id = ?")
         .bind(claim.id.to_string())
         .execute(on(tx))
@@ -250,18 +199,50 @@ async fn archived(
     Ok(())
 }
 
+/// The concerns of the file that is archived now, in the place of those of one before it. Two of a kind are one row.
+async fn note_concerns(
+    tx: &mut Transaction<'static, Sqlite>,
+    claim: &Claim,
+    concerns: &[Concern],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if claim.damaged.is_some() {
+        sqlx::query("DELETE FROM concern WHERE recording_id = ?")
+            .bind(claim.id.to_string())
+            .execute(on(tx))
+            .await?;
+    }
+    for concern in concerns {
+        sqlx::query(
+            "INSERT INTO concern (recording_id, kind, detail, noted_at) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET detail = detail || '; ' || excluded.detail",
+        )
+        .bind(claim.id.to_string())
+        .bind(concern.kind.as_str())
+        .bind(&concern.detail)
+        .bind(time::to_text(now))
+        .execute(on(tx))
+        .await?;
+    }
+    Ok(())
+}
+
 async fn released(
     tx: &mut Transaction<'static, Sqlite>,
     claim: &Claim,
     at: DateTime<Utc>,
+    waits_for: Option<WaitsFor>,
     tally: &Tally,
 ) -> Result<()> {
     let done = sqlx::query(
         "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), attempts = attempts - 1,
-            next_attempt_at = ?2, last_error = coalesce(?3, last_error) WHERE id = ?1 AND state = 'downloading'",
+            next_attempt_at = ?2, waits_for = ?3, media_host = coalesce(?4, media_host),
+            last_error = coalesce(?5, last_error) WHERE id = ?1 AND state = 'downloading'",
     )
     .bind(claim.id.to_string())
     .bind(time::to_text(at))
+    .bind(waits_for.map(WaitsFor::as_str))
+    .bind(&tally.media_host)
     .bind(&tally.error)
     .execute(on(tx))
     .await?;
@@ -281,44 +262,60 @@ async fn not_archived(
     tally: &Tally,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let (retry, fault, progress, no_link) = match ending {
-        Ending::Retry {
-            at,
-            fault,
-            progress,
-            no_link,
-        } => (Some(*at), *fault, *progress, *no_link),
-        Ending::Failed => (None, true, false, false),
-        _ => (None, false, false, false),
+    let done = match ending {
+        Ending::Retry(retry) => retried(tx, claim, retry, tally).await?,
+        Ending::Gone => {
+            // A damaged recording stays damaged: without a rest it would be claimed again at once.
+            sqlx::query(
+                "UPDATE recording SET state = iif(damage IS NULL, 'lost', 'damaged'),
+                    pending_since = iif(damage IS NULL, NULL, pending_since),
+                    upstream_gone_at = coalesce(upstream_gone_at, ?2), next_attempt_at = iif(damage IS NULL, NULL, ?3),
+                    last_error = coalesce(?4, last_error) WHERE id = ?1 AND state = 'downloading'",
+            )
+            .bind(claim.id.to_string())
+            .bind(time::to_text(now))
+            .bind(time::to_text(now + REST))
+            .bind(&tally.error)
+            .execute(on(tx))
+            .await?
+        }
+        _ => {
+            sqlx::query(
+                "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), next_attempt_at = NULL
+                 WHERE id = ?1 AND state = 'downloading'",
+            )
+            .bind(claim.id.to_string())
+            .execute(on(tx))
+            .await?
+        }
     };
-    let rest = matches!(ending, Ending::Failed | Ending::NotReady).then(|| now + REST);
-    let state = match ending {
-        Ending::Failed => "failed",
-        Ending::Gone => "lost",
-        Ending::NotReady => "waiting",
-        _ => "pending",
-    };
-    let done = sqlx::query(
-        "UPDATE recording SET
-            state = CASE WHEN damage IS NULL THEN ?2 ELSE 'damaged' END,
-            upstream_gone_at = iif(?2 = 'lost', coalesce(upstream_gone_at, ?3), upstream_gone_at),
-            next_attempt_at = coalesce(?4, iif(damage IS NOT NULL, ?9, NULL)), last_error = coalesce(?5, last_error),
-            faults = faults + ?6,
-            retries = CASE WHEN ?7 THEN 0 WHEN ?4 IS NULL THEN retries ELSE retries + 1 END,
-            no_link_since = iif(?8, coalesce(no_link_since, ?3), NULL)
+    exactly_one(&done, claim.id, "downloading")
+}
+
+async fn retried(
+    tx: &mut Transaction<'static, Sqlite>,
+    claim: &Claim,
+    retry: &Retry,
+    tally: &Tally,
+) -> Result<SqliteQueryResult> {
+    let doubt = retry.doubt.as_ref();
+    Ok(sqlx::query(
+        "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), next_attempt_at = ?2,
+            waits_for = ?3, media_host = coalesce(?4, media_host), last_error = coalesce(?5, last_error),
+            retries = iif(?6, 0, retries + 1), doubted_sha256 = coalesce(?7, doubted_sha256),
+            doubted_bytes = coalesce(?8, doubted_bytes),
+            doubted_validator = iif(?7 IS NULL, doubted_validator, ?9)
          WHERE id = ?1 AND state = 'downloading'",
     )
     .bind(claim.id.to_string())
-    .bind(state)
-    .bind(time::to_text(now))
-    .bind(retry.map(time::to_text))
+    .bind(time::to_text(retry.at))
+    .bind(retry.waits_for.map(WaitsFor::as_str))
+    .bind(&tally.media_host)
     .bind(&tally.error)
-    .bind(i64::from(fault))
-    .bind(progress)
-    .bind(no_link)
-    // A damaged recording stays damaged, and due: without a rest it would be claimed again at once.
-    .bind(rest.map(time::to_text))
+    .bind(retry.progress)
+    .bind(doubt.map(|doubt| &doubt.sha256))
+    .bind(doubt.map(|doubt| doubt.bytes.cast_signed()))
+    .bind(doubt.and_then(|doubt| doubt.validator.as_deref()))
     .execute(on(tx))
-    .await?;
-    exactly_one(&done, claim.id, "downloading")
+    .await?)
 }

@@ -35,7 +35,7 @@ pub struct Verifiable {
     pub sha256: String,
     /// Its place in the order of verification.
     verified_at: String,
-    rowid: i64,
+    row: i64,
 }
 
 impl Store {
@@ -128,11 +128,12 @@ impl Store {
         .execute(on(&mut tx))
         .await?;
         let damaged = sqlx::query(
-            "UPDATE recording AS r SET state = 'damaged', next_attempt_at = NULL, retries = 0, faults = 0,
+            "UPDATE recording AS r SET state = 'damaged', next_attempt_at = NULL, retries = 0, pending_since = ?,
                 damage = iif(EXISTS (SELECT 1 FROM temp.found f WHERE f.path = r.path), 'altered', 'missing')
              WHERE state = 'archived'
                AND archived_bytes IS NOT (SELECT f.bytes FROM temp.found f WHERE f.path = r.path)",
         )
+        .bind(&now)
         .execute(on(&mut tx))
         .await?;
         let strays = sqlx::query(
@@ -172,13 +173,13 @@ impl Store {
         since: DateTime<Utc>,
         after: Option<&Verifiable>,
     ) -> Result<Option<Verifiable>> {
-        let (verified_at, rowid) = after.map_or(("", 0), |after| (&after.verified_at, after.rowid));
+        let (verified_at, row) = after.map_or(("", 0), |after| (&after.verified_at, after.row));
         let query = sqlx::query(
-            "SELECT id, path, archived_bytes, sha256, verified_at, rowid FROM recording
-             WHERE state = 'archived' AND (verified_at, rowid) > (?, ?) AND verified_at < ?
-             ORDER BY verified_at, rowid LIMIT 1",
+            "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
+             WHERE state = 'archived' AND (verified_at, row) > (?, ?) AND verified_at < ?
+             ORDER BY verified_at, row LIMIT 1",
         );
-        let query = query.bind(verified_at).bind(rowid);
+        let query = query.bind(verified_at).bind(row);
         self.verifiable(query.bind(time::to_text(since))).await
     }
 
@@ -188,7 +189,7 @@ impl Store {
     /// [`super::Error`], if the database fails.
     pub async fn verifiable_file(&self, id: RecordingId) -> Result<Option<Verifiable>> {
         let query = sqlx::query(
-            "SELECT id, path, archived_bytes, sha256, verified_at, rowid FROM recording
+            "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
              WHERE state = 'archived' AND id = ?",
         );
         self.verifiable(query.bind(id.to_string())).await
@@ -208,7 +209,7 @@ impl Store {
                     bytes: row.try_get::<i64, _>("archived_bytes")?.cast_unsigned(),
                     sha256: row.try_get("sha256")?,
                     verified_at: row.try_get("verified_at")?,
-                    rowid: row.try_get("rowid")?,
+                    row: row.try_get("row")?,
                 })
             })
             .transpose()
@@ -240,9 +241,10 @@ impl Store {
             Some(damage) => {
                 let done = sqlx::query(
                     "UPDATE recording SET state = 'damaged', damage = ?, next_attempt_at = NULL, retries = 0,
-                        faults = 0 WHERE id = ? AND state = 'archived'",
+                        pending_since = ? WHERE id = ? AND state = 'archived'",
                 )
                 .bind(damage)
+                .bind(&now)
                 .bind(id.to_string())
                 .execute(on(&mut tx))
                 .await?;

@@ -26,7 +26,7 @@ pub struct Left {
 }
 
 impl Store {
-    /// Recordings that are pending, being downloaded, failed, lost or damaged, in the order they started:
+    /// Recordings that are pending, being downloaded, lost or damaged, in the order they started:
     /// the first `limit` of them.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Store {
             "SELECT r.id, s.room_name, r.state, r.started_at, r.size_bytes, r.next_attempt_at, r.last_error
              FROM recording r LEFT JOIN session s ON s.id = r.session_id
              WHERE r.rowid IN (SELECT rowid FROM recording
-                WHERE state IN ('pending', 'downloading', 'failed', 'lost', 'damaged')
+                WHERE state IN ('pending', 'downloading', 'lost', 'damaged')
                 ORDER BY started_at, rowid LIMIT ?)
              ORDER BY r.started_at, r.rowid",
         )

@@ -1,9 +1,66 @@
-//! Small facts by name, events for a later look, and the hosts that asked for patience.
+//! Small facts by name, events to look up later, pauses, and the hosts that rate-limit us.
+
+use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
-use super::{Result, Store, on};
+use super::{Error, Result, Store, on};
 use crate::model::{RecordingId, time};
+
+/// What keeps downloads from starting, or lets them start only one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PauseKind {
+    /// The archive's disk.
+    Disk,
+    /// The API.
+    Api,
+    /// A media host that fails.
+    Host,
+    /// Downloads that fail one after another.
+    Failures,
+}
+
+impl PauseKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Disk, Self::Api, Self::Host, Self::Failures];
+
+    /// Its word in the view `pauses` and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Api => "api",
+            Self::Host => "host",
+            Self::Failures => "failures",
+        }
+    }
+}
+
+impl FromStr for PauseKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut kinds = Self::ALL.into_iter();
+        kinds
+            .find(|kind| kind.as_str() == text)
+            .ok_or(Error::Content("reason of a pause"))
+    }
+}
+
+/// Why downloads do not start now, as the view `pauses` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseRow {
+    /// What stops them.
+    pub reason: PauseKind,
+    /// The host and port, for the reason `host`.
+    pub subject: String,
+    /// What happened last.
+    pub error: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
 
 impl Store {
     /// A fact by its name.
@@ -92,7 +149,41 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// The hosts that asked for patience, and until when.
+    /// Replaces the reasons why downloads do not start now.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn set_pauses(&self, pauses: &[PauseRow]) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM pause")
+            .execute(on(&mut tx))
+            .await?;
+        for pause in pauses {
+            sqlx::query("INSERT INTO pause (reason, subject, error, since) VALUES (?, ?, ?, ?)")
+                .bind(pause.reason.as_str())
+                .bind(&pause.subject)
+                .bind(&pause.error)
+                .bind(time::to_text(pause.since))
+                .execute(on(&mut tx))
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Forgets events older than `before`.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn prune_events(&self, before: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM event WHERE at < ?")
+            .bind(time::to_text(before))
+            .execute(on(&mut tx))
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The hosts that rate-limit us, and until when.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
@@ -106,7 +197,7 @@ impl Store {
             .collect())
     }
 
-    /// Replaces the hosts that asked for patience.
+    /// Replaces the hosts that rate-limit us.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.

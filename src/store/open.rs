@@ -16,8 +16,11 @@ use super::Store;
 const APPLICATION_ID: i64 = 0x524d_4152;
 /// The owner writes, the archive's group reads.
 const MODE: u32 = 0o640;
-/// How long a statement waits for another writer before it fails.
-const BUSY: Duration = Duration::from_secs(30);
+/// How long a statement waits for another writer before it fails. With [`ACQUIRE`] below half the watchdog's minute:
+/// whoever waits for the database still shows signs of life.
+const BUSY: Duration = Duration::from_secs(10);
+/// How long a task waits for a connection that others use.
+const ACQUIRE: Duration = Duration::from_secs(20);
 
 /// The log of changes: from how many pages on it is moved to the file, and how many bytes of it are kept then.
 const LOG: [(&str, &str); 2] = [
@@ -124,6 +127,8 @@ impl Store {
             .foreign_keys(true);
         let reader = SqlitePoolOptions::new()
             .max_connections(3)
+            .acquire_timeout(ACQUIRE)
+            .acquire_slow_threshold(ACQUIRE)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options.clone().read_only(true));
@@ -134,11 +139,13 @@ impl Store {
                 path: path.to_owned(),
                 access,
                 ends: super::endings::Ends::default(),
+                trouble: super::Trouble::default(),
             });
         }
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(Duration::from_mins(5))
+            .acquire_timeout(ACQUIRE)
+            .acquire_slow_threshold(ACQUIRE)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
@@ -169,6 +176,7 @@ impl Store {
             path: path.to_owned(),
             access,
             ends: super::endings::Ends::default(),
+            trouble: super::Trouble::default(),
         })
     }
 
@@ -208,7 +216,7 @@ impl Store {
         }
     }
 
-    /// Reckons stale sums anew, and moves the write-ahead log into the database.
+    /// Recalculates stale sums, and moves the write-ahead log into the database.
     ///
     /// Statistics are not for this database: nearly all recordings are in one state, so that they make
     /// SQLite read all of them where a few in another state are asked for.
@@ -218,11 +226,15 @@ impl Store {
     pub async fn maintain(&self) -> super::Result<()> {
         self.refresh_storage().await?;
         // Not for as long as for another writer: meanwhile nothing could be written.
-        sqlx::raw_sql(
-            "PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 30000",
-        )
-        .execute(&self.writer)
-        .await?;
+        let mut writer = self.writer.acquire().await?;
+        let moved = sqlx::raw_sql("PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut *writer)
+            .await;
+        let usual = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(usual))
+            .execute(&mut *writer)
+            .await?;
+        moved?;
         Ok(())
     }
 }
@@ -375,15 +387,13 @@ fn leave_empty(path: &Path, like: &Path) -> io::Result<()> {
     Ok(())
 }
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 2] = [
     (
         1,
         "archive",
         include_str!("../../migrations/0001_archive.sql"),
     ),
     (2, "views", include_str!("../../migrations/0002_views.sql")),
-    (3, "scale", include_str!("../../migrations/0003_scale.sql")),
-    (4, "leads", include_str!("../../migrations/0004_leads.sql")),
 ];
 
 /// The embedded migrations. Not sqlx's macro: it would compile SQLite a second time for the host.

@@ -15,8 +15,7 @@ impl Store {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let found: Vec<String> = sqlx::query_scalar(
             "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value
-             WHERE r.state IN ('waiting', 'pending', 'downloading')
-                OR (r.state = 'damaged' AND r.upstream_gone_at IS NULL)",
+             WHERE r.state IN ('waiting', 'pending', 'downloading', 'damaged')",
         )
         .bind(json(&ids)?)
         .fetch_all(self.read())

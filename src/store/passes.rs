@@ -77,15 +77,24 @@ pub struct PassCounts {
 }
 
 impl Store {
-    /// Begins a pass: its row stays `running` until [`Store::end_pass`].
+    /// Begins a pass: its row stays `running` until [`Store::end_pass`]. One of the same kind that is still running
+    /// was given up when the database failed.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
     pub async fn begin_pass(&self, kind: PassKind, now: DateTime<Utc>) -> Result<Pass> {
+        let now = time::to_text(now);
         let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE pass SET outcome = 'interrupted', ended_at = ? WHERE kind = ? AND outcome = 'running'",
+        )
+        .bind(&now)
+        .bind(kind.as_str())
+        .execute(on(&mut tx))
+        .await?;
         let done = sqlx::query("INSERT INTO pass (kind, started_at) VALUES (?, ?)")
             .bind(kind.as_str())
-            .bind(time::to_text(now))
+            .bind(now)
             .execute(on(&mut tx))
             .await?;
         tx.commit().await?;

@@ -115,8 +115,10 @@ impl Store {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE recording SET upstream_gone_at = coalesce(upstream_gone_at, ?2),
-                state = CASE WHEN state IN ('waiting', 'pending', 'failed') AND damage IS NULL
-                    THEN 'lost' ELSE state END
+                state = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
+                    THEN 'lost' ELSE state END,
+                pending_since = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
+                    THEN NULL ELSE pending_since END
              WHERE id = ?1",
         )
         .bind(id.to_string())
@@ -166,14 +168,19 @@ impl Store {
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
-    pub async fn place(&self, moves: &[(Placement, State, Option<&'static str>)]) -> Result<()> {
+    pub async fn place(
+        &self,
+        moves: &[(Placement, State, Option<&'static str>)],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
         let mut tx = self.write().await?;
         for (placement, state, reason) in moves {
             sqlx::query(
-                "UPDATE recording SET state = ?, skip_reason = ? WHERE id = ? AND state = ?",
+                "UPDATE recording SET state = ?, skip_reason = ?, pending_since = ? WHERE id = ? AND state = ?",
             )
             .bind(state.as_str())
             .bind(reason)
+            .bind((*state == State::Pending).then(|| time::to_text(now)))
             .bind(placement.id.to_string())
             .bind(placement.state.as_str())
             .execute(on(&mut tx))
@@ -202,7 +209,7 @@ async fn known(
     ids: &str,
 ) -> Result<HashMap<RecordingId, (i64, Known)>> {
     let rows = sqlx::query(
-        "SELECT r.rowid, r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
+        "SELECT r.row, r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
             r.upstream_gone_at IS NOT NULL AS gone, r.damage IS NOT NULL AS damaged
          FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
     )
@@ -227,7 +234,7 @@ async fn known(
                 damaged: row.try_get("damaged")?,
             };
             let id = recording_id(row.try_get("id")?)?;
-            Ok((id, (row.try_get("rowid")?, known)))
+            Ok((id, (row.try_get("row")?, known)))
         })
         .collect()
 }

@@ -1,11 +1,13 @@
-//! Another chance for recordings that were given up, when a person asks for it.
+//! Recordings that are tried again at once, because a person asks for it.
 
 use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 
 use super::recordings::recording_id;
 use super::sessions::json;
 use super::{Error, Result, Store, on};
-use crate::model::{RecordingId, State};
+use crate::model::{RecordingId, State, time};
 
 /// What became of one recording that was to be tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +21,17 @@ pub struct Retried {
 }
 
 impl Store {
-    /// Gives recordings another chance at once: those named, or (`None`) all that failed.
+    /// Makes recordings due at once: those named, or (`None`) all that are stuck, that is in the view `failures`.
     ///
-    /// What was gone upstream is no longer taken to be: the next attempt asks.
+    /// Those that were gone upstream count as there again: the next attempt finds out.
     ///
     /// # Errors
     /// [`Error`], if the database fails; then nothing is changed.
-    pub async fn retry(&self, ids: Option<&[RecordingId]>) -> Result<Vec<Retried>> {
+    pub async fn retry(
+        &self,
+        ids: Option<&[RecordingId]>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Retried>> {
         let named = ids.map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
         let named = named.as_deref().map(json).transpose()?;
         let mut tx = self.write().await?;
@@ -39,20 +45,24 @@ impl Store {
                 .await?
             }
             None => {
-                sqlx::query_as("SELECT id, state FROM recording WHERE state = 'failed' ORDER BY started_at, id")
+                sqlx::query_as("SELECT r.id, r.state FROM failures f JOIN recording r ON r.id = f.recording_id
+                     WHERE r.state IN ('pending', 'lost', 'damaged') ORDER BY r.started_at, r.id")
                     .fetch_all(on(&mut tx))
                     .await?
             }
         };
         let ids: Vec<_> = before.iter().map(|(id, _)| id).collect();
         let changed: Vec<(String, String)> = sqlx::query_as(
-            "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL, upstream_gone_at = NULL,
+            "UPDATE recording SET retries = 0, next_attempt_at = NULL, waits_for = NULL, upstream_gone_at = NULL,
+                pending_since = iif(damage IS NOT NULL OR upstream_status = 'completed', coalesce(pending_since, ?2),
+                    pending_since),
                 state = CASE WHEN damage IS NOT NULL THEN 'damaged'
                     WHEN upstream_status = 'completed' THEN 'pending' ELSE 'waiting' END
-             WHERE id IN (SELECT value FROM json_each(?)) AND +state IN ('pending', 'failed', 'lost', 'damaged')
+             WHERE id IN (SELECT value FROM json_each(?1)) AND +state IN ('pending', 'lost', 'damaged')
              RETURNING id, state",
         )
         .bind(json(&ids)?)
+        .bind(time::to_text(now))
         .fetch_all(on(&mut tx))
         .await?;
         tx.commit().await?;

@@ -135,7 +135,7 @@ impl Store {
     /// [`super::Error`], if the database fails.
     pub async fn stub_sessions(&self, limit: u32) -> Result<Vec<DueSession>> {
         sqlx::query(
-            "SELECT rowid, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
+            "SELECT row, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
                 true AS stub, false AS open
              FROM session WHERE described_at IS NULL AND upstream_gone_at IS NULL LIMIT ?",
         )
@@ -161,7 +161,7 @@ impl Store {
             .map(|due| (time::to_text(due.next_list_at), due.row))
             .unwrap_or_default();
         sqlx::query(
-            "SELECT rowid, id, status, coalesce(start_time, created_at, first_seen_at) AS started_at, ended_at,
+            "SELECT row, id, status, coalesce(start_time, created_at, first_seen_at) AS started_at, ended_at,
                 next_list_at,
                 described_at IS NULL AS stub,
                 EXISTS (SELECT 1 FROM recording r INDEXED BY recording_unfinished
@@ -304,7 +304,7 @@ fn due_session(row: &SqliteRow) -> Result<DueSession> {
         open: row.try_get("open")?,
         stub: row.try_get("stub")?,
         next_list_at: at("next_list_at")?.ok_or(Error::Content("time"))?,
-        row: row.try_get("rowid")?,
+        row: row.try_get("row")?,
     })
 }
 

@@ -8,9 +8,9 @@ use super::sessions::json;
 use super::{Result, on};
 use crate::model::{Change, Known, Recording, UpstreamStatus, time};
 
-/// Rows written by one statement. SQLite takes more values, but each number of rows is a statement that
-/// stays prepared.
-const ROWS: usize = 100;
+/// Rows written by one statement, the largest first: each number of rows is a statement that stays prepared, so
+/// there are few. SQLite takes more values.
+const ROWS: [usize; 3] = [100, 10, 1];
 
 /// What becomes of a row that is there. New ones go without: the search for a conflict is one more walk down the
 /// tree of random ids.
@@ -22,6 +22,8 @@ const UPDATE: &str = " ON CONFLICT (id) DO UPDATE SET session_id = coalesce(reco
     upstream = excluded.upstream,
     state = iif(recording.state IN ('archived', 'damaged'), recording.state, excluded.state),
     skip_reason = excluded.skip_reason,
+    pending_since = CASE WHEN recording.state IN ('archived', 'damaged') THEN recording.pending_since
+        WHEN excluded.pending_since IS NOT NULL THEN coalesce(recording.pending_since, excluded.pending_since) END,
     completed_seen_at = coalesce(recording.completed_seen_at, excluded.completed_seen_at),
     upstream_changed_at = coalesce(excluded.upstream_changed_at, recording.upstream_changed_at),
     upstream_gone_at = NULL";
@@ -54,6 +56,11 @@ impl RecordingRow<'_> {
             "archived" | "damaged" => "waiting",
             state => state,
         }
+    }
+
+    /// Whether it should be in the archive and is not.
+    fn is_pending(&self) -> bool {
+        matches!(self.state, "pending" | "downloading")
     }
 }
 
@@ -119,11 +126,11 @@ pub(super) async fn upsert(
         .await?;
     }
     let mut ids = Vec::new();
-    for rows in new.chunks(ROWS) {
+    for rows in in_fixed_chunks(new) {
         let last = write_rows(tx, rows, now, "").await?.last_insert_rowid();
         ids.extend(last + 1 - rows.len().cast_signed() as i64..=last);
     }
-    for rows in known.chunks(ROWS) {
+    for rows in in_fixed_chunks(known) {
         write_rows(tx, rows, now, UPDATE).await?;
     }
     // A settled session with a recording that is still to be completed is listed again.
@@ -144,7 +151,7 @@ pub(super) async fn upsert(
         .collect();
     if !again.is_empty() {
         sqlx::query(
-            "UPDATE recording SET faults = 0, retries = 0, next_attempt_at = NULL
+            "UPDATE recording SET retries = 0, next_attempt_at = NULL, waits_for = NULL
              WHERE id IN (SELECT value FROM json_each(?))",
         )
         .bind(json(&again)?)
@@ -154,6 +161,16 @@ pub(super) async fn upsert(
     Ok(ids)
 }
 
+/// The rows in chunks of the sizes in [`ROWS`] and no others.
+fn in_fixed_chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = ROWS.into_iter().find(|size| *size <= rows.len())?;
+        let (chunk, rest) = rows.split_at(size);
+        rows = rest;
+        Some(chunk)
+    })
+}
+
 /// Binds each value: through `json_each` SQLite would write and read the text of each object many times.
 async fn write_rows(
     tx: &mut Transaction<'static, Sqlite>,
@@ -161,11 +178,11 @@ async fn write_rows(
     now: &str,
     conflict: &str,
 ) -> Result<SqliteQueryResult> {
-    let values = vec!["(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"; rows.len()].join(",");
+    let values = vec!["(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"; rows.len()].join(",");
     let insert = format!(
         "INSERT INTO recording (id, session_id, upstream_status, started_at, finished_at, duration_seconds,
             size_bytes, format, cost_in_dollars, updated_at, upstream, state, skip_reason, first_seen_at,
-            completed_seen_at, upstream_changed_at) VALUES {values} {conflict}"
+            completed_seen_at, upstream_changed_at, pending_since) VALUES {values} {conflict}"
     );
     let mut query = sqlx::query(sqlx::AssertSqlSafe(insert));
     for row in rows {
@@ -185,7 +202,8 @@ async fn write_rows(
             .bind(row.skip_reason)
             .bind(now)
             .bind(row.completed.then_some(now))
-            .bind(row.changed.then_some(now));
+            .bind(row.changed.then_some(now))
+            .bind(row.is_pending().then_some(now));
     }
     Ok(query.execute(on(tx)).await?)
 }

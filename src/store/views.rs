@@ -1,25 +1,21 @@
-//! How the archive stands, for the command line, metrics and health; through the public views where
-//! they serve, so that all tell the same.
+//! How the archive stands, for the command line and metrics; through the public views where they serve, so that
+//! all show the same.
 
 use serde::Serialize;
 use sqlx::Row as _;
 
 use super::{Result, Store};
-use crate::model::State;
+use crate::model::{ConcernKind, State};
 
 /// How many recordings there are of each kind that matters.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Recordings by state, every state present.
     pub by_state: Vec<(String, u64)>,
     /// Bytes of the archived files.
     pub archived_bytes: u64,
-    /// Rows of `failures`.
-    pub failures: u64,
-    /// Of those, recordings stuck upstream: not completed, or completed without a link, for too long.
-    pub stuck: u64,
-    /// Since when the one that is stuck longest has been so.
-    pub stuck_since: Option<String>,
+    /// Archived recordings with a concern, by kind, every kind present.
+    pub concerns: Vec<(ConcernKind, u64)>,
     /// Rows of `gaps`.
     pub gaps: u64,
     /// Completed upstream and still there, wanted, and not archived.
@@ -34,6 +30,14 @@ impl Counts {
             .iter()
             .find(|(name, _)| name == state.as_str())
             .map_or(0, |(_, count)| *count)
+    }
+
+    /// The number of archived recordings with a concern of a kind.
+    #[must_use]
+    pub fn with_concern(&self, kind: ConcernKind) -> u64 {
+        let mut concerns = self.concerns.iter();
+        let found = concerns.find(|(of, _)| *of == kind);
+        found.map_or(0, |(_, count)| *count)
     }
 }
 
@@ -54,7 +58,7 @@ pub struct LastPass {
     pub last_complete_at: Option<String>,
 }
 
-/// A recording that needs a person.
+/// A recording that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// The recording.
@@ -109,11 +113,12 @@ impl Store {
     pub async fn counts(&self) -> Result<Counts> {
         let mut counts = Counts {
             by_state: State::ALL.map(|state| (state.to_string(), 0)).into(),
+            concerns: self.concern_counts().await?,
             ..Counts::default()
         };
         let states: Vec<(String, i64)> = sqlx::query_as(
             "SELECT state, count(*) FROM recording WHERE state IN
-                ('waiting', 'skipped', 'pending', 'downloading', 'failed', 'lost', 'damaged') GROUP BY state",
+                ('waiting', 'skipped', 'pending', 'downloading', 'lost', 'damaged') GROUP BY state",
         )
         .fetch_all(self.read())
         .await?;
@@ -134,28 +139,38 @@ impl Store {
                 }
             }
         }
-        let (failures, stuck, stuck_since): (i64, i64, Option<String>) = sqlx::query_as(
-            "SELECT count(*), count(*) FILTER (WHERE f.state IN ('waiting', 'pending')),
-                min(CASE f.state WHEN 'waiting' THEN f.first_seen_at WHEN 'pending' THEN r.no_link_since END)
-             FROM failures f JOIN recording r ON r.id = f.recording_id",
-        )
-        .fetch_one(self.read())
-        .await?;
         let (gaps, unfetched): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM gaps),
-                (SELECT count(*) FROM recording WHERE state IN ('failed', 'damaged')
+                (SELECT count(*) FROM recording WHERE state = 'damaged'
                     AND upstream_status = 'completed' AND upstream_gone_at IS NULL)",
         )
         .fetch_one(self.read())
         .await?;
-        counts.failures = failures.cast_unsigned();
-        counts.stuck = stuck.cast_unsigned();
-        counts.stuck_since = stuck_since;
         counts.gaps = gaps.cast_unsigned();
         // Those that are pending or being downloaded are completed and there: no need to look at each.
         counts.missing =
             counts.of(State::Pending) + counts.of(State::Downloading) + unfetched.cast_unsigned();
         Ok(counts)
+    }
+
+    async fn concern_counts(&self) -> Result<Vec<(ConcernKind, u64)>> {
+        // Those of a damaged file stay until another takes its place: few, where the archived ones may be many.
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT kind, sum(n) FROM (
+                SELECT kind, count(*) AS n FROM concern GROUP BY kind
+                UNION ALL
+                SELECT c.kind, -1 FROM recording r INDEXED BY recording_state
+                CROSS JOIN concern c ON c.recording_id = r.id WHERE r.state IN ('damaged', 'downloading'))
+             GROUP BY kind",
+        )
+        .fetch_all(self.read())
+        .await?;
+        let count = |kind: ConcernKind| {
+            let mut rows = rows.iter();
+            let row = rows.find(|(name, _)| name == kind.as_str());
+            row.map_or(0, |(_, count)| count.cast_unsigned())
+        };
+        Ok(ConcernKind::ALL.map(|kind| (kind, count(kind))).into())
     }
 
     /// The latest pass of every kind.
@@ -191,11 +206,7 @@ impl Store {
     /// [`super::Error`], if the database fails.
     pub async fn failures(&self, limit: u32) -> Result<Vec<Failure>> {
         sqlx::query(
-            "SELECT f.recording_id, f.room_name, f.state, f.reason, coalesce(CASE f.state
-                    WHEN 'failed' THEN (SELECT ended_at FROM attempt WHERE recording_id = r.id AND number = r.attempts)
-                    WHEN 'lost' THEN r.upstream_gone_at
-                    WHEN 'damaged' THEN (SELECT max(at) FROM event WHERE recording_id = r.id AND kind = 'damage')
-                    WHEN 'pending' THEN r.no_link_since END, f.first_seen_at) AS since
+            "SELECT f.recording_id, f.room_name, f.state, f.reason, coalesce(iif(f.state = 'lost', r.upstream_gone_at, f.pending_since), f.first_seen_at) AS since
              FROM (SELECT * FROM failures ORDER BY first_seen_at, recording_id LIMIT ?) f
              JOIN recording r ON r.id = f.recording_id ORDER BY f.first_seen_at, f.recording_id",
         )

@@ -1,7 +1,5 @@
 //! `/metrics` and `/healthz` on one listener, for monitoring on the same machine or network.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,31 +21,22 @@ use crate::escape;
 /// How long answers may take once the process stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
-/// What is wrong with the daemon right now, by keys such as `disk`; clones share it.
+/// The problems that `/healthz` shows, a line each; clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<&'static str, String>>>);
+pub struct Health(Arc<Mutex<Vec<String>>>);
 
 impl Health {
-    /// Notes a reason for bad health; `None` takes it back. The reason is shown to whoever
-    /// asks: no links, no secrets.
-    pub fn set(&self, key: &'static str, reason: Option<String>) {
-        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match reason {
-            Some(reason) => reasons.insert(key, reason),
-            None => reasons.remove(key),
-        };
+    /// Replaces the problems. They are shown to whoever asks: no links, no secrets.
+    pub fn set(&self, problems: Vec<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problems;
     }
 
-    /// One `key: reason` a line, sorted by key; empty while all is well.
+    /// The problems, each on a line of its own; empty while there are none.
     #[must_use]
-    pub fn reasons(&self) -> String {
-        let reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
-        for (key, reason) in reasons.iter() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{key}: {}", escape::line(reason));
-        }
-        text
+    pub fn lines(&self) -> String {
+        let problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = problems.iter().map(|problem| escape::line(problem));
+        lines.flat_map(|line| [line, "\n".into()]).collect()
     }
 }
 
@@ -133,9 +122,9 @@ async fn show_metrics(State(metrics): State<Metrics>) -> impl IntoResponse {
 }
 
 async fn show_health(State(health): State<Health>) -> impl IntoResponse {
-    match health.reasons() {
-        well if well.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
-        reasons => (StatusCode::SERVICE_UNAVAILABLE, reasons),
+    match health.lines() {
+        none if none.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+        problems => (StatusCode::SERVICE_UNAVAILABLE, problems),
     }
 }
 
@@ -179,8 +168,10 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
 
-        health.set("disk", Some("only 1 GiB is free".to_owned()));
-        health.set("credentials", Some("refused\nHTTP".to_owned()));
+        health.set(vec![
+            "credentials: refused\nHTTP".to_owned(),
+            "disk: only 1 GiB is free".to_owned(),
+        ]);
         let answer = get(address, "/healthz").await;
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
         assert!(
@@ -188,8 +179,7 @@ mod tests {
             "{answer}"
         );
 
-        health.set("disk", None);
-        health.set("credentials", None);
+        health.set(Vec::new());
         assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200"));
         assert!(get(address, "/").await.starts_with("HTTP/1.1 404"));
 

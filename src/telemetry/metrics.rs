@@ -57,6 +57,11 @@ pub struct Metrics {
     failures: Gauge,
     stuck: Gauge,
     stuck_longest: Gauge,
+    oldest_unarchived: Gauge,
+    concerns: Family<ByKind, Gauge>,
+    healthy: Gauge,
+    problems: Family<ByKind, Gauge>,
+    database_ok: Gauge,
     bytes_downloaded: Counter,
     attempts: Family<ByOutcome, Counter>,
     api_requests: Counter,
@@ -78,85 +83,65 @@ impl Metrics {
         registry.register("build", "The running version", info);
         let r = &mut registry;
         let metrics = Self {
-            recordings: add(r, "recordings", "Recordings by state", Family::default()),
-            gaps: add(
-                r,
-                "gaps",
-                "Sessions that are over and not complete",
-                Gauge::default(),
-            ),
-            failures: add(
-                r,
-                "failures",
-                "Recordings that need a person",
-                Gauge::default(),
-            ),
+            recordings: add(r, "recordings", "Recordings by state"),
+            gaps: add(r, "gaps", "Sessions that are over and not complete"),
+            failures: add(r, "failures", "Recordings that need attention"),
             stuck: add(
                 r,
                 "stuck",
-                "Recordings not completed upstream, or without a link, for too long",
-                Gauge::default(),
+                "Recordings not completed upstream, or not archived, for longer than poll.stuck_after",
             ),
             stuck_longest: unit(
                 r,
                 "stuck_longest",
-                "How long the one that is stuck longest has been so",
+                "Age of the recording that is stuck longest, 0: none is",
                 Unit::Seconds,
-                Gauge::default(),
             ),
-            bytes_downloaded: add(
+            oldest_unarchived: unit(
                 r,
-                "bytes_downloaded",
-                "Media bytes received",
-                Counter::default(),
-            ),
-            attempts: add(
-                r,
-                "attempts",
-                "Download attempts by outcome",
-                Family::default(),
-            ),
-            api_requests: add(r, "api_requests", "Requests to the API", Counter::default()),
-            passes: add(r, "passes", "Passes by kind and outcome", Family::default()),
-            pass_seconds: unit(
-                r,
-                "pass_duration",
-                "How long passes take",
+                "oldest_unarchived",
+                "Age of the oldest recording completed upstream and not archived, 0: none",
                 Unit::Seconds,
-                Family::new_with_constructor(pass_buckets),
             ),
+            concerns: add(
+                r,
+                "concerns",
+                "Archived recordings with a concern, by its kind",
+            ),
+            healthy: add(
+                r,
+                "healthy",
+                "1 while the archive makes progress and nothing needs attention",
+            ),
+            problems: add(
+                r,
+                "problems",
+                "What keeps the archive from being healthy, by kind",
+            ),
+            database_ok: add(r, "database_ok", "1 while the database can be used"),
+            bytes_downloaded: add(r, "bytes_downloaded", "Media bytes received"),
+            attempts: add(r, "attempts", "Download attempts by outcome"),
+            api_requests: add(r, "api_requests", "Requests to the API"),
+            passes: add(r, "passes", "Passes by kind and outcome"),
+            pass_seconds: pass_seconds(r),
             last_complete: unit(
                 r,
                 "last_complete_pass_timestamp",
-                "When a pass of a kind last was complete, 0: never",
+                "When a pass of a kind was last complete, 0: never",
                 Unit::Seconds,
-                Family::default(),
             ),
-            disk_free: unit(
-                r,
-                "disk_free",
-                "Free space where the archive lies",
-                Unit::Bytes,
-                Gauge::default(),
-            ),
+            disk_free: unit(r, "disk_free", "Free space in the archive", Unit::Bytes),
             paused: add(
                 r,
                 "paused",
-                "1 while downloads pause for a reason",
-                Family::default(),
+                "Reasons why downloads pause or are slowed down",
             ),
             credentials_ok: add(
                 r,
                 "credentials_ok",
-                "1 while the API takes the credentials",
-                Gauge::default(),
+                "1 while the API accepts the credentials",
             ),
-            downloads_active: add(
-                r,
-                "downloads_active",
-                "Downloads under way",
-                Gauge::default(),
-            ),
+            downloads_active: add(r, "downloads_active", "Downloads under way"),
             registry: Arc::default(),
         };
         // An alert on "never" needs the zero to be there from the start.
@@ -167,6 +152,8 @@ impl Metrics {
                 .set(0.0);
         }
         metrics.credentials_ok.set(1);
+        metrics.database_ok.set(1);
+        metrics.healthy.set(1);
         Self {
             registry: Arc::new(registry),
             ..metrics
@@ -185,15 +172,44 @@ impl Metrics {
         self.gaps.set(signed(count));
     }
 
-    /// How many recordings need a person (rows of the view `failures`).
+    /// How many recordings need attention (rows of the view `failures`).
     pub fn set_failures(&self, count: u64) {
         self.failures.set(signed(count));
     }
 
-    /// How many recordings have not been completed upstream for too long.
+    /// How many recordings are stuck, and the age of the oldest of them.
     pub fn set_stuck(&self, count: u64, longest: Duration) {
         self.stuck.set(signed(count));
         self.stuck_longest.set(signed(longest.as_secs()));
+    }
+
+    /// The age of the oldest recording completed upstream and not archived.
+    pub fn set_oldest_unarchived(&self, age: Duration) {
+        self.oldest_unarchived.set(signed(age.as_secs()));
+    }
+
+    /// How many archived recordings have a concern of a kind.
+    pub fn set_concerns(&self, kind: Word, count: u64) {
+        self.concerns
+            .get_or_create(&ByKind { kind })
+            .set(signed(count));
+    }
+
+    /// Whether the archive is healthy.
+    pub fn set_healthy(&self, healthy: bool) {
+        self.healthy.set(healthy.into());
+    }
+
+    /// How many problems of a kind there are.
+    pub fn set_problems(&self, kind: Word, count: u64) {
+        self.problems
+            .get_or_create(&ByKind { kind })
+            .set(signed(count));
+    }
+
+    /// Whether the database can be used.
+    pub fn set_database_ok(&self, ok: bool) {
+        self.database_ok.set(ok.into());
     }
 
     /// Counts media bytes received.
@@ -220,7 +236,7 @@ impl Metrics {
         by_kind.observe(took.as_secs_f64());
     }
 
-    /// Notes when a pass of `kind` (`poll`, `sweep`) last was complete.
+    /// Notes when a pass of `kind` (`poll`, `sweep`) was last complete.
     pub fn set_last_complete(&self, kind: Word, time: DateTime<Utc>) {
         // The 52 bits of a float hold milliseconds for ages to come.
         #[expect(clippy::cast_precision_loss, reason = "milliseconds fit")]
@@ -230,19 +246,19 @@ impl Metrics {
             .set(seconds);
     }
 
-    /// The bytes free where the archive lies.
+    /// The bytes free in the archive.
     pub fn set_disk_free(&self, bytes: u64) {
         self.disk_free.set(signed(bytes));
     }
 
-    /// Whether downloads pause for `reason`.
-    pub fn set_paused(&self, reason: Word, paused: bool) {
+    /// How many pauses of downloads there are for `reason`: several for media hosts, one for the others.
+    pub fn set_paused(&self, reason: Word, count: u64) {
         self.paused
             .get_or_create(&ByReason { reason })
-            .set(paused.into());
+            .set(signed(count));
     }
 
-    /// Whether the API takes the credentials.
+    /// Whether the API accepts the credentials.
     pub fn set_credentials_ok(&self, ok: bool) {
         self.credentials_ok.set(ok.into());
     }
@@ -262,20 +278,28 @@ impl Metrics {
     }
 }
 
-fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
 /// As [`add`], with the unit that ends the metric's name.
-fn unit<M: Metric + Clone>(
+fn unit<M: Metric + Clone + Default>(
     registry: &mut Registry,
     name: &str,
     help: &str,
     unit: Unit,
-    metric: M,
 ) -> M {
+    let metric = M::default();
     registry.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
+
+fn pass_seconds(registry: &mut Registry) -> Family<ByKind, Histogram> {
+    let metric = Family::new_with_constructor(pass_buckets as fn() -> Histogram);
+    let (name, help) = ("pass_duration", "How long passes take");
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
 }
 
@@ -291,48 +315,4 @@ fn signed(count: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_metric_is_told_by_its_documented_name() {
-        let metrics = Metrics::new("0.1.0");
-        let other = metrics.clone();
-        other.set_recordings("archived", 12);
-        other.set_gaps(1);
-        other.set_failures(2);
-        other.set_stuck(3, Duration::from_hours(30));
-        other.add_bytes_downloaded(1 << 40);
-        other.add_attempts("archived", 1);
-        other.add_api_requests(3);
-        other.count_pass("poll", "complete", Duration::from_millis(700));
-        other.set_last_complete("poll", DateTime::UNIX_EPOCH + Duration::from_millis(1500));
-        other.set_disk_free(1 << 41);
-        other.set_paused("disk", true);
-        other.set_credentials_ok(false);
-        other.set_downloads_active(4);
-        let text = metrics.text();
-        for line in [
-            "room_archiver_build_info{version=\"0.1.0\"} 1",
-            "room_archiver_recordings{state=\"archived\"} 12",
-            "room_archiver_gaps 1",
-            "room_archiver_failures 2",
-            "room_archiver_stuck 3",
-            "room_archiver_stuck_longest_seconds 108000",
-            "room_archiver_bytes_downloaded_total 1099511627776",
-            "room_archiver_attempts_total{outcome=\"archived\"} 1",
-            "room_archiver_api_requests_total 3",
-            "room_archiver_passes_total{kind=\"poll\",outcome=\"complete\"} 1",
-            "room_archiver_pass_duration_seconds_bucket{le=\"1.0\",kind=\"poll\"} 1",
-            "room_archiver_last_complete_pass_timestamp_seconds{kind=\"poll\"} 1.5",
-            "room_archiver_last_complete_pass_timestamp_seconds{kind=\"sweep\"} 0.0",
-            "room_archiver_disk_free_bytes 2199023255552",
-            "room_archiver_paused{reason=\"disk\"} 1",
-            "room_archiver_credentials_ok 0",
-            "room_archiver_downloads_active 4",
-            "# EOF",
-        ] {
-            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
-        }
-    }
-}
+mod tests;

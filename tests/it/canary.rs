@@ -45,7 +45,7 @@ fn setting(log: &str) -> Setting {
     let add = |room: &str| space.archivable(room).1;
     add("plain");
     space.inject(Rule::media(Action::ResetAfter(100)).of(add("cut")).times(2));
-    space.inject(Rule::media(Action::error(403)).of(add("expired")).times(2));
+    space.inject(Rule::media(Action::error(403)).of(add("expired")).once());
     space.inject(Rule::media(Action::html(200)).of(add("page")));
     space.inject(Rule::media(Action::RedirectLoop(302)).of(add("loops")));
     space.inject(Rule::media(Action::Bounce(307, 2)).of(add("bounces")));
@@ -56,7 +56,7 @@ fn setting(log: &str) -> Setting {
     space.inject(Rule::media(Action::Redirect(302, astray)).of(add("astray")));
     let body = format!("<?xml version=\"1.0\"?><Error><Message>{query}</Message></Error>");
     let answer = Answer::new(403).body("application/xml", body);
-    space.inject(Rule::media(Action::Answer(answer)).of(add("echo")).times(2));
+    space.inject(Rule::media(Action::Answer(answer)).of(add("echo")).once());
     let media = setting.space.media_url();
     let host = media.trim_start_matches("http://");
     // A label of more than 63 bytes: it is looked up nowhere.

@@ -51,7 +51,5 @@ fn every_fault_is_in_the_table_once_with_tests_that_exist() {
             );
         }
     }
-    // From 51 on the rows come with the work on each.
-    assert!(numbers.is_sorted_by(|one, next| one < next));
-    assert!(numbers.starts_with(&(1..=50).collect::<Vec<_>>()));
+    assert_eq!(numbers, (1..=82).collect::<Vec<_>>());
 }

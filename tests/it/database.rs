@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use room_archiver::model::{Recording, State, UpstreamStatus};
 use room_archiver::store::{Order, PassCounts, PassKind, PassOutcome};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::filled::{
@@ -19,19 +20,19 @@ fn status_tells_the_truth_of_each_state() {
     let status = filled.json(&["status", "--json"]);
     assert_eq!(
         status["recordings"],
-        json!({"waiting": 2, "skipped": 1, "pending": 2, "downloading": 1, "archived": 1,
-            "failed": 1, "lost": 1, "damaged": 1})
+        json!({"waiting": 2, "skipped": 1, "pending": 3, "downloading": 1, "archived": 1,
+            "lost": 1, "damaged": 1})
     );
-    // Missing are both pending ones, the one being downloaded, the failed and the damaged one.
+    // Missing are the pending ones, the one being downloaded and the damaged one.
     assert_eq!(
         status["queue"],
-        json!({"total": 8, "waiting": 2, "pending": 2, "downloading": 1, "failed": 1, "lost": 1,
+        json!({"total": 8, "waiting": 2, "pending": 3, "downloading": 1, "lost": 1,
             "damaged": 1, "missing": 5})
     );
     assert_eq!(status["archived_bytes"], 4_096);
     assert_eq!(
         (&status["failures"], &status["stuck"]),
-        (&json!(5), &json!(2))
+        (&json!(7), &json!(6))
     );
 
     let failures = status["oldest_failures"].as_array().expect("a list");
@@ -50,16 +51,25 @@ fn status_tells_the_truth_of_each_state() {
         [
             (
                 id(FAILED),
-                "its content was wrong 1 times: the file was cut\x1b[31m"
+                "completed upstream and not archived since 2026-01-01T12:00:00.000Z: the file was cut\x1b[31m"
             ),
             (id(LOST), "gone upstream before it was archived"),
             (
                 id(NO_LINK),
-                "completed upstream without a link since 2026-01-01T12:00:00.000Z"
+                "completed upstream and not archived since 2026-01-01T12:00:00.000Z: completed upstream, but \
+                 without a link"
             ),
             (
                 id(DAMAGED),
-                "the archived file is altered and is being fetched again"
+                "the archived file is altered and could not be downloaded again since 2026-01-01T12:00:00.000Z"
+            ),
+            (
+                id(DOWNLOADING),
+                "completed upstream and not archived since 2026-01-01T12:00:00.000Z"
+            ),
+            (
+                id(PENDING),
+                "completed upstream and not archived since 2026-01-01T12:00:00.000Z"
             ),
             (
                 id(STUCK),
@@ -83,8 +93,8 @@ fn status_tells_the_truth_of_each_state() {
     assert_eq!(gaps[1]["since"], "2026-01-01T11:00:00.000Z");
 
     let errors = status["newest_errors"].as_array().expect("a list");
-    assert_eq!(errors.len(), 2);
-    assert_eq!(errors[0]["error"], "not found");
+    assert_eq!(errors.len(), 3);
+    assert_eq!(errors[0]["error"], "completed upstream, but without a link");
 }
 
 #[test]
@@ -138,8 +148,8 @@ fn an_empty_archive_has_a_status_and_lists() {
         csv,
         "recording_id,session_id,room_name,state,started_at,duration_seconds,size_bytes,path,last_error\n"
     );
-    let (text, _) = filled.output(0, &["retry", "--failed"]);
-    assert_eq!(text, "no recording is in the state failed\n");
+    let (text, _) = filled.output(0, &["retry", "--stuck"]);
+    assert_eq!(text, "no recording is stuck\n");
 }
 
 #[test]
@@ -192,7 +202,7 @@ fn list_filters_by_room_state_and_start() {
     assert_eq!(ids(&["--room", "STAND*"]), named(&[]));
     assert_eq!(ids(&["--room", "team*"]), named(&all[1..]));
     assert_eq!(
-        ids(&["--state", "failed,lost", "--state", "pending"]),
+        ids(&["--state", "lost", "--state", "pending"]),
         named(&[FAILED, LOST, NO_LINK, PENDING])
     );
     // 0x99 minutes after ten o'clock: the very start is in.
@@ -206,11 +216,11 @@ fn list_filters_by_room_state_and_start() {
 #[test]
 fn the_table_lines_up_and_obeys_nobody() {
     let filled = Filled::with_every_state();
-    let (table, _) = filled.output(0, &["list", "--state", "archived,failed"]);
+    let (table, _) = filled.output(0, &["list", "--state", "archived,lost"]);
     insta::assert_snapshot!(table, @r"
     RECORDING                             STARTED (UTC)              LENGTH        SIZE  STATE        ROOM
     11111111-1111-1111-1111-111111111111  2026-01-01 10:17:00     1 min 1 s     4.0 KiB  archived     standup
-    22222222-2222-2222-2222-222222222222  2026-01-01 10:34:00     1 min 1 s     2.0 KiB  failed       team\u001B[2J\u000Aforged
+    33333333-3333-3333-3333-333333333333  2026-01-01 10:51:00     1 min 1 s     2.0 KiB  lost         team\u001B[2J\u000Aforged
     ");
     let (csv, _) = filled.output(0, &["list", "--state", "archived", "--format", "csv"]);
     insta::assert_snapshot!(csv, @"
@@ -320,6 +330,7 @@ fn show_tells_everything_of_one_recording() {
     format               video/mp4
     first_seen_at        2026-01-01T12:00:00.000Z
     completed_seen_at    2026-01-01T12:00:00.000Z
+    pending_since        2026-01-01T12:00:00.000Z
     attempts             1
 
     Session
@@ -358,9 +369,13 @@ fn show_tells_everything_of_one_recording() {
 #[test]
 fn retry_queues_what_was_given_up_and_says_why_not_the_rest() {
     let filled = Filled::with_every_state();
-    let (queued, refused) = filled.output(0, &["retry", "--failed"]);
+    let (queued, refused) = filled.output(0, &["retry", "--stuck"]);
     insta::assert_snapshot!(queued, @"
-    22222222-2222-2222-2222-222222222222: was failed; queued
+    22222222-2222-2222-2222-222222222222: was pending; queued
+    33333333-3333-3333-3333-333333333333: was lost; queued
+    44444444-4444-4444-4444-444444444444: was pending; queued
+    55555555-5555-5555-5555-555555555555: was damaged; queued
+    77777777-7777-7777-7777-777777777777: was pending; queued
     ");
     assert_eq!(refused, "");
 
@@ -383,7 +398,7 @@ fn retry_queues_what_was_given_up_and_says_why_not_the_rest() {
     let (queued, refused) = filled.output(1, &args);
     insta::assert_snapshot!(queued, @"
     22222222-2222-2222-2222-222222222222: was pending; queued
-    33333333-3333-3333-3333-333333333333: was lost; queued
+    33333333-3333-3333-3333-333333333333: was pending; queued
     44444444-4444-4444-4444-444444444444: was pending; queued
     55555555-5555-5555-5555-555555555555: was damaged; queued
     ");
@@ -398,7 +413,7 @@ fn retry_queues_what_was_given_up_and_says_why_not_the_rest() {
     // Queued is what the daemon claims, at once and all of it.
     let claimed = filled.with(async |store| {
         store
-            .claim(9, Order::OldestFirst, at(OLD))
+            .claim(9, Order::OldestFirst, at(OLD), &CancellationToken::new())
             .await
             .expect("claims")
     });
@@ -418,7 +433,7 @@ fn a_damaged_recording_that_was_gone_upstream_is_asked_for_again() {
     assert_eq!(queued, format!("{id}: was damaged; queued\n"));
     let claims = filled.with(async |store| {
         store
-            .claim(9, Order::OldestFirst, at(OLD))
+            .claim(9, Order::OldestFirst, at(OLD), &CancellationToken::new())
             .await
             .expect("claims")
     });

@@ -12,11 +12,11 @@ use super::disk::program;
 use super::harness::{Child, Setting, sqlite};
 
 /// Another program at the database, at work until it is told to end.
-struct Other(std::process::Child);
+pub struct Other(std::process::Child);
 
 impl Other {
     /// Runs statements in `sqlite3`, and comes back when they have been run.
-    fn begin(database: &Path, statements: &str) -> Self {
+    pub fn begin(database: &Path, statements: &str) -> Self {
         let mut process = Command::new("sqlite3")
             .arg(database)
             .stdin(Stdio::piped())
@@ -34,7 +34,7 @@ impl Other {
         Self(process)
     }
 
-    fn goes_on(&mut self, statements: &str) {
+    pub fn goes_on(&mut self, statements: &str) {
         let stdin = self.0.stdin.as_mut().expect("a pipe");
         writeln!(stdin, "{statements}").expect("a pipe");
     }

@@ -190,8 +190,9 @@ fn where_a_rename_cannot_refuse_to_replace_a_link_does_it() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_archived(&setting, recording, "no rename");
     // The marker, what stood there, and the recording.
-    assert_eq!(log.matches("INJECTED").count(), 3, "{log}");
-    assert_eq!(log.matches("linkat(").count(), 3, "{log}");
+    let refused = log.matches("INJECTED").count();
+    assert!(refused >= 3, "{log}");
+    assert_eq!(log.matches("linkat(").count(), refused, "{log}");
     let quarantine = setting.recordings().join(".quarantine");
     let notes = quarantine.join(&names(&quarantine)[0]);
     assert_eq!(std::fs::read(notes).expect("a file"), b"somebody's notes");
@@ -218,7 +219,7 @@ fn a_place_that_may_not_be_written_to_puts_off_its_recording_alone_and_nothing_i
     assert_eq!(setting.sql("SELECT count(*) FROM archive"), "1");
     let left = setting.sql("SELECT state, attempts, last_error FROM queue");
     assert!(
-        left.starts_with("pending|0|no permission to put a file into 'lesson'"),
+        left.starts_with("pending|") && left.contains("no permission to put a file into 'lesson'"),
         "{left}"
     );
     change("-i", &room);

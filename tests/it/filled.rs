@@ -7,7 +7,8 @@ use room_archiver::cli::runtime::block_on;
 use room_archiver::model::{
     Change, Recording, RecordingId, Session, SessionId, SessionStatus, State, UpstreamStatus, time,
 };
-use room_archiver::store::{Access, Claim, Ending, Landed, Order, Store, Tally};
+use room_archiver::store::{Access, Claim, Ending, Landed, Order, Retry, Store, Tally};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// A directory with a configuration and a database.
@@ -86,7 +87,8 @@ impl Filled {
     }
 }
 
-/// The recordings of [`Filled::with_every_state`], each in the state of its name.
+/// The recordings of [`Filled::with_every_state`], each in the state of its name; those that were tried in vain
+/// are pending.
 pub const ARCHIVED: u8 = 0x11;
 pub const FAILED: u8 = 0x22;
 pub const LOST: u8 = 0x33;
@@ -142,24 +144,21 @@ async fn fill(store: &Store) {
     let claim = tried(store, FAILED, OPEN).await;
     let cut = tally("the file was cut\x1b[31m");
     store
-        .end_attempt(&claim, &Ending::Failed, &cut, old)
+        .end_attempt(&claim, &again(), &cut, old)
         .await
-        .expect("failed");
+        .expect("to be tried again");
     let claim = tried(store, LOST, OPEN).await;
     store
         .end_attempt(&claim, &Ending::Gone, &tally("not found"), old)
         .await
         .expect("lost");
     let claim = tried(store, NO_LINK, OPEN).await;
-    // Later than all that is claimed here, yet no longer than anything is put off.
-    let later = Ending::Retry {
-        at: at("2026-01-09T00:00:00Z"),
-        fault: false,
-        progress: false,
-        no_link: true,
+    let no_link = Tally {
+        error: Some("completed upstream, but without a link".to_owned()),
+        ..Tally::default()
     };
     store
-        .end_attempt(&claim, &later, &Tally::default(), old)
+        .end_attempt(&claim, &again(), &no_link, old)
         .await
         .expect("no link");
     let claim = tried(store, DAMAGED, OPEN).await;
@@ -238,12 +237,22 @@ pub async fn seen(store: &Store, n: u8, of: u8, state: State, now: DateTime<Utc>
 async fn tried(store: &Store, n: u8, of: u8) -> Claim {
     seen(store, n, of, State::Pending, at(OLD)).await;
     let claims = store
-        .claim(1, Order::OldestFirst, at(OLD))
+        .claim(1, Order::OldestFirst, at(OLD), &CancellationToken::new())
         .await
         .expect("a claim");
     let claim = claims.into_iter().next().expect("it is due");
     assert_eq!(claim.id, recording(n));
     claim
+}
+
+/// Later than all that is claimed here, yet no longer than anything is put off.
+fn again() -> Ending {
+    Ending::Retry(Retry {
+        at: at("2026-01-09T00:00:00Z"),
+        waits_for: None,
+        progress: false,
+        doubt: None,
+    })
 }
 
 fn landed(n: u8) -> Ending {
@@ -252,5 +261,6 @@ fn landed(n: u8) -> Ending {
         bytes: 4_096,
         sha256: "a".repeat(64),
         adopted: false,
+        concerns: Vec::new(),
     })
 }

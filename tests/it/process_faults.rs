@@ -185,7 +185,7 @@ fn an_output_that_nobody_reads_is_no_reason_to_panic() {
         &["verify", "--full"],
         &["doctor"],
         &["config", "show"],
-        &["retry", "--failed"],
+        &["retry", "--stuck"],
     ] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);

@@ -78,7 +78,7 @@ fn a_member_of_the_group_reads_after_every_command_that_writes() {
     for command in [
         &["once"][..],
         &["verify", "--full"],
-        &["retry", "--failed"],
+        &["retry", "--stuck"],
         &["status"],
     ] {
         assert_eq!(setting.run(command).status.code(), Some(0), "{command:?}");

@@ -105,10 +105,10 @@ async fn answers_of_the_media_host_that_are_no_http_pass_like_an_outage() {
         let archive = polled(&setting).await;
         setting
             .space
-            .inject(Rule::media(Action::Raw(raw.into())).times(6));
+            .inject(Rule::media(Action::Raw(raw.into())).times(3));
         assert_eq!(archive.download().await, 1, "{raw}");
         let outcomes = "SELECT outcome, count(*) FROM attempts GROUP BY outcome ORDER BY outcome";
-        assert_eq!(setting.sql(outcomes), "archived|1\nretry|6", "{raw}");
+        assert_eq!(setting.sql(outcomes), "archived|1\nretry|3", "{raw}");
     }
 }
 
@@ -163,7 +163,6 @@ async fn an_endless_body_of_no_known_size_leaves_the_reserve_and_no_part() {
     // Kept, it would hold the last room of the disk for ever: the others get it.
     let parts = setting.recordings().join(".partial");
     assert_eq!(std::fs::read_dir(parts).expect("a directory").count(), 0);
-    assert_eq!(setting.sql("SELECT faults FROM recording"), "1");
     setting.space.remove_fault(endless);
     setting.space.archivable("other");
     archive.poll().await;

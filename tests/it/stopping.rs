@@ -8,6 +8,7 @@ use fake_space::{
     Action, Gate, Generated, Media, NewRecording, NewSession, Options, Origin, Rule, Seen,
 };
 use room_archiver::clock::Clock;
+use room_archiver::store::{Ending, Order, Tally};
 use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
@@ -189,4 +190,33 @@ async fn a_stop_does_not_wait_for_the_bandwidth_limit() {
         .await
         .expect("a prompt stop");
     assert_eq!(setting.sql("SELECT outcome FROM attempts"), "stopped");
+}
+
+#[tokio::test]
+async fn what_a_stop_has_ended_is_not_claimed_again() {
+    let setting = Setting::new(Options::default());
+    setting.space.archivable("lesson");
+    let archive = setting.open(&Clock::system()).await;
+    archive.poll().await;
+    let (store, now) = (&archive.app.store, archive.app.clock.now());
+    let claim = async || {
+        store
+            .claim(1, Order::OldestFirst, now, &archive.app.stop)
+            .await
+            .expect("a database")
+    };
+    let claimed = claim().await;
+    assert_eq!(claimed.len(), 1);
+    // The stop comes between the queue's look at it and the claim: what it ended is due again at once.
+    archive.app.stop.cancel();
+    store
+        .end_attempt(&claimed[0], &Ending::Stopped, &Tally::default(), now)
+        .await
+        .expect("a database");
+    assert_eq!(claim().await, []);
+    assert_eq!(
+        setting.sql("SELECT group_concat(outcome) FROM attempts"),
+        "stopped"
+    );
+    archive.close().await;
 }

@@ -77,7 +77,6 @@ const KINDS: &[Kind] = &[
     ("media: no ETag, then cut", |at, _| Rule::media(Action::no_header("etag")).and(Action::CloseAfter(at))),
     ("media: longer than declared", |_, _| Rule::media(Action::LongerBy(5000))),
     ("media: declared too short", |at, _| Rule::media(Action::DeclareLength(at))),
-    ("media: endless", |_, _| Rule::media(Action::Endless)),
     ("media: without a length", |_, _| Rule::media(Action::UntilClose)),
     ("media: without a length, then cut", |at, _| Rule::media(Action::UntilClose).and(Action::CloseAfter(at))),
     ("media: encoded", |_, _| Rule::media(Action::header("content-encoding", "gzip"))),

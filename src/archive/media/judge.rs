@@ -47,10 +47,10 @@ pub fn judge(examined: &Examined, len: u64, reported: &Reported<'_>) -> Judgemen
         });
     }
     if let Some(size) = reported.size_bytes
-        && !same_size(size, len)
+        && size != len
     {
         let detail = || format!("the file has {len} bytes, SignalWire reports {size}");
-        findings.note(ConcernKind::Size, true, detail);
+        findings.note(ConcernKind::Size, !is_wrapped(size, len), detail);
     }
     // Where a format leaves more than one way to determine how long a file lasts, any may fit.
     let durations = &examined.findings.durations;
@@ -101,11 +101,10 @@ fn printable(label: &str) -> String {
     }
 }
 
-/// Whether a reported size is that of a file of `len` bytes. The API's int32 wraps: the size of a file over 2 GiB
-/// may be reported modulo 2^32.
-#[must_use]
-pub fn same_size(reported: u64, len: u64) -> bool {
-    reported == len || (len > i32::MAX as u64 && reported == len % (1 << 32))
+/// Whether a reported size is the rest of that of a file of `len` bytes: the API's int32 holds no more than 2 GiB.
+/// That explains the difference, so that such a file need not be transferred twice.
+fn is_wrapped(reported: u64, len: u64) -> bool {
+    len > i32::MAX as u64 && (reported == len % (1 << 31) || reported == len % (1 << 32))
 }
 
 /// Whether two durations are near each other, the file's own and the one that SignalWire reports, in seconds.

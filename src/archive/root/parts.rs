@@ -12,6 +12,8 @@ use super::{REGULAR, Root, Standing, remove, stat_at};
 use crate::model::RecordingId;
 
 const SUFFIX: &str = ".part";
+/// A complete part that waits for another transfer to be compared with.
+const KEPT: &str = ".kept";
 
 /// Why a recording's part could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,10 @@ pub enum PartError {
 
 pub(super) fn name(id: RecordingId) -> String {
     format!("{id}{SUFFIX}")
+}
+
+fn kept(id: RecordingId) -> String {
+    format!("{id}{KEPT}")
 }
 
 impl Root {
@@ -95,21 +101,57 @@ impl Root {
         remove(self.partial()?, &name(id))
     }
 
-    /// The recordings that have a part. Files of other names are left alone.
+    /// Keeps a recording's part beside the next one; an earlier one that was kept makes way.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn keep_part(&self, id: RecordingId) -> io::Result<()> {
+        let partial = self.partial()?;
+        Ok(rustix::fs::renameat(
+            &partial,
+            name(id),
+            &partial,
+            kept(id),
+        )?)
+    }
+
+    /// Makes the part that was kept the recording's part again.
+    ///
+    /// # Errors
+    /// The system's, `NotFound` among them.
+    pub fn restore_kept(&self, id: RecordingId) -> io::Result<()> {
+        let partial = self.partial()?;
+        Ok(rustix::fs::renameat(
+            &partial,
+            kept(id),
+            &partial,
+            name(id),
+        )?)
+    }
+
+    /// Removes a part that was kept; that there is none is as good.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn remove_kept(&self, id: RecordingId) -> io::Result<()> {
+        remove(self.partial()?, &kept(id))
+    }
+
+    /// The recordings that have a part, or one that was kept. Files of other names are left alone.
     ///
     /// # Errors
     /// The system's.
     pub fn parts(&self) -> io::Result<Vec<RecordingId>> {
         let mut ids = Vec::new();
         for entry in Dir::new(self.partial()?)? {
-            let id: Option<RecordingId> = entry?
-                .file_name()
-                .to_str()
-                .ok()
-                .and_then(|name| name.strip_suffix(SUFFIX)?.parse().ok());
+            let id: Option<RecordingId> = entry?.file_name().to_str().ok().and_then(|name| {
+                let id = name.strip_suffix(SUFFIX).or(name.strip_suffix(KEPT))?;
+                id.parse().ok()
+            });
             ids.extend(id);
         }
         ids.sort_unstable();
+        ids.dedup();
         Ok(ids)
     }
 }

@@ -1,4 +1,4 @@
-//! The status for people: what is well in a few lines, what needs them in full.
+//! The status for people: what works in a few lines, what needs attention in full.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use super::super::table::Column::{Left, Right};
 use super::super::{human, table};
 use super::Status;
+use crate::escape;
 use crate::model::{State, time};
+use crate::store::PauseKind;
 
 pub(super) fn render(status: &Status, now: DateTime<Utc>) -> String {
     let ago = |then: &str| {
@@ -15,19 +17,34 @@ pub(super) fn render(status: &Status, now: DateTime<Utc>) -> String {
             .map(|then| human::age(then, now))
             .unwrap_or_default()
     };
-    let mut text = recordings(status);
+    let mut text = health(status);
+    text.push_str(&recordings(status));
     text.push('\n');
     text.push_str(&passes(status, &ago));
+    pauses(&mut text, status, now);
     failures(&mut text, status, &ago);
     gaps(&mut text, status, &ago);
     errors(&mut text, status, &ago);
+    concerns(&mut text, status);
     if !status.cooldowns.is_empty() {
-        text.push_str("\nHosts that asked for patience\n");
+        text.push_str("\nHosts that are rate-limiting us\n");
         let rows = status.cooldowns.iter();
         let rows = rows.map(|one| [one.host.clone(), ago(&one.until)]);
         text.push_str(&table::render([Left("HOST"), Left("ENDS")], rows));
     }
     text
+}
+
+/// Whether it is healthy, or why not.
+fn health(status: &Status) -> String {
+    if status.healthy {
+        return "healthy\n\n".to_owned();
+    }
+    let mut text = "not healthy\n".to_owned();
+    for problem in &status.problems {
+        let _ = writeln!(text, "  {}", escape::line(&problem.line()));
+    }
+    text + "\n"
 }
 
 fn recordings(status: &Status) -> String {
@@ -78,16 +95,52 @@ fn passes(status: &Status, ago: &impl Fn(&str) -> String) -> String {
     )
 }
 
+fn pauses(text: &mut String, status: &Status, now: DateTime<Utc>) {
+    if status.pauses.is_empty() {
+        return;
+    }
+    text.push_str("\nDownloads are paused or slowed down\n");
+    let rows = status.pauses.iter().map(|pause| {
+        let reason = match pause.kind {
+            PauseKind::Disk => "disk",
+            PauseKind::Api => "API",
+            PauseKind::Host => "media host fails",
+            PauseKind::Failures => "one after another fails",
+        };
+        [
+            human::age(pause.since, now),
+            reason.to_owned(),
+            pause.host.clone().unwrap_or_default(),
+            pause.error.clone(),
+        ]
+    });
+    let columns = ["BEGAN", "REASON", "HOST", "ERROR"].map(Left);
+    text.push_str(&table::render(columns, rows));
+}
+
+fn concerns(text: &mut String, status: &Status) {
+    let rows = status.concerns.iter().filter(|(_, count)| **count > 0);
+    let rows: Vec<_> = rows
+        .map(|(kind, count)| [(*kind).to_owned(), count.to_string()])
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str("\nArchived recordings with a concern (the view 'concerns' of the database has the details)\n");
+    let columns = [Left("CONCERN"), Right("RECORDINGS")];
+    text.push_str(&table::render(columns, rows));
+}
+
 fn failures(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
     if status.failures == 0 {
         return;
     }
     let longest = status.stuck_since.as_deref().map(ago);
-    let longest = longest.map_or_else(String::new, |ago| format!(", the first became so {ago}"));
+    let longest = longest.map_or_else(String::new, |ago| format!(" (the oldest: {ago})"));
     // Writing to a String can't fail.
     let _ = writeln!(
         text,
-        "\nRecordings that need a person: {}, of them stuck upstream: {}{longest}",
+        "\nRecordings that need attention: {}, of them stuck: {}{longest}",
         status.failures, status.stuck
     );
     let rows = status.oldest_failures.iter().map(|failure| {

@@ -44,14 +44,14 @@ fn known(state: State, listed: &Recording) -> Known {
     }
 }
 
-fn decide(kind: Kind, listed: &Recording, known: &Known) -> Option<Change> {
-    plan(&filter(), kind, listed, Some(known), &NAMED())
+fn decide(listed: &Recording, known: &Known) -> Option<Change> {
+    plan(&filter(), listed, Some(known), &NAMED())
 }
 
 #[test]
 fn a_new_recording_waits_is_skipped_or_pending() {
     let place = |listed: &Recording, room: &Room| {
-        let change = plan(&filter(), Kind::Poll, listed, None, room).expect("a row");
+        let change = plan(&filter(), listed, None, room).expect("a row");
         (change.state, change.skip_reason.is_some())
     };
     assert_eq!(
@@ -85,7 +85,7 @@ fn a_new_recording_waits_is_skipped_or_pending() {
 fn nothing_is_written_when_nothing_changed() {
     let listed = listed("completed");
     for state in State::ALL {
-        let change = decide(Kind::Poll, &listed, &known(state, &listed));
+        let change = decide(&listed, &known(state, &listed));
         let moves = matches!(state, State::Waiting | State::Skipped | State::Lost);
         assert_eq!(change.is_some(), moves, "{state}");
     }
@@ -99,7 +99,7 @@ fn what_is_on_the_disk_or_being_fetched_stays_whatever_the_vendor_says() {
         ..listed("processing")
     };
     for state in [State::Archived, State::Downloading, State::Damaged] {
-        let change = decide(Kind::Sweep, &now, &known(state, &listed("completed")));
+        let change = decide(&now, &known(state, &listed("completed")));
         let change = change.expect("a change");
         assert_eq!(change.state, state);
         assert_eq!(change.changed_after_archiving, state == State::Archived);
@@ -107,29 +107,11 @@ fn what_is_on_the_disk_or_being_fetched_stays_whatever_the_vendor_says() {
 }
 
 #[test]
-fn a_failed_one_gets_another_chance_from_a_sweep_or_a_change() {
-    let now = listed("completed");
-    let mut before = known(State::Failed, &now);
-    assert_eq!(decide(Kind::Poll, &now, &before), None);
-    let change = decide(Kind::Sweep, &now, &before).expect("a change");
-    assert_eq!(
-        (change.state, change.another_chance),
-        (State::Pending, true)
-    );
-    before.size_bytes = Some(4);
-    let change = decide(Kind::Poll, &now, &before).expect("a change");
-    assert_eq!(
-        (change.state, change.another_chance),
-        (State::Pending, true)
-    );
-}
-
-#[test]
 fn a_lost_one_that_is_back_is_fetched() {
     let now = listed("completed");
     let mut before = known(State::Lost, &now);
     before.gone = true;
-    let change = decide(Kind::Poll, &now, &before).expect("a change");
+    let change = decide(&now, &before).expect("a change");
     assert_eq!(
         (change.state, change.another_chance),
         (State::Pending, true)
@@ -141,13 +123,13 @@ fn another_session_is_flagged_and_an_absent_one_is_not() {
     let now = listed("completed");
     let mut before = known(State::Pending, &now);
     before.session_id = Some(uuid::Uuid::from_u128(9).into());
-    let change = decide(Kind::Poll, &now, &before).expect("a change");
+    let change = decide(&now, &before).expect("a change");
     assert!(change.other_session);
     let nowhere = Recording {
         session_id: None,
         ..now
     };
-    assert_eq!(decide(Kind::Poll, &nowhere, &before), None);
+    assert_eq!(decide(&nowhere, &before), None);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use super::super::{Cooldown, Queue};
 use super::*;
-use crate::store::{Counts, FailedAttempt, Failure, Gap, LastPass};
+use crate::app::health::{Problem, ProblemKind};
+use crate::model::ConcernKind;
+use crate::store::{Counts, FailedAttempt, Failure, Gap, LastPass, Pause};
 
 const ID: &str = "d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f";
 
@@ -11,17 +13,22 @@ fn quiet() -> Status {
     };
     Status {
         at: "2026-11-23T20:00:00.000Z".to_owned(),
+        healthy: true,
+        problems: Vec::new(),
+        running: true,
         queue: Queue::of(&counts),
         recordings: counts.by_state.into_iter().collect(),
         archived_bytes: 0,
         failures: 0,
         stuck: 0,
         stuck_since: None,
+        concerns: ConcernKind::ALL.map(|kind| (kind.as_str(), 0)).into(),
         gaps: 0,
         oldest_failures: Vec::new(),
         oldest_gaps: Vec::new(),
         passes: Vec::new(),
         newest_errors: Vec::new(),
+        pauses: Vec::new(),
         cooldowns: Vec::new(),
     }
 }
@@ -42,15 +49,16 @@ fn text(status: &Status) -> String {
 }
 
 #[test]
-fn a_quiet_archive_needs_nobody() {
+fn a_quiet_archive_is_healthy() {
     insta::assert_snapshot!(text(&quiet()), @"
+    healthy
+
     STATE        RECORDINGS
     waiting               0
     skipped               0
     pending               0
     downloading           0
     archived              0  0 B
-    failed                0
     lost                  0
     damaged               0
 
@@ -63,11 +71,33 @@ fn a_quiet_archive_needs_nobody() {
     ");
 }
 
-#[test]
-fn what_needs_a_person_is_told_with_its_age() {
+fn troubled() -> Status {
     let mut status = quiet();
     status.recordings.insert("archived".to_owned(), 1_234);
     status.archived_bytes = 1_503_238_554;
+    status.healthy = false;
+    status.problems = vec![Problem {
+        kind: ProblemKind::Api,
+        text: "downloads have been paused for 3 min: refused\u{1b}[2J".to_owned(),
+        since: time::parse("2026-11-23T19:57:00.000Z").expect("a time"),
+    }];
+    let pause = |kind, host: Option<&str>, error: &str, since| Pause {
+        kind,
+        host: host.map(str::to_owned),
+        error: error.to_owned(),
+        since: time::parse(since).expect("a time"),
+    };
+    let host = Some("media.example:443");
+    status.pauses = vec![
+        pause(PauseKind::Api, None, "refused", "2026-11-23T19:57:00.000Z"),
+        pause(
+            PauseKind::Host,
+            host,
+            "connection refused",
+            "2026-11-23T19:59:00.000Z",
+        ),
+    ];
+    status.concerns.insert("duration", 7);
     status.queue.missing = 3;
     status.failures = 12;
     status.stuck = 1;
@@ -76,9 +106,9 @@ fn what_needs_a_person_is_told_with_its_age() {
     status.oldest_failures = vec![Failure {
         recording_id: ID.to_owned(),
         room_name: Some("standup".to_owned()),
-        state: "failed".to_owned(),
+        state: "damaged".to_owned(),
         since: "2026-11-23T16:48:00.000Z".to_owned(),
-        reason: "its content was wrong 3 times: cut".to_owned(),
+        reason: "the archived file is missing".to_owned(),
     }];
     status.oldest_gaps = vec![Gap {
         session_id: ID.to_owned(),
@@ -108,14 +138,21 @@ fn what_needs_a_person_is_told_with_its_age() {
         host: "media.example".to_owned(),
         until: "2026-11-23T20:00:40.000Z".to_owned(),
     }];
-    insta::assert_snapshot!(text(&status), @"
+    status
+}
+
+#[test]
+fn what_needs_attention_is_shown_with_its_age() {
+    insta::assert_snapshot!(text(&troubled()), @r"
+    not healthy
+      api: downloads have been paused for 3 min: refused\u001B[2J
+
     STATE        RECORDINGS
     waiting               0
     skipped               0
     pending               0
     downloading           0
     archived           1234  1.4 GiB
-    failed                0
     lost                  0
     damaged               0
 
@@ -126,9 +163,14 @@ fn what_needs_a_person_is_told_with_its_age() {
     sweep   5 min ago        running  1 d ago
     verify  never                     never
 
-    Recordings that need a person: 12, of them stuck upstream: 1, the first became so 3 d 8 h ago
-    SINCE           STATE   RECORDING                             ROOM     REASON
-    3 h 12 min ago  failed  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f  standup  its content was wrong 3 times: cut
+    Downloads are paused or slowed down
+    BEGAN      REASON            HOST               ERROR
+    3 min ago  API                                  refused
+    1 min ago  media host fails  media.example:443  connection refused
+
+    Recordings that need attention: 12, of them stuck: 1 (the oldest: 3 d 8 h ago)
+    SINCE           STATE    RECORDING                             ROOM     REASON
+    3 h 12 min ago  damaged  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f  standup  the archived file is missing
     … and 11 more: the view 'failures' of the database has them all
 
     Sessions that are over and not complete: 1
@@ -139,7 +181,11 @@ fn what_needs_a_person_is_told_with_its_age() {
     ENDED     RECORDING                             ATTEMPT  HTTP  OUTCOME  ERROR
     40 s ago  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f        3   503  retry    the media server answered 503
 
-    Hosts that asked for patience
+    Archived recordings with a concern (the view 'concerns' of the database has the details)
+    CONCERN   RECORDINGS
+    duration           7
+
+    Hosts that are rate-limiting us
     HOST           ENDS
     media.example  in 40 s
     ");

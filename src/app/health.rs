@@ -1,0 +1,270 @@
+//! Whether the archive makes progress: a pure function of facts that the database has. The service and `status`,
+//! which is another process, come to the same answer.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::cli::human;
+use crate::model::time;
+use crate::schedule::Schedule;
+use crate::store::{Facts, Passes, Pause, PauseKind};
+
+/// Slots of `poll.schedule` that may pass without a complete poll.
+const MISSED_POLLS: usize = 3;
+/// For this long polls may fail, however many slots that is.
+const SHORTEST_STANDSTILL: TimeDelta = TimeDelta::minutes(15);
+/// For how long downloads may fail, should `poll.stuck_after` be longer. One that is stuck shows as such; this is
+/// about all of them.
+const LONGEST_FAILURE: TimeDelta = TimeDelta::hours(1);
+
+/// What can be wrong, the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// The database can't be used.
+    Database,
+    /// SignalWire refuses the credentials.
+    Credentials,
+    /// No poll is complete.
+    Poll,
+    /// The archive's disk is full or can't be written to.
+    Disk,
+    /// Downloads wait for the API.
+    Api,
+    /// A media host fails.
+    Host,
+    /// Downloads fail one after another.
+    Downloads,
+    /// Recordings are not completed upstream, or not archived, for too long.
+    Stuck,
+    /// Recordings are lost, or damaged and gone upstream.
+    Attention,
+}
+
+/// Something that keeps the archive from making progress, or that needs attention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What kind of problem it is.
+    pub kind: ProblemKind,
+    /// In a sentence, with its age.
+    pub text: String,
+    /// Since when.
+    #[serde(serialize_with = "time::serialize")]
+    pub since: DateTime<Utc>,
+}
+
+impl ProblemKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Database,
+        Self::Credentials,
+        Self::Poll,
+        Self::Disk,
+        Self::Api,
+        Self::Host,
+        Self::Downloads,
+        Self::Stuck,
+        Self::Attention,
+    ];
+
+    /// Its word in `/healthz`, in `status --json` and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Credentials => "credentials",
+            Self::Poll => "poll",
+            Self::Disk => "disk",
+            Self::Api => "api",
+            Self::Host => "host",
+            Self::Downloads => "downloads",
+            Self::Stuck => "stuck",
+            Self::Attention => "attention",
+        }
+    }
+}
+
+impl Problem {
+    /// As a line of `/healthz`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{}: {}", self.kind.as_str(), self.text)
+    }
+}
+
+/// What keeps the archive from making progress, or needs attention; nothing: it is healthy.
+#[must_use]
+pub fn health(facts: &Facts, now: DateTime<Utc>) -> Vec<Problem> {
+    let mut found = Found {
+        now,
+        problems: Vec::new(),
+    };
+    if let Some((since, error)) = &facts.database {
+        let text = format!("could not be used for {}: {error}", found.age(*since));
+        found.add(ProblemKind::Database, *since, text);
+    }
+    found.credentials(&facts.passes);
+    found.polls(facts);
+    found.space(facts);
+    let most = facts
+        .stuck_after
+        .unwrap_or(LONGEST_FAILURE)
+        .min(LONGEST_FAILURE);
+    for pause in &facts.pauses {
+        found.pause(pause, most);
+    }
+    found.stuck(facts);
+    found.gone(facts);
+    found.problems.sort_by_key(|problem| problem.kind);
+    found.problems
+}
+
+struct Found {
+    now: DateTime<Utc>,
+    problems: Vec<Problem>,
+}
+
+impl Found {
+    fn add(&mut self, kind: ProblemKind, since: DateTime<Utc>, text: String) {
+        self.problems.push(Problem { kind, text, since });
+    }
+
+    fn age(&self, since: DateTime<Utc>) -> String {
+        human::duration((self.now - since).to_std().unwrap_or_default())
+    }
+
+    fn credentials(&mut self, passes: &Passes) {
+        let Some(since) = passes.refused_since else {
+            return;
+        };
+        let error = because(passes.error.as_ref());
+        let text = format!("refused for {}{error}", self.age(since));
+        self.add(ProblemKind::Credentials, since, text);
+    }
+
+    fn polls(&mut self, facts: &Facts) {
+        let passes = &facts.passes;
+        let Some(since) = passes.last_complete().or(passes.first) else {
+            return;
+        };
+        if self.now < poll_due(passes, since) {
+            return;
+        }
+        let age = self.age(since);
+        let polls = match passes.last_complete() {
+            Some(_) => format!("no complete poll for {age}"),
+            None => format!("no complete poll since the first one began {age} ago"),
+        };
+        let stopped = if facts.stopped {
+            ", and the service is not running"
+        } else {
+            ""
+        };
+        let text = format!("{polls}{stopped}{}", because(passes.error.as_ref()));
+        self.add(ProblemKind::Poll, since, text);
+    }
+
+    fn space(&mut self, facts: &Facts) {
+        let Some(since) = facts.no_space_since else {
+            return;
+        };
+        let age = self.age(since);
+        let text = match facts.no_space {
+            1 => format!("1 recording has been waiting for space for {age}"),
+            many => format!("{many} recordings have been waiting for space, the oldest for {age}"),
+        };
+        self.add(ProblemKind::Disk, since, text);
+    }
+
+    fn pause(&mut self, pause: &Pause, most: TimeDelta) {
+        let Pause { error, since, .. } = pause;
+        let (age, old) = (self.age(*since), self.now - *since >= most);
+        let paused = format!("downloads have been paused for {age}: {error}");
+        let (kind, text) = match (pause.kind, &pause.host) {
+            (PauseKind::Disk, _) => (ProblemKind::Disk, paused),
+            (PauseKind::Api, _) => (ProblemKind::Api, paused),
+            (PauseKind::Host, Some(host)) if old => {
+                let text = format!("the media host {host} has failed for {age}: {error}");
+                (ProblemKind::Host, text)
+            }
+            (PauseKind::Failures, _) if old => {
+                let text = format!("one download after another has failed for {age}: {error}");
+                (ProblemKind::Downloads, text)
+            }
+            (PauseKind::Host | PauseKind::Failures, _) => return,
+        };
+        self.add(kind, *since, text);
+    }
+
+    fn stuck(&mut self, facts: &Facts) {
+        let unarchived = &facts.unarchived;
+        if let Some(since) = unarchived.since.filter(|_| unarchived.stuck > 0) {
+            let age = self.age(since);
+            let what = match unarchived.stuck {
+                1 => format!("1 recording completed upstream has not been archived for {age}"),
+                many => format!(
+                    "{many} recordings completed upstream have not been archived, the oldest for {age}"
+                ),
+            };
+            let text = what + &because(unarchived.error.as_ref());
+            self.add(ProblemKind::Stuck, since, text);
+        }
+        let unfinished = &facts.unfinished;
+        if let Some(since) = unfinished.since.filter(|_| unfinished.stuck > 0) {
+            let age = self.age(since);
+            let what = match unfinished.stuck {
+                1 => format!("1 recording has not been ready for {age}"),
+                many => format!("{many} recordings have not been ready, the oldest for {age}"),
+            };
+            let text = match unfinished.status.as_deref() {
+                Some("completed") => {
+                    format!("{what}: completed upstream, but its session is unknown")
+                }
+                Some(status) => format!("{what}: still {status} upstream"),
+                None => format!("{what}: still without a status upstream"),
+            };
+            self.add(ProblemKind::Stuck, since, text);
+        }
+    }
+
+    fn gone(&mut self, facts: &Facts) {
+        let Some(since) = facts.gone_since else {
+            return;
+        };
+        let age = self.age(since);
+        let text = match (facts.lost, facts.unrepairable) {
+            (1, 0) => format!(
+                "1 recording needs attention: gone upstream {age} ago, before it was archived"
+            ),
+            (0, 1) => format!("1 recording needs attention: damaged, and gone upstream {age} ago"),
+            (lost, damaged) => format!(
+                "{} recordings need attention: {lost} gone upstream before they were archived, {damaged} damaged \
+                 and gone upstream; the first {age} ago",
+                lost + damaged
+            ),
+        };
+        self.add(ProblemKind::Attention, since, text);
+    }
+}
+
+/// From when on the lack of a complete poll after `since` is a problem.
+fn poll_due(passes: &Passes, since: DateTime<Utc>) -> DateTime<Utc> {
+    let schedule = passes.schedule.as_ref();
+    let schedule = schedule.and_then(|text| text.parse::<Schedule>().ok());
+    // Slots and not the time between two of them: a schedule may leave out nights.
+    let slots = std::iter::successors(Some(since), |slot| schedule.as_ref()?.next_after(*slot));
+    let missed = slots.take(MISSED_POLLS + 1).last().unwrap_or(since);
+    let due = missed.max(since + SHORTEST_STANDSTILL);
+    // No poll is complete while a sweep runs, and that of a large archive takes its time: as long as last time.
+    match passes.sweep_began.zip(passes.sweep_took) {
+        Some((began, took)) if began < due => due.max(began + took * 2),
+        _ => due,
+    }
+}
+
+fn because(error: Option<&String>) -> String {
+    error.map_or_else(String::new, |error| format!(": {error}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! How fast downloads are started. While one after another fails, whatever the reason, they are tried one at a time
+//! with a growing delay: a standstill must not cost requests, rows and log lines by the thousand. One that makes
+//! progress ends that.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// Failures in a row after which downloads are tried one at a time.
+const MOST_FAILURES: u32 = 6;
+/// Before the next one; doubled with each failure.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// The longest delay: each recording may fail for a reason of its own, and a good one behind a hundred of them
+/// must not wait for hours.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// The pace of one queue. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pace(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    failures: u32,
+    first: Option<DateTime<Utc>>,
+    error: String,
+    /// No claim before (monotonic), while slow.
+    next: Duration,
+    /// Downloads under way that have shown no progress yet.
+    unproven: u32,
+    /// When one last made progress (monotonic).
+    progress_at: Duration,
+    /// Hosts that work again.
+    recovered: Vec<String>,
+}
+
+/// Since when downloads fail one after another, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slow {
+    pub since: DateTime<Utc>,
+    pub error: String,
+    /// The next one starts then (monotonic), if none is being tried.
+    pub next: Duration,
+    /// One is being tried.
+    pub busy: bool,
+}
+
+/// A download under way that has shown no progress yet; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Unproven(Option<Pace>);
+
+impl Pace {
+    /// A download starts.
+    pub(super) fn start(&self) -> Unproven {
+        self.lock().unproven += 1;
+        Unproven(Some(self.clone()))
+    }
+
+    /// A download made progress at monotonic time `now`. Returns whether that ends a slow time.
+    pub(super) fn progress(&self, now: Duration) -> bool {
+        let mut state = self.lock();
+        let was_slow = state.is_slow();
+        state.failures = 0;
+        state.first = None;
+        state.progress_at = state.progress_at.max(now);
+        was_slow
+    }
+
+    /// A download failed.
+    pub(super) fn failed(&self, error: &str, now: Duration, at: DateTime<Utc>) {
+        let mut state = self.lock();
+        state.first.get_or_insert(at);
+        error.clone_into(&mut state.error);
+        state.failures = state.failures.saturating_add(1);
+        let more = state.failures.saturating_sub(MOST_FAILURES);
+        let delay = FIRST_DELAY * 2_u32.saturating_pow(more.min(16));
+        state.next = now + delay.min(LONGEST_DELAY);
+    }
+
+    /// Whether downloads fail one after another.
+    pub(super) fn slow(&self) -> Option<Slow> {
+        let state = self.lock();
+        let since = state.first.filter(|_| state.is_slow())?;
+        Some(Slow {
+            since,
+            error: state.error.clone(),
+            next: state.next,
+            busy: state.unproven > 0,
+        })
+    }
+
+    /// A host works again, or its downloads do.
+    pub(super) fn recovered(&self, host: &str) {
+        self.lock().recovered.push(host.to_owned());
+    }
+
+    /// The hosts that work again, each time they do.
+    pub(super) fn take_recovered(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().recovered)
+    }
+
+    /// When a download last made progress (monotonic).
+    pub(super) fn progress_at(&self) -> Duration {
+        self.lock().progress_at
+    }
+
+    /// A wait that is worth it begins: it does not count as a lack of progress up to monotonic time `until`.
+    pub(super) fn excuse(&self, until: Duration) {
+        let mut state = self.lock();
+        state.progress_at = state.progress_at.max(until);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_slow(&self) -> bool {
+        self.failures >= MOST_FAILURES
+    }
+}
+
+impl Unproven {
+    /// It shows progress, once.
+    pub(super) fn prove(&mut self, now: Duration) -> bool {
+        let Some(pace) = self.0.take() else {
+            return false;
+        };
+        pace.lock().unproven -= 1;
+        pace.progress(now)
+    }
+}
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        if let Some(pace) = &self.0 {
+            pace.lock().unproven -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_failures_in_a_row_downloads_start_one_at_a_time_with_a_growing_delay() {
+        let pace = Pace::default();
+        let mut now = Duration::ZERO;
+        for _ in 1..MOST_FAILURES {
+            pace.failed("404", now, DateTime::UNIX_EPOCH);
+            assert_eq!(pace.slow(), None);
+        }
+        let mut delays = Vec::new();
+        for _ in 0..5 {
+            pace.failed("404", now, DateTime::UNIX_EPOCH + now);
+            let slow = pace.slow().unwrap();
+            assert_eq!((slow.since, slow.busy), (DateTime::UNIX_EPOCH, false));
+            delays.push(slow.next.saturating_sub(now).as_secs());
+            now = slow.next;
+        }
+        assert_eq!(delays, [1, 2, 4, 5, 5]);
+        let mut tried = pace.start();
+        assert!(pace.slow().unwrap().busy);
+        assert!(tried.prove(now));
+        assert!(!tried.prove(now), "once");
+        assert_eq!(pace.slow(), None);
+        assert_eq!(pace.progress_at(), now);
+    }
+
+    #[test]
+    fn a_download_that_ends_without_progress_is_no_longer_waited_for() {
+        let pace = Pace::default();
+        for _ in 0..MOST_FAILURES {
+            pace.failed("silence", Duration::ZERO, DateTime::UNIX_EPOCH);
+        }
+        let tried = pace.start();
+        assert!(pace.slow().unwrap().busy);
+        drop(tried);
+        assert!(!pace.slow().unwrap().busy);
+    }
+}

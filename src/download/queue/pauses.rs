@@ -1,0 +1,120 @@
+//! Why no downloads are started now, or only one at a time: for health and for the view `pauses`.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::{Downloader, Failure, PAUSE, Run};
+use crate::download::Setup;
+use crate::store::{self, PauseKind, PauseRow};
+
+/// What stops all downloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseReason {
+    /// The archive's disk.
+    Disk,
+    /// The API.
+    Api,
+}
+
+impl From<PauseReason> for PauseKind {
+    fn from(reason: PauseReason) -> Self {
+        match reason {
+            PauseReason::Disk => Self::Disk,
+            PauseReason::Api => Self::Api,
+        }
+    }
+}
+
+/// Why no downloads are started. It holds until one shows that its reason is gone, beyond `until`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// What stops them.
+    pub reason: PauseReason,
+    /// What happened last.
+    pub error: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When it is tried again.
+    pub until: DateTime<Utc>,
+    /// The API said until when.
+    pub asked_for: bool,
+}
+
+impl Downloader {
+    /// Why no downloads are started just now, if so.
+    #[must_use]
+    pub fn paused(&self) -> Option<Pause> {
+        self.pause().clone()
+    }
+
+    /// Ends a pause at once: what caused it may have been repaired.
+    pub fn resume(&self) {
+        *self.pause() = None;
+        self.ring.ring();
+    }
+
+    pub(super) fn begin_pause(&self, failure: &Failure, now: DateTime<Utc>) {
+        let (reason, asked) = match failure {
+            Failure::Api { until, .. } => (PauseReason::Api, *until),
+            _ => (PauseReason::Disk, None),
+        };
+        let error = failure.to_string();
+        let mut pause = self.pause();
+        let since = match &*pause {
+            Some(before) if before.reason == reason => before.since,
+            _ => {
+                tracing::warn!("downloads pause: {error}");
+                now
+            }
+        };
+        *pause = Some(Pause {
+            reason,
+            error,
+            since,
+            until: asked.unwrap_or(now + PAUSE),
+            asked_for: asked.is_some(),
+        });
+    }
+
+    pub(super) fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the reasons for the view `pauses` when they have changed.
+    pub(super) async fn show_pauses(&self, setup: &Setup, run: &mut Run) -> store::Result<()> {
+        let pauses = self.pauses(setup);
+        let is_known = |pause: &PauseRow| {
+            let mut shown = run.shown.iter();
+            shown.any(|shown| shown.reason == pause.reason && shown.subject == pause.subject)
+        };
+        // A reason's text changes from attempt to attempt: that alone is not worth a write.
+        if pauses.len() != run.shown.len() || !pauses.iter().all(is_known) {
+            setup.store.set_pauses(&pauses).await?;
+            run.shown = pauses;
+        }
+        Ok(())
+    }
+
+    fn pauses(&self, setup: &Setup) -> Vec<PauseRow> {
+        let row = |reason, subject, error, since| PauseRow {
+            reason,
+            subject,
+            error,
+            since,
+        };
+        let pause = self
+            .paused()
+            .map(|pause| row(pause.reason.into(), String::new(), pause.error, pause.since));
+        let slow = self
+            .pace
+            .slow()
+            .map(|slow| row(PauseKind::Failures, String::new(), slow.error, slow.since));
+        let hosts = setup.hosts.failing().into_iter();
+        pause
+            .into_iter()
+            .chain(slow)
+            .chain(hosts.map(|host| row(PauseKind::Host, host.host, host.error, host.since)))
+            .collect()
+    }
+}

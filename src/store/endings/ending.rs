@@ -1,0 +1,118 @@
+//! How an attempt can end.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+
+use crate::model::Concern;
+use crate::store::{Doubt, Error};
+
+/// A landed file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landed {
+    /// Where, relative to the archive.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// It was there already and did not have to be downloaded.
+    pub adopted: bool,
+    /// What is odd about it.
+    pub concerns: Vec<Concern>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// The file is durable at its place.
+    Archived(Landed),
+    /// To be tried again.
+    Retry(Retry),
+    /// Gone upstream.
+    Gone,
+    /// Ended by a stop of the process: due again at once.
+    Stopped,
+    /// Never really tried (no room on the disk, a host that rate-limits us): leaves no trace.
+    Released {
+        /// Not before then.
+        at: DateTime<Utc>,
+        /// What it waits for besides.
+        waits_for: Option<WaitsFor>,
+    },
+}
+
+/// The next attempt after one that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Not before then.
+    pub at: DateTime<Utc>,
+    /// What it waits for besides.
+    pub waits_for: Option<WaitsFor>,
+    /// It brought bytes: the back-off starts again.
+    pub progress: bool,
+    /// A complete transfer that was not plausible, if it was one.
+    pub doubt: Option<Doubt>,
+}
+
+/// What ends the wait for the next attempt early, or must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Room on the archive's disk.
+    Space,
+    /// A download that succeeds: this one failed while others did.
+    Recovery,
+    /// Time: the file may still be being written upstream.
+    Comparison,
+}
+
+impl WaitsFor {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Space => "space",
+            Self::Recovery => "recovery",
+            Self::Comparison => "comparison",
+        }
+    }
+}
+
+impl FromStr for WaitsFor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        [Self::Space, Self::Recovery, Self::Comparison]
+            .into_iter()
+            .find(|what| what.as_str() == text)
+            .ok_or(Error::Content("waits_for"))
+    }
+}
+
+impl Ending {
+    /// The outcome's word in the view `attempts`; `None`: the attempt leaves no trace.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&'static str> {
+        match self {
+            Self::Archived(Landed { adopted: true, .. }) => Some("adopted"),
+            Self::Archived(_) => Some("archived"),
+            Self::Retry(_) => Some("retry"),
+            Self::Gone => Some("lost"),
+            Self::Stopped => Some("stopped"),
+            Self::Released { .. } => None,
+        }
+    }
+}
+
+/// What an attempt did, besides how it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The byte it went on from.
+    pub from_byte: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// The media server's last status.
+    pub http_status: Option<u16>,
+    /// The host and port of its link.
+    pub media_host: Option<String>,
+    /// What ended it; never with a link in it.
+    pub error: Option<String>,
+}

@@ -1,0 +1,97 @@
+//! Since when the database fails: noted by whoever met it, shown by health until a write succeeds.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Error, Result, Store};
+use crate::model::time;
+
+/// How long after the last failure a write that succeeds counts: on a disk that is nearly full a small one does
+/// while larger ones fail. Longer than tasks wait before they try again.
+const QUIET: TimeDelta = TimeDelta::seconds(8);
+
+/// Since when the database fails, and what it said last. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Trouble(Arc<Mutex<Option<Failing>>>);
+
+#[derive(Debug, Clone)]
+struct Failing {
+    since: DateTime<Utc>,
+    last: DateTime<Utc>,
+    error: String,
+}
+
+impl Trouble {
+    /// Notes a failure; the first of a row is logged.
+    pub fn note(&self, error: &Error, now: DateTime<Utc>) {
+        let error = chain(error);
+        let mut trouble = self.lock();
+        if trouble.is_none() {
+            tracing::error!("the database can't be used now, and is tried again: {error}");
+        }
+        let since = trouble.as_ref().map_or(now, |failing| failing.since);
+        *trouble = Some(Failing {
+            since,
+            last: now,
+            error,
+        });
+    }
+
+    /// Since when the database fails, and why.
+    #[must_use]
+    pub fn now(&self) -> Option<(DateTime<Utc>, String)> {
+        let trouble = self.lock();
+        let failing = trouble.as_ref()?;
+        Some((failing.since, failing.error.clone()))
+    }
+
+    fn over(&self) {
+        if let Some(failing) = self.lock().take() {
+            tracing::info!(
+                "the database works again; it failed since {}",
+                time::to_text(failing.since)
+            );
+        }
+    }
+
+    fn is_worth_a_try(&self, now: DateTime<Utc>) -> bool {
+        let trouble = self.lock();
+        let quiet = |failing: &Failing| (now - failing.last).abs() >= QUIET;
+        trouble.as_ref().is_some_and(quiet)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Failing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Some time after the last failure: tries to write, and notes that the database works again if that succeeds.
+    ///
+    /// # Errors
+    /// [`Error`], if the database still fails.
+    pub async fn try_again(&self, now: DateTime<Utc>) -> Result<()> {
+        if self.trouble.is_worth_a_try(now) {
+            self.set_fact("tried_again", Some("1")).await?;
+            self.set_fact("tried_again", None).await?;
+            self.trouble.over();
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes; SQLite's own words are enough.
+fn chain(error: &Error) -> String {
+    if let Error::Sqlite(sqlx::Error::Database(error)) = error {
+        return error.message().to_owned();
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

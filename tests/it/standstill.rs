@@ -1,0 +1,173 @@
+//! A standstill of any kind costs a few tries and no more, and ends by itself when its reason does.
+
+use std::time::Duration;
+
+use fake_space::{Action, BulkSpec, Gate, Options, Origin, Rule, Seen};
+
+use super::discovery::Stage;
+
+/// Recordings that are due.
+const DUE: u64 = 300;
+/// Two minutes, a second at a time.
+const STEPS: usize = 120;
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn stage(more: &str) -> Stage {
+    let stage = Stage::new(Options::default(), more).await;
+    let start = stage.space().now() - Duration::from_hours(100);
+    stage.space().add_bulk(BulkSpec::new(DUE, 1, start));
+    stage.archive.sweep().await;
+    assert_eq!(
+        stage.setting.sql("SELECT count(*) FROM queue"),
+        DUE.to_string()
+    );
+    stage
+}
+
+fn minted(stage: &Stage) -> usize {
+    let journal = stage.space().journal();
+    let minted = journal
+        .iter()
+        .filter(|seen: &&Seen| seen.path.contains("/room_recordings/"));
+    minted.count()
+}
+
+async fn two_minutes(stage: &Stage) {
+    for _ in 0..STEPS {
+        stage.archive.download().await;
+        stage.pass_time(SECOND);
+    }
+}
+
+/// Two minutes of it cost few tries; two minutes after its end everything is archived.
+async fn costs_little_and_ends_by_itself(
+    what: &str,
+    more: &str,
+    begin: impl AsyncFn(&Stage),
+    end: impl AsyncFn(&Stage),
+) {
+    let stage = stage(more).await;
+    stage.space().clear_journal();
+    begin(&stage).await;
+    two_minutes(&stage).await;
+    let attempts = stage.setting.sql("SELECT count(*) FROM attempts");
+    let attempts: usize = attempts.parse().expect("a number");
+    assert!((2..=100).contains(&attempts), "{what}: {attempts} attempts");
+    assert!(minted(&stage) <= 100, "{what}: {} links", minted(&stage));
+    assert_eq!(stage.setting.sql("SELECT count(*) FROM archive"), "0");
+    let lost = stage.setting.sql("SELECT DISTINCT state FROM queue");
+    assert_eq!(lost, "pending", "{what}");
+    end(&stage).await;
+    two_minutes(&stage).await;
+    assert_eq!(
+        stage.setting.sql("SELECT count(*) FROM archive"),
+        DUE.to_string(),
+        "{what}: {}",
+        stage.setting.sql("SELECT DISTINCT last_error FROM queue")
+    );
+    assert_eq!(
+        stage.setting.sql("SELECT count(*) FROM pauses"),
+        "0",
+        "{what}"
+    );
+}
+
+async fn of_media(what: &str, more: &str, action: Action) {
+    let begin = async |stage: &Stage| {
+        stage.space().inject(Rule::media(action.clone()));
+    };
+    let end = async |stage: &Stage| stage.space().clear_faults();
+    costs_little_and_ends_by_itself(what, more, begin, end).await;
+}
+
+#[tokio::test]
+async fn a_media_host_that_refuses_connections() {
+    let begin = async |stage: &Stage| stage.space().refuse_connections(Origin::Media).await;
+    let end = async |stage: &Stage| {
+        let accepted = stage.space().accept_connections(Origin::Media);
+        accepted.await.expect("the port");
+    };
+    costs_little_and_ends_by_itself("refused connections", "", begin, end).await;
+}
+
+#[tokio::test]
+async fn a_media_host_that_resets_connections_or_answers_5xx() {
+    of_media("reset", "", Action::Reset).await;
+    of_media("503", "", Action::error(503)).await;
+}
+
+#[tokio::test]
+async fn a_media_host_that_refuses_every_link() {
+    for status in [401, 403, 404] {
+        of_media(&status.to_string(), "", Action::error(status)).await;
+    }
+    of_media("304", "", Action::Status(304)).await;
+}
+
+#[tokio::test]
+async fn a_media_host_that_sends_pages() {
+    of_media("a page", "", Action::html(200)).await;
+    let nowhere = Action::Redirect(302, "http://media.invalid/x".to_owned());
+    of_media("a redirect that leads astray", "", nowhere).await;
+}
+
+#[tokio::test]
+async fn a_media_host_that_says_nothing() {
+    let gate = Gate::new();
+    let more = "[download]\nstall_timeout = \"20ms\"\n";
+    of_media("silence", more, Action::Hold(gate)).await;
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_every_link() {
+    for status in [422, 500] {
+        let begin = async |stage: &Stage| {
+            stage.space().kill_links();
+            stage
+                .space()
+                .inject(Rule::single_recordings(Action::error(status)));
+        };
+        let end = async |stage: &Stage| stage.space().clear_faults();
+        costs_little_and_ends_by_itself(&format!("links: {status}"), "", begin, end).await;
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_used() {
+    let rooms = |stage: &Stage| {
+        (0..100)
+            .map(|n| stage.setting.recordings().join(format!("bulk-{n}")))
+            .collect::<Vec<_>>()
+    };
+    // A file where each room's directory should be.
+    let begin = async |stage: &Stage| {
+        for room in rooms(stage) {
+            std::fs::write(room, "").expect("a file");
+        }
+    };
+    let end = async |stage: &Stage| {
+        for room in rooms(stage) {
+            std::fs::remove_file(room).expect("a file");
+        }
+    };
+    costs_little_and_ends_by_itself("taken places", "", begin, end).await;
+}
+
+#[tokio::test]
+async fn one_host_that_fails_holds_up_no_other() {
+    let stage = stage("[download]\nretry_initial = \"1h\"\n").await;
+    let media = stage.space().media_url();
+    let other = media.replace("127.0.0.1", "127.0.0.2");
+    let (_, elsewhere) = stage.space().archivable("elsewhere");
+    stage
+        .space()
+        .map_uri(elsewhere, move |uri| uri.replace(&media, &other));
+    stage.archive.poll().await;
+    // Nothing listens there.
+    two_minutes(&stage).await;
+    assert_eq!(
+        stage.setting.sql("SELECT count(*) FROM archive"),
+        DUE.to_string()
+    );
+    assert_eq!(stage.state(elsewhere), "pending");
+}
