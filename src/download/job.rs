@@ -57,7 +57,6 @@ pub(super) struct GiveUp {
 
 /// What a job came to, for the queue.
 pub(super) struct Done {
-    pub id: RecordingId,
     /// The media host that was asked.
     pub host: Option<String>,
     /// Why it is not archived.
@@ -97,7 +96,6 @@ impl Job<'_> {
         }
         self.report(&ending, failure.as_ref(), &tally);
         Ok(Done {
-            id: self.claim.id,
             host: tally.media_host,
             failure,
         })
@@ -193,9 +191,7 @@ impl Job<'_> {
             self.transfer(part, tally, place).await?
         };
         self.slot = None;
-        let landed = self.land(received).await?;
-        self.prove(tally.media_host.as_deref());
-        Ok(landed)
+        self.land(received, tally.media_host.as_deref()).await
     }
 
     /// Opens the part at the last byte that is known to be durable.

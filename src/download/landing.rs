@@ -17,10 +17,16 @@ use crate::store::{Doubt, Landed};
 
 impl Job<'_> {
     /// Judges the complete part, and lands it: all but the last step of the landing, which is the attempt's end.
-    pub(super) async fn land(&mut self, received: Received) -> Result<Landed, Failure> {
+    pub(super) async fn land(
+        &mut self,
+        received: Received,
+        host: Option<&str>,
+    ) -> Result<Landed, Failure> {
         let (file, bytes, sha256) = on_disk(move || received.part.finish().map_err(disk)).await?;
         let complete = received.complete;
         let (file, judged) = self.judge(file, bytes, complete).await?;
+        // It is no error page: downloads work, whether or not this one is archived now.
+        self.prove(host);
         let validator = self.claim.part.validator.as_deref();
         let before = [&self.claim.doubt, &self.standing].map(Option::as_ref);
         let agreed = |before| agrees(before, &sha256, bytes, validator);

@@ -122,6 +122,11 @@ impl State {
 }
 
 impl Unproven {
+    /// Whether it has shown progress.
+    pub(super) fn is_proven(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// It shows progress, once.
     pub(super) fn prove(&mut self, now: Duration) -> bool {
         let Some(pace) = self.0.take() else {

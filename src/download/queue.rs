@@ -69,8 +69,8 @@ struct Run {
     /// Transfers under way.
     taken: Arc<AtomicUsize>,
     archived: u64,
-    /// Failures of this run, for one that is to end.
-    tries: HashMap<RecordingId, u32>,
+    /// The first attempts of this run.
+    first: HashMap<RecordingId, u32>,
     /// Until when a media host asked to wait, and how often that was waited for.
     asked_until: Option<DateTime<Utc>>,
     waits: u32,
@@ -259,11 +259,13 @@ impl Downloader {
         let (setup, stop) = (setup.clone(), self.stop.clone());
         let (pace, unproven) = (self.pace.clone(), self.pace.start());
         let slot = Some(Slot::take(&run.taken, &self.ring));
-        let tries = run.tries.get(&claim.id).copied().unwrap_or_default();
-        let give_up = run.bounded.map(|_| GiveUp {
-            at_once: tries + 1 >= MOST_TRIES,
-            patience: PATIENCE,
-            later: SOON + TimeDelta::seconds(1),
+        let give_up = run.bounded.map(|_| {
+            let first = *run.first.entry(claim.id).or_insert(claim.attempt);
+            GiveUp {
+                at_once: claim.attempt + 1 >= first + MOST_TRIES,
+                patience: PATIENCE,
+                later: SOON + TimeDelta::seconds(1),
+            }
         });
         run.jobs.spawn(async move {
             Job {
@@ -338,7 +340,7 @@ impl Downloader {
             }
             return Ok(());
         };
-        *run.tries.entry(done.id).or_default() += u32::from(run.bounded.is_some());
+        self.end_pause_if_over(&failure);
         match &failure {
             Failure::Disk(_) | Failure::Api { .. } => self.begin_pause(&failure, at),
             Failure::Space { needed, .. } => {
@@ -371,7 +373,7 @@ impl Run {
             jobs: JoinSet::new(),
             taken: Arc::default(),
             archived: 0,
-            tries: HashMap::new(),
+            first: HashMap::new(),
             asked_until: None,
             waits: 0,
             recovering: HashSet::new(),

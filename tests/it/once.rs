@@ -42,7 +42,11 @@ fn a_recording_that_keeps_failing_is_tried_a_few_times_whatever_the_longest_wait
         assert!(told.contains("left to do"), "{told}");
         let attempts = setting.sql("SELECT count(*) FROM attempts");
         let attempts: u32 = attempts.parse().expect("a number");
-        assert!((1..=5).contains(&attempts), "{attempts}");
+        assert!(
+            (1..=5).contains(&attempts),
+            "{}",
+            setting.sql("SELECT attempt, started_at, outcome, http_status, error FROM attempts")
+        );
         assert_eq!(setting.sql("SELECT state FROM queue"), "pending");
     }
 }

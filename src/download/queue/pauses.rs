@@ -77,6 +77,28 @@ impl Downloader {
         });
     }
 
+    /// Ends a pause if a download got further than its reason would have let it.
+    pub(super) fn end_pause_if_over(&self, failure: &Failure) {
+        let mut pause = self.pause();
+        let reason = pause.as_ref().map(|pause| pause.reason);
+        let got_further = match failure {
+            // It had a part, and an answer of the API.
+            Failure::Host(_)
+            | Failure::Refused(_)
+            | Failure::BrokeOff(_)
+            | Failure::RateLimited(_)
+            | Failure::Doubtful { .. }
+            | Failure::NoLink
+            | Failure::NotReady(_)
+            | Failure::Gone => true,
+            Failure::Mint(_) => reason == Some(PauseReason::Disk),
+            _ => false,
+        };
+        if got_further {
+            *pause = None;
+        }
+    }
+
     pub(super) fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
