@@ -17,13 +17,22 @@ use super::health::{get, healthy, listening, unhealthy};
 
 const MIB: u64 = 1 << 20;
 
-/// A setting whose daemon polls and verifies each second.
+/// A setting whose daemon polls each second.
 fn setting() -> (Setting, std::net::SocketAddr) {
     let mut setting = Setting::new(Options::default());
     setting
         .more
-        .push_str("[poll]\nschedule = \"* * * * * *\"\n[verify]\nschedule = \"* * * * * *\"\n");
+        .push_str("[poll]\nschedule = \"* * * * * *\"\n");
     let port = listening(&mut setting);
+    (setting, port)
+}
+
+/// The same, and it verifies each second, which moves the log into the database.
+fn verifying() -> (Setting, std::net::SocketAddr) {
+    let (mut setting, port) = setting();
+    setting
+        .more
+        .push_str("[verify]\nschedule = \"* * * * * *\"\n");
     (setting, port)
 }
 
@@ -44,7 +53,7 @@ fn hearing(setting: &Setting, mib: u64) {
 
 #[test]
 fn a_lock_that_outlasts_every_time_out_degrades_the_service_and_it_goes_on_by_itself() {
-    let (setting, port) = setting();
+    let (setting, port) = verifying();
     setting.space.archivable("lesson");
     let mut daemon = daemon(&setting);
     daemon.line("archived a recording");
@@ -59,17 +68,17 @@ fn a_lock_that_outlasts_every_time_out_degrades_the_service_and_it_goes_on_by_it
     assert!(get(port, "/metrics").contains("room_archiver_database_ok 0"));
     // Long enough for each task that needs the database to meet the lock, and for some to meet it again.
     writer.goes_on(".shell sleep 12\nCOMMIT;");
-    daemon.line("the database works again");
+    setting.wait(|setting| archived(setting) == "2");
     assert!(
         clock.monotonic() > Duration::from_secs(21),
         "it held the lock"
     );
     let free = Clock::system();
-    daemon.line("archived a recording");
-    daemon.line("verified archived files");
     healthy(&setting, port);
     assert!(free.monotonic() < Duration::from_mins(1));
     assert!(get(port, "/metrics").contains("room_archiver_database_ok 1"));
+    daemon.line("the database works again");
+    daemon.line("verified archived files");
     drop(writer);
     daemon.terminate();
     assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
@@ -139,10 +148,9 @@ fn a_full_file_system_with_archive_and_database_on_it_degrades_the_service_and_i
         port,
         "disk: 2 recordings have been waiting for space",
     );
+    fill(&filler);
     let mut answer = String::new();
     setting.wait(|_| {
-        // The database gives room back whenever its log is moved into it.
-        fill(&filler);
         answer = get(port, "/healthz");
         // By then each task has tried again, some several times.
         (10..20).any(|seconds| answer.contains(&format!("could not be used for {seconds} s")))
@@ -151,13 +159,10 @@ fn a_full_file_system_with_archive_and_database_on_it_degrades_the_service_and_i
     assert!(answer.contains("disk is full"), "{answer}");
     std::fs::remove_file(&filler).expect("a file");
     let free = Clock::system();
-    daemon.line("the database works again");
-    daemon.line("archived a recording");
-    daemon.line("archived a recording");
+    setting.wait(|setting| archived(setting) == "3");
     healthy(&setting, port);
     let took = free.monotonic();
     assert!(took < Duration::from_mins(1), "{took:?}");
-    assert_eq!(archived(&setting), "3");
     daemon.terminate();
     assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
     assert_eq!(setting.sql("PRAGMA integrity_check"), "ok");
@@ -165,7 +170,7 @@ fn a_full_file_system_with_archive_and_database_on_it_degrades_the_service_and_i
 
 #[test]
 fn a_database_that_is_damaged_while_the_service_runs_ends_it() {
-    let (setting, _) = setting();
+    let (setting, _) = verifying();
     setting.space.archivable("lesson");
     let mut daemon = daemon(&setting);
     daemon.line("archived a recording");
