@@ -102,6 +102,11 @@ impl Hosts {
         hosts.remove(host).is_some_and(|host| host.is_failing())
     }
 
+    /// Nothing is left to download from a host.
+    pub fn forget(&self, host: &str) {
+        self.lock().remove(host);
+    }
+
     /// The hosts that fail.
     #[must_use]
     pub fn failing(&self) -> Vec<Failing> {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Setup;
 use super::failure::{Failure, History, decide};
 use super::landing::on_disk;
-use super::pace::{Pace, Unproven};
+use super::pace::{Pace, UnderWay};
 use super::place::not_landed;
 use super::progress::Place;
 use super::ring::Slot;
@@ -37,7 +37,7 @@ pub(super) struct Job<'a> {
     /// The database has a watermark of the part.
     pub noted: bool,
     pub pace: Pace,
-    pub unproven: Unproven,
+    pub under_way: UnderWay,
     /// For a run that is to end: until when a retry is worth waiting for.
     pub give_up: Option<GiveUp>,
     /// Given back when the body is there.
@@ -139,8 +139,9 @@ impl Job<'_> {
             && let Some(give_up) = self.give_up
         {
             let wait = (*at - now).to_std().unwrap_or_default();
-            let ends = self.pace.progress_at() + give_up.patience;
-            if give_up.at_once || self.setup.clock.monotonic() + wait > ends {
+            let monotonic = self.setup.clock.monotonic();
+            let ends = self.pace.progress_at(monotonic) + give_up.patience;
+            if give_up.at_once || monotonic + wait > ends {
                 *at = (*at).max(now + give_up.later);
                 *waits_for = None;
             }

@@ -26,8 +26,9 @@ struct State {
     error: String,
     /// No claim before (monotonic), while slow.
     next: Duration,
-    /// Downloads under way that have shown no progress yet.
+    /// Downloads under way that have shown no progress yet, and those that have.
     unproven: u32,
+    proven: u32,
     /// When one last made progress (monotonic).
     progress_at: Duration,
     /// Hosts that work again.
@@ -45,15 +46,21 @@ pub(super) struct Slow {
     pub busy: bool,
 }
 
-/// A download under way that has shown no progress yet; given back when dropped.
+/// A download under way, which has shown progress or not yet; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Unproven(Option<Pace>);
+pub(super) struct UnderWay {
+    pace: Pace,
+    proven: bool,
+}
 
 impl Pace {
     /// A download starts.
-    pub(super) fn start(&self) -> Unproven {
+    pub(super) fn start(&self) -> UnderWay {
         self.lock().unproven += 1;
-        Unproven(Some(self.clone()))
+        UnderWay {
+            pace: self.clone(),
+            proven: false,
+        }
     }
 
     /// A download made progress at monotonic time `now`. Returns whether that ends a slow time.
@@ -99,9 +106,21 @@ impl Pace {
         std::mem::take(&mut self.lock().recovered)
     }
 
-    /// When a download last made progress (monotonic).
-    pub(super) fn progress_at(&self) -> Duration {
-        self.lock().progress_at
+    /// When a download last made progress, as of monotonic time `now`: one under way makes progress all the time.
+    pub(super) fn progress_at(&self, now: Duration) -> Duration {
+        let state = self.lock();
+        if state.proven > 0 {
+            now
+        } else {
+            state.progress_at
+        }
+    }
+
+    /// Nothing is left to download: what failed is of no interest any more.
+    pub(super) fn forget(&self) {
+        let mut state = self.lock();
+        state.failures = 0;
+        state.first = None;
     }
 
     /// A wait that is worth it begins: it does not count as a lack of progress up to monotonic time `until`.
@@ -121,26 +140,33 @@ impl State {
     }
 }
 
-impl Unproven {
+impl UnderWay {
     /// Whether it has shown progress.
     pub(super) fn is_proven(&self) -> bool {
-        self.0.is_none()
+        self.proven
     }
 
-    /// It shows progress, once.
+    /// It shows progress, at monotonic time `now`. Returns whether that ends a slow time.
     pub(super) fn prove(&mut self, now: Duration) -> bool {
-        let Some(pace) = self.0.take() else {
+        if std::mem::replace(&mut self.proven, true) {
             return false;
-        };
-        pace.lock().unproven -= 1;
-        pace.progress(now)
+        }
+        {
+            let mut state = self.pace.lock();
+            state.unproven -= 1;
+            state.proven += 1;
+        }
+        self.pace.progress(now)
     }
 }
 
-impl Drop for Unproven {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Some(pace) = &self.0 {
-            pace.lock().unproven -= 1;
+        let mut state = self.pace.lock();
+        if self.proven {
+            state.proven -= 1;
+        } else {
+            state.unproven -= 1;
         }
     }
 }
@@ -171,7 +197,9 @@ mod tests {
         assert!(tried.prove(now));
         assert!(!tried.prove(now), "once");
         assert_eq!(pace.slow(), None);
-        assert_eq!(pace.progress_at(), now);
+        assert_eq!(pace.progress_at(2 * now), 2 * now, "it is under way");
+        drop(tried);
+        assert_eq!(pace.progress_at(2 * now), now);
     }
 
     #[test]

@@ -234,8 +234,7 @@ impl Downloader {
             return Ok(None);
         }
         if started == 0 && run.jobs.is_empty() && pause.is_none() && next.is_none() {
-            // Nobody is left to find out whether its reason still holds.
-            *self.pause() = None;
+            self.forget_what_is_over(setup, now).await?;
         }
         let slow = slow
             .filter(|slow| !slow.busy && free > 0)
@@ -252,12 +251,13 @@ impl Downloader {
 
     /// Whether a single run has gone on without progress for long enough.
     fn is_over(&self, setup: &Setup, run: &Run) -> bool {
-        run.bounded.is_some() && setup.clock.monotonic() > self.pace.progress_at() + PATIENCE
+        let now = setup.clock.monotonic();
+        run.bounded.is_some() && now > self.pace.progress_at(now) + PATIENCE
     }
 
     fn start(&self, setup: &Arc<Setup>, run: &mut Run, claim: Claim) {
         let (setup, stop) = (setup.clone(), self.stop.clone());
-        let (pace, unproven) = (self.pace.clone(), self.pace.start());
+        let (pace, under_way) = (self.pace.clone(), self.pace.start());
         let slot = Some(Slot::take(&run.taken, &self.ring));
         let give_up = run.bounded.map(|_| {
             let first = *run.first.entry(claim.id).or_insert(claim.attempt);
@@ -275,7 +275,7 @@ impl Downloader {
                 standing: None,
                 noted: claim.part != Part::default(),
                 pace,
-                unproven,
+                under_way,
                 give_up,
                 slot,
                 claim,
@@ -288,7 +288,11 @@ impl Downloader {
     /// Makes recordings due again whose reason to wait is over.
     async fn wake(&self, setup: &Setup, run: &mut Run) -> store::Result<()> {
         for host in setup.hosts.due(setup.clock.monotonic()) {
-            setup.store.wake_after_recovery(&host, 1).await?;
+            if setup.store.wake_after_recovery(&host, 1).await? == 0
+                && !setup.store.is_any_on_host(&host).await?
+            {
+                setup.hosts.forget(&host);
+            }
         }
         for host in self.pace.take_recovered() {
             self.wake_more(setup, run, host).await?;

@@ -186,10 +186,10 @@ impl Job<'_> {
 
     /// Enough has come to say that downloads make progress.
     pub(super) fn prove(&mut self, host: Option<&str>) {
-        if self.unproven.is_proven() {
+        if self.under_way.is_proven() {
             return;
         }
-        let slow = self.unproven.prove(self.setup.clock.monotonic());
+        let slow = self.under_way.prove(self.setup.clock.monotonic());
         if let Some(host) = host
             && (self.setup.hosts.works(host) || slow)
         {

@@ -233,6 +233,20 @@ impl Store {
         .await?)
     }
 
+    /// Whether recordings are left whose last link led to `host`.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn is_any_on_host(&self, host: &str) -> Result<bool> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state
+                WHERE state IN ('pending', 'downloading', 'damaged') AND media_host = ?)",
+        )
+        .bind(host)
+        .fetch_one(self.read())
+        .await?)
+    }
+
     /// Notes how much of a part is durable, and of which object: where a restart may go on from.
     ///
     /// # Errors

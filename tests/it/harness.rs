@@ -177,6 +177,11 @@ impl Archive {
             .expect("a database")
     }
 
+    pub fn failing_hosts(&self) -> Vec<String> {
+        let failing = self.setups.borrow().hosts.failing();
+        failing.into_iter().map(|failing| failing.host).collect()
+    }
+
     pub async fn counts(&self) -> Counts {
         self.app.store.counts().await.expect("a database")
     }

@@ -171,3 +171,27 @@ async fn one_host_that_fails_holds_up_no_other() {
     );
     assert_eq!(stage.state(elsewhere), "pending");
 }
+
+#[tokio::test]
+async fn a_host_that_failed_is_forgotten_when_nothing_is_left_to_download_from_it() {
+    let stage = Stage::new(Options::default(), "[download]\nretry_initial = \"2m\"\n").await;
+    let (_, elsewhere) = stage.space().archivable("elsewhere");
+    // Nothing listens there.
+    stage.space().map_uri(elsewhere, |_| {
+        "http://127.0.0.2:1/recording.mp4?token=1".to_owned()
+    });
+    stage.archive.sweep().await;
+    for _ in 0..5 {
+        stage.archive.download().await;
+        stage.pass_time(Duration::from_mins(10));
+    }
+    assert_eq!(stage.archive.failing_hosts(), ["127.0.0.2:1"]);
+    stage.space().delete_recording(elsewhere);
+    stage.archive.sweep().await;
+    for _ in 0..3 {
+        stage.archive.download().await;
+        stage.pass_time(Duration::from_mins(10));
+    }
+    assert_eq!(stage.state(elsewhere), "lost");
+    assert!(stage.archive.failing_hosts().is_empty());
+}

@@ -2,7 +2,7 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Downloader, Failure, PAUSE, Run};
 use crate::download::Setup;
@@ -97,6 +97,25 @@ impl Downloader {
         if got_further {
             *pause = None;
         }
+    }
+
+    /// Nothing is due: if nothing is left at all, nobody finds out whether a pause still has its reason.
+    pub(super) async fn forget_what_is_over(
+        &self,
+        setup: &Setup,
+        now: DateTime<Utc>,
+    ) -> store::Result<()> {
+        let any = self.paused().is_some() || self.pace.slow().is_some();
+        if any
+            && !setup
+                .store
+                .is_any_left(now + TimeDelta::days(3650), true)
+                .await?
+        {
+            *self.pause() = None;
+            self.pace.forget();
+        }
+        Ok(())
     }
 
     pub(super) fn pause(&self) -> MutexGuard<'_, Option<Pause>> {
