@@ -5,12 +5,15 @@ use std::path::Path;
 use room_archiver::store::{Access, Store};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
+use super::harness::collect;
+
 /// The statements of the store that are literals; those put together from pieces name their indexes.
 fn statements() -> Vec<String> {
     let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
-    let mut found = Vec::new();
-    for file in std::fs::read_dir(store).unwrap() {
-        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    let (mut files, mut found) = (Vec::new(), Vec::new());
+    collect(&store, &mut files);
+    for file in files {
+        let source = std::fs::read_to_string(file).unwrap();
         let texts = source.split('"').skip(1).step_by(2);
         let is_sql = |text: &&str| {
             let mut verbs = ["SELECT ", "UPDATE ", "INSERT ", "DELETE "].iter();
