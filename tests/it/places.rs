@@ -16,7 +16,7 @@ use super::text;
 
 const NOBODY: u32 = 65_534;
 
-/// A space without recordings, and an archive whose paths are told by the room and the id alone.
+/// A space without recordings, and an archive whose paths consist of the room and the id alone.
 fn empty() -> Setting {
     let mut setting = Setting::new(Options::default());
     setting.more.push_str(

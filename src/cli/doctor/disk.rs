@@ -122,7 +122,7 @@ async fn source(config: &Config, store: &Store, report: &mut Report) {
     }
 }
 
-/// The directory: there, ours to write, and the one of the database. Tells whether a test of it is worth while.
+/// The directory: there, ours to write, and the one of the database. Returns whether a test of it is worthwhile.
 async fn archive(
     directory: &Path,
     database: &Path,
