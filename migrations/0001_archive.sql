@@ -24,12 +24,15 @@ CREATE TABLE session (
     described_at     TEXT,            -- null: known from a recording alone, still to be requested
     next_list_at     TEXT,            -- when its recordings are to be listed again; null: settled or gone
     listed_at        TEXT,            -- when they were last listed in full
+    unlisted_since   TEXT,            -- since when listing them fails
+    list_error       TEXT,            -- why
     settled_at       TEXT,
     upstream_gone_at TEXT,
     upstream         TEXT             -- SignalWire's object as JSON, without links
 ) STRICT;
 -- Sessions due at the same time are kept in the order they came, not in the random order of their ids.
 CREATE INDEX session_due ON session (next_list_at) WHERE next_list_at IS NOT NULL;
+CREATE INDEX session_unlisted ON session (unlisted_since) WHERE unlisted_since IS NOT NULL;
 CREATE INDEX session_stub ON session (id) WHERE described_at IS NULL AND upstream_gone_at IS NULL;
 CREATE INDEX session_start ON session (start_time);
 CREATE INDEX session_room ON session (room_name, start_time);

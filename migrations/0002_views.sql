@@ -97,7 +97,9 @@ CREATE VIEW sessions AS SELECT     -- every room session
         AND (s.listed_at IS NOT NULL AND s.listed_at >= coalesce(s.ended_at, '') OR s.settled_at IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM recording WHERE session_id = s.id AND state NOT IN ('archived', 'skipped'))
         AS complete,               -- 1: over, listed since it ended, and nothing open
-    s.settled_at                   -- since when no recording is expected any more
+    s.settled_at,                  -- since when no recording is expected any more
+    s.list_error,                  -- why its recordings can't be listed
+    s.unlisted_since               -- since when
 FROM session s;
 
 CREATE VIEW gaps AS SELECT *       -- the sessions that are over and not complete

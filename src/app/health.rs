@@ -35,7 +35,7 @@ pub enum ProblemKind {
     Host,
     /// Downloads fail one after another.
     Downloads,
-    /// Recordings are not completed upstream, or not archived, for too long.
+    /// Recordings are not completed upstream, or not archived, or can't be listed, for too long.
     Stuck,
     /// Recordings are lost, or damaged and gone upstream.
     Attention,
@@ -114,6 +114,7 @@ pub fn health(facts: &Facts, now: DateTime<Utc>) -> Vec<Problem> {
         found.pause(pause, most);
     }
     found.stuck(facts);
+    found.unlisted(facts);
     found.gone(facts);
     found.problems.sort_by_key(|problem| problem.kind);
     found.problems
@@ -223,6 +224,21 @@ impl Found {
                 Some(status) => format!("{what}: still {status} upstream"),
                 None => format!("{what}: still without a status upstream"),
             };
+            self.add(ProblemKind::Stuck, since, text);
+        }
+    }
+
+    fn unlisted(&mut self, facts: &Facts) {
+        let unlisted = &facts.unlisted;
+        if let Some(since) = unlisted.since.filter(|_| unlisted.stuck > 0) {
+            let age = self.age(since);
+            let what = match unlisted.stuck {
+                1 => format!("the recordings of 1 session could not be listed for {age}"),
+                many => format!(
+                    "the recordings of {many} sessions could not be listed, of the first for {age}"
+                ),
+            };
+            let text = what + &because(unlisted.error.as_ref());
             self.add(ProblemKind::Stuck, since, text);
         }
     }

@@ -64,6 +64,7 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     app.apply_config(config, &poller).await?;
     let setup = app.setup(config, client, beat.clone())?;
     let bars = Bars::show(app.board.clone());
+    app.store.list_put_off(app.clock.now()).await?;
     let report = pass(&poller, args.sweep).await?;
     let mut archived = 0;
     let refused = report.outcome == PassOutcome::Refused;
@@ -91,7 +92,7 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     out::print(&text)?;
     let exit = match report.outcome {
         PassOutcome::Refused => Exit::CredentialsRefused,
-        PassOutcome::Complete if counts.missing > 0 => Exit::Incomplete,
+        PassOutcome::Complete if counts.missing > 0 || counts.unlisted > 0 => Exit::Incomplete,
         PassOutcome::Complete => Exit::Done,
         _ => Exit::Failure,
     };

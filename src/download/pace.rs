@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::store::Order;
+
 /// Failures in a row after which downloads are tried one at a time.
 const MOST_FAILURES: u32 = 6;
 /// Before the next one; doubled with each failure.
@@ -31,6 +33,8 @@ struct State {
     proven: u32,
     /// When one last made progress (monotonic).
     progress_at: Duration,
+    /// The end at which a download was looked for last while they fail one after another.
+    looked_at: Option<Order>,
     /// Hosts that work again.
     recovered: Vec<String>,
 }
@@ -94,6 +98,28 @@ impl Pace {
             next: state.next,
             busy: state.unproven > 0,
         })
+    }
+
+    /// Where the next download is looked for while they fail one after another: at either end in turn, so that a row
+    /// of bad ones at one end does not hold up the others.
+    pub(super) fn next_trial(&self, order: Order) -> Order {
+        let mut state = self.lock();
+        let next = match state.looked_at.unwrap_or(order) {
+            Order::OldestFirst => Order::NewestFirst,
+            Order::NewestFirst => Order::OldestFirst,
+        };
+        state.looked_at = Some(next);
+        next
+    }
+
+    /// Where downloads are looked for: beside the one that succeeded after others had failed.
+    pub(super) fn order(&self, order: Order) -> Order {
+        self.lock().looked_at.unwrap_or(order)
+    }
+
+    /// All that is due is claimed: neither end has more.
+    pub(super) fn all_are_claimed(&self) {
+        self.lock().looked_at = None;
     }
 
     /// A host works again, or its downloads do.

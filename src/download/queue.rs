@@ -30,6 +30,8 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// Recordings that land at once, besides the transfers: they wait for the disk together and not one
 /// after another.
 const LANDINGS: usize = 32;
+/// For how long, for each of its failures, a recording is left alone once others succeed again.
+const FAILED_AGAIN: Duration = Duration::from_secs(5);
 /// How soon a retry or the end of a pause has to be due for a single run to wait for it.
 const SOON: TimeDelta = TimeDelta::seconds(60);
 /// Attempts at one recording in a single run.
@@ -214,9 +216,16 @@ impl Downloader {
         let over = self.is_over(setup, run);
         let mut started = 0;
         if pause.is_none() && most > 0 && !over {
-            let limit = u32::try_from(most).unwrap_or(u32::MAX);
-            let claims = setup.store.claim(limit, setup.order, now, &self.stop);
-            for claim in claims.await? {
+            let claims = if slow.is_some() {
+                let order = self.pace.next_trial(setup.order);
+                setup.store.claim_trial(order, now, &self.stop).await?
+            } else {
+                let limit = u32::try_from(most).unwrap_or(u32::MAX);
+                let order = self.pace.order(setup.order);
+                let claims = setup.store.claim(limit, order, now, &self.stop);
+                claims.await?
+            };
+            for claim in claims {
                 started += 1;
                 self.start(setup, run, claim);
             }
@@ -224,6 +233,7 @@ impl Downloader {
         // Only what is claimed in full leaves nothing but recordings that wait for their time. Those that wait for
         // something else are looked for from time to time.
         let next = if pause.is_none() && started < most {
+            self.pace.all_are_claimed();
             setup.store.next_due().await?
         } else {
             None
@@ -288,9 +298,9 @@ impl Downloader {
     /// Makes recordings due again whose reason to wait is over.
     async fn wake(&self, setup: &Setup, run: &mut Run) -> store::Result<()> {
         for host in setup.hosts.due(setup.clock.monotonic()) {
-            if setup.store.wake_after_recovery(&host, 1).await? == 0
-                && !setup.store.is_any_on_host(&host).await?
-            {
+            let (now, at_once) = (setup.clock.now(), Duration::ZERO);
+            let woken = setup.store.wake_after_recovery(&host, 1, now, at_once);
+            if woken.await? == 0 && !setup.store.is_any_on_host(&host).await? {
                 setup.hosts.forget(&host);
             }
         }
@@ -313,7 +323,11 @@ impl Downloader {
 
     /// Wakes a few recordings of a host that works again, and more with each of them that succeeds.
     async fn wake_more(&self, setup: &Setup, run: &mut Run, host: String) -> store::Result<()> {
-        if setup.store.wake_after_recovery(&host, WOKEN).await? > 0 {
+        let now = setup.clock.now();
+        let woken = setup
+            .store
+            .wake_after_recovery(&host, WOKEN, now, FAILED_AGAIN);
+        if woken.await? > 0 {
             run.recovering.insert(host);
         } else {
             run.recovering.remove(&host);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use futures::{StreamExt as _, stream};
 
 use super::Poller;
@@ -22,9 +21,6 @@ pub(super) const FAILURES_IN_A_ROW: u32 = 5;
 const MOST_FAILURES_IN_A_ROW: u32 = 20;
 /// An API that is up answers a small request within this time.
 const UP_WITHIN: Duration = Duration::from_secs(5);
-/// A session whose listing failed is left alone for this long, so that it does not hold up the others
-/// at every pass.
-const PUT_OFF: TimeDelta = TimeDelta::minutes(15);
 
 /// What listing one session brought, whether or not it came to its end.
 #[derive(Debug, Default)]
@@ -71,17 +67,19 @@ impl Poller {
                     if let Err(Halt::Api(error)) = &listed
                         && !is_rate_limit(error)
                     {
-                        self.store.put_off(due.id, started + PUT_OFF).await?;
+                        let error = error.to_string();
+                        self.store.put_off(due.id, started, &error).await?;
                         if due.stub {
                             // Recordings that have waited for long enough wait no longer.
                             self.replace(Some(due.id)).await?;
                         }
                     }
-                    Ok((listed, brought))
+                    Ok((due.put_off, listed, brought))
                 })
                 .buffer_unordered(self.concurrency);
             while let Some(listed) = listings.next().await {
-                let (listed, brought): (Result<(), Halt>, Brought) = listed.map_err(Halt::Store)?;
+                let (put_off, listed, brought): (bool, Result<(), Halt>, Brought) =
+                    listed.map_err(Halt::Store)?;
                 run.add(brought);
                 match listed {
                     Ok(()) => {
@@ -90,14 +88,23 @@ impl Poller {
                     }
                     Err(Halt::Api(error)) if !is_rate_limit(&error) => {
                         failed_in_a_row += 1;
-                        run.failures.push(error.to_string());
-                        if matches!(error, signalwire::Error::Credentials { .. }) {
-                            refused = Some(error);
+                        let text = error.to_string();
+                        // One that failed before says nothing new: neither of the credentials nor of the pass.
+                        if put_off {
+                            run.put_off.push(text.clone());
+                        } else {
+                            run.failures.push(text.clone());
+                            if matches!(error, signalwire::Error::Credentials { .. }) {
+                                refused = Some(error);
+                            }
                         }
                         if !self
                             .goes_on(run, failed_in_a_row, refused.is_some())
                             .await?
                         {
+                            if put_off {
+                                run.failures.push(text);
+                            }
                             return refuse(run, refused);
                         }
                     }

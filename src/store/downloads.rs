@@ -1,6 +1,8 @@
 //! Downloads: claiming what is due, and what is durable of a part. Every change of state is guarded by the
 //! state it starts from.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -77,6 +79,15 @@ pub struct Doubt {
     pub validator: Option<String>,
 }
 
+/// Which of the due recordings.
+#[derive(Clone, Copy)]
+enum Due {
+    /// Each.
+    All,
+    /// Those that have not failed.
+    Untried,
+}
+
 impl Store {
     /// Claims up to `limit` due recordings, and begins an attempt for each; none once `stop` is cancelled. That is
     /// looked at within the transaction: a download that `stop` has ended is due again at once.
@@ -90,16 +101,49 @@ impl Store {
         now: DateTime<Utc>,
         stop: &CancellationToken,
     ) -> Result<Vec<Claim>> {
+        self.claim_of(Due::All, limit, order, now, stop).await
+    }
+
+    /// Claims the one due recording that tells most while others fail one after another: one that was not tried yet,
+    /// if there is any, else one whose time has come.
+    ///
+    /// # Errors
+    /// As [`Store::claim`].
+    pub async fn claim_trial(
+        &self,
+        order: Order,
+        now: DateTime<Utc>,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Claim>> {
+        let untried = self.claim_of(Due::Untried, 1, order, now, stop).await?;
+        if untried.is_empty() {
+            self.claim_of(Due::All, 1, order, now, stop).await
+        } else {
+            Ok(untried)
+        }
+    }
+
+    async fn claim_of(
+        &self,
+        due: Due,
+        limit: u32,
+        order: Order,
+        now: DateTime<Utc>,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Claim>> {
         let order = match order {
             Order::OldestFirst => "",
             Order::NewestFirst => "DESC",
+        };
+        let due = match due {
+            Due::All => "OR next_attempt_at <= ?1 OR next_attempt_at > ?3",
+            Due::Untried => "",
         };
         // Each half in the order of the index, so that nothing is sorted however much is due.
         let half = |state: &str| {
             format!(
                 "SELECT * FROM (SELECT id, started_at FROM recording INDEXED BY recording_state
-                 WHERE state = '{state}' AND (next_attempt_at IS NULL OR next_attempt_at <= ?1
-                    OR next_attempt_at > ?3)
+                 WHERE state = '{state}' AND (next_attempt_at IS NULL {due})
                  ORDER BY started_at {order} LIMIT ?2)"
             )
         };
@@ -186,17 +230,24 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Makes up to `limit` recordings due that failed while `host` did, or before they had a link: those that
-    /// started first. Returns how many.
+    /// Makes up to `limit` recordings due that failed while `host` did, or before they had a link: those that failed
+    /// least, each `delay` (a minute at the most) times its failures from `now` on: what keeps failing for a reason
+    /// of its own must not be tried at each recovery. Returns how many.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
-    pub async fn wake_after_recovery(&self, host: &str, limit: u32) -> Result<u64> {
+    pub async fn wake_after_recovery(
+        &self,
+        host: &str,
+        limit: u32,
+        now: DateTime<Utc>,
+        delay: Duration,
+    ) -> Result<u64> {
         // A quiet daemon writes nothing.
         let rows: Vec<i64> = sqlx::query_scalar(
             "SELECT row FROM recording INDEXED BY recording_waits
              WHERE waits_for = 'recovery' AND (media_host IS NULL OR media_host = ?1)
-             ORDER BY started_at LIMIT ?2",
+             ORDER BY retries, started_at LIMIT ?2",
         )
         .bind(host)
         .bind(limit)
@@ -207,10 +258,13 @@ impl Store {
         }
         let mut tx = self.write().await?;
         let woken = sqlx::query(
-            "UPDATE recording SET next_attempt_at = NULL, retries = 0, waits_for = NULL
-             WHERE row IN (SELECT value FROM json_each(?)) AND +waits_for = 'recovery'",
+            "UPDATE recording SET waits_for = NULL, next_attempt_at = min(next_attempt_at,
+                strftime('%Y-%m-%dT%H:%M:%fZ', ?2, min(60, retries * ?3) || ' seconds'))
+             WHERE row IN (SELECT value FROM json_each(?1)) AND +waits_for = 'recovery'",
         )
         .bind(json(&rows)?)
+        .bind(time::to_text(now))
+        .bind(delay.as_secs().cast_signed())
         .execute(on(&mut tx))
         .await?;
         tx.commit().await?;

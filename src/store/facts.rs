@@ -15,6 +15,8 @@ pub struct Facts {
     pub unarchived: Unarchived,
     /// Recordings that are not completed upstream, or of an unknown session, for longer than `poll.stuck_after`.
     pub unfinished: Unfinished,
+    /// Sessions whose recordings can't be listed for longer than `poll.stuck_after`.
+    pub unlisted: Unlisted,
     /// Recordings that are gone upstream and not archived.
     pub lost: u64,
     /// Archived files that are damaged, and whose recordings are gone upstream.
@@ -57,6 +59,17 @@ pub struct Unfinished {
     pub since: Option<DateTime<Utc>>,
     /// SignalWire's word for the state of that one.
     pub status: Option<String>,
+}
+
+/// Sessions whose recordings can't be listed for too long.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unlisted {
+    /// How many.
+    pub stuck: u64,
+    /// Since when the first of them can't.
+    pub since: Option<DateTime<Utc>>,
+    /// Why that one can't.
+    pub error: Option<String>,
 }
 
 /// Why downloads do not start now, or only one at a time.
@@ -140,6 +153,7 @@ impl Store {
         let mut facts = Facts {
             unarchived: self.unarchived(&before).await?,
             unfinished: self.unfinished(&before).await?,
+            unlisted: self.unlisted(&before).await?,
             pauses: self.pauses().await?,
             passes: self.pass_facts().await?,
             database: self.trouble.now(),
@@ -198,6 +212,21 @@ impl Store {
             stuck: row.try_get::<i64, _>("stuck")?.cast_unsigned(),
             since: parse(row.try_get("since")?),
             status: row.try_get("upstream_status")?,
+        })
+    }
+
+    async fn unlisted(&self, before: &str) -> Result<Unlisted> {
+        let row = sqlx::query(
+            "SELECT count(*) AS stuck, min(unlisted_since) AS since, list_error
+             FROM session INDEXED BY session_unlisted WHERE unlisted_since < ?",
+        )
+        .bind(before)
+        .fetch_one(self.read())
+        .await?;
+        Ok(Unlisted {
+            stuck: row.try_get::<i64, _>("stuck")?.cast_unsigned(),
+            since: parse(row.try_get("since")?),
+            error: row.try_get("list_error")?,
         })
     }
 

@@ -131,7 +131,13 @@ impl Store {
             .acquire_slow_threshold(ACQUIRE)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(options.clone().read_only(true));
+            // Each reader has a cache of its own: they fill with the database, and so does the process's memory.
+            .connect_lazy_with(
+                options
+                    .clone()
+                    .read_only(true)
+                    .pragma("cache_size", "-4000"),
+            );
         if access == Access::Read {
             return Ok(Self {
                 writer: reader.clone(),

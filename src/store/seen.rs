@@ -177,7 +177,7 @@ impl Store {
             let mut tx = self.write().await?;
             sqlx::query(
                 "UPDATE session AS s SET listed_at = ?1,
-                    settled_at = CASE WHEN s.ended_at < ?2 THEN ?1 END,
+                    settled_at = CASE WHEN s.ended_at < ?2 THEN ?1 END, unlisted_since = NULL, list_error = NULL,
                     next_list_at = CASE WHEN s.ended_at < ?2 THEN NULL ELSE s.next_list_at END
                  WHERE s.rowid IN (SELECT value FROM json_each(?3)) AND s.next_list_at IS NOT NULL
                    AND s.described_at IS NOT NULL

@@ -9,6 +9,10 @@ use super::seen::row_ids;
 use super::{Error, LONGEST_WAIT, Result, Seen, Store, on};
 use crate::model::{Session, SessionId, SessionStatus, time};
 
+/// For how long a session is put off whose recordings can't be listed.
+const SHORTEST_PUT_OFF: TimeDelta = TimeDelta::seconds(30);
+const LONGEST_PUT_OFF: TimeDelta = TimeDelta::minutes(15);
+
 /// A session whose recordings are due to be listed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DueSession {
@@ -24,6 +28,8 @@ pub struct DueSession {
     pub open: bool,
     /// It was never described: known from a recording alone.
     pub stub: bool,
+    /// Listing its recordings failed before.
+    pub put_off: bool,
     /// When its recordings are due, for going on after it.
     pub next_list_at: DateTime<Utc>,
     /// Its place among those that are due at the same time.
@@ -136,7 +142,7 @@ impl Store {
     pub async fn stub_sessions(&self, limit: u32) -> Result<Vec<DueSession>> {
         sqlx::query(
             "SELECT row, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
-                true AS stub, false AS open
+                true AS stub, false AS open, unlisted_since IS NOT NULL AS put_off
              FROM session WHERE described_at IS NULL AND upstream_gone_at IS NULL LIMIT ?",
         )
         .bind(limit)
@@ -163,7 +169,7 @@ impl Store {
         sqlx::query(
             "SELECT row, id, status, coalesce(start_time, created_at, first_seen_at) AS started_at, ended_at,
                 next_list_at,
-                described_at IS NULL AS stub,
+                described_at IS NULL AS stub, unlisted_since IS NOT NULL AS put_off,
                 EXISTS (SELECT 1 FROM recording r INDEXED BY recording_unfinished
                     WHERE r.session_id = s.id
                     AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL) AS open
@@ -213,7 +219,7 @@ impl Store {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE session SET listed_at = iif(?4, ?2, listed_at), next_list_at = ?3,
-                settled_at = CASE WHEN ?3 IS NULL THEN ?2 END WHERE id = ?1",
+                unlisted_since = NULL, list_error = NULL, settled_at = CASE WHEN ?3 IS NULL THEN ?2 END WHERE id = ?1",
         )
         .bind(id.to_string())
         .bind(time::to_text(now))
@@ -224,18 +230,47 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Puts off a session whose recordings could not be listed: it must not stand before the others
-    /// at every pass.
+    /// Puts off a session whose recordings could not be listed: it must not stand before the others at every pass.
+    /// It is listed again after half a minute, then after as long as listing it has failed, a quarter of an hour at
+    /// the most.
     ///
     /// # Errors
     /// [`super::Error`], if the database fails.
-    pub async fn put_off(&self, id: SessionId, until: DateTime<Utc>) -> Result<()> {
+    pub async fn put_off(&self, id: SessionId, now: DateTime<Utc>, error: &str) -> Result<()> {
         let mut tx = self.write().await?;
-        sqlx::query("UPDATE session SET next_list_at = ?2 WHERE id = ?1 AND next_list_at < ?2")
-            .bind(id.to_string())
-            .bind(time::to_text(until))
-            .execute(on(&mut tx))
-            .await?;
+        let since: Option<String> =
+            sqlx::query_scalar("SELECT unlisted_since FROM session WHERE id = ?")
+                .bind(id.to_string())
+                .fetch_optional(on(&mut tx))
+                .await?
+                .flatten();
+        let since = since.as_deref().and_then(time::parse).unwrap_or(now);
+        let wait = (now - since).clamp(SHORTEST_PUT_OFF, LONGEST_PUT_OFF);
+        sqlx::query(
+            "UPDATE session SET next_list_at = max(next_list_at, ?2), list_error = ?3,
+                unlisted_since = coalesce(unlisted_since, ?4) WHERE id = ?1",
+        )
+        .bind(id.to_string())
+        .bind(time::to_text(now + wait))
+        .bind(error)
+        .bind(time::to_text(now))
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Makes the sessions due that are put off: whoever starts a single run wants to know now.
+    ///
+    /// # Errors
+    /// [`super::Error`], if the database fails.
+    pub async fn list_put_off(&self, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE session SET next_list_at = ? WHERE unlisted_since IS NOT NULL AND next_list_at IS NOT NULL",
+        )
+        .bind(time::to_text(now))
+        .execute(on(&mut tx))
+        .await?;
         Ok(tx.commit().await?)
     }
 
@@ -247,7 +282,7 @@ impl Store {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE session SET upstream_gone_at = coalesce(upstream_gone_at, ?2), next_list_at = NULL,
-                settled_at = coalesce(settled_at, ?2) WHERE id = ?1",
+                settled_at = coalesce(settled_at, ?2), unlisted_since = NULL, list_error = NULL WHERE id = ?1",
         )
         .bind(id.to_string())
         .bind(time::to_text(now))
@@ -303,6 +338,7 @@ fn due_session(row: &SqliteRow) -> Result<DueSession> {
         ended_at: at("ended_at")?,
         open: row.try_get("open")?,
         stub: row.try_get("stub")?,
+        put_off: row.try_get("put_off")?,
         next_list_at: at("next_list_at")?.ok_or(Error::Content("time"))?,
         row: row.try_get("row")?,
     })

@@ -20,6 +20,8 @@ pub struct Counts {
     pub gaps: u64,
     /// Completed upstream and still there, wanted, and not archived.
     pub missing: u64,
+    /// Sessions whose recordings can't be listed.
+    pub unlisted: u64,
 }
 
 impl Counts {
@@ -139,14 +141,15 @@ impl Store {
                 }
             }
         }
-        let (gaps, unfetched): (i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM gaps),
+        let (gaps, unlisted, unfetched): (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM gaps), (SELECT count(*) FROM session WHERE unlisted_since IS NOT NULL),
                 (SELECT count(*) FROM recording WHERE state = 'damaged'
                     AND upstream_status = 'completed' AND upstream_gone_at IS NULL)",
         )
         .fetch_one(self.read())
         .await?;
         counts.gaps = gaps.cast_unsigned();
+        counts.unlisted = unlisted.cast_unsigned();
         // Those that are pending or being downloaded are completed and there: no need to look at each.
         counts.missing =
             counts.of(State::Pending) + counts.of(State::Downloading) + unfetched.cast_unsigned();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fake_space::{Action, Options, Rule};
+use room_archiver::app::health::{Problem, health};
 use room_archiver::store::PassOutcome;
 use serde_json::json;
 use uuid::Uuid;
@@ -16,6 +17,14 @@ const DAY: Duration = Duration::from_hours(24);
 fn refusals(stage: &Stage) -> usize {
     let journal = stage.space().journal();
     journal.iter().filter(|seen| seen.status == 403).count()
+}
+
+async fn problems(stage: &Stage) -> String {
+    let now = stage.clock.now();
+    let facts = stage.archive.app.store.health_facts(now).await;
+    let problems = health(&facts.expect("a database"), now);
+    let lines: Vec<_> = problems.iter().map(Problem::line).collect();
+    lines.join("\n")
 }
 
 #[tokio::test]
@@ -45,15 +54,21 @@ async fn twenty_sessions_beside_some_that_answer_403_are_archived_by_the_next_po
             error.contains("was refused with HTTP 403") || bad > 1,
             "{error}"
         );
-        // They are put off, and archived once they are no longer refused.
-        stage.space().clear_journal();
-        stage.pass_time(5 * MINUTE);
-        let report = stage.archive.poll().await;
-        assert_eq!(
-            (report.outcome, report.error),
-            (PassOutcome::Complete, None)
-        );
-        assert_eq!(refusals(&stage), 0);
+        // They are put off, neither spoil the next poll nor are asked for more and more often, and are archived once
+        // they are no longer refused.
+        for (minutes, asked) in [(0, 0), (5, bad), (1, 0), (5, bad), (5, 0)] {
+            stage.space().clear_journal();
+            stage.pass_time(minutes * MINUTE);
+            let report = stage.archive.poll().await;
+            assert_eq!(report.outcome, PassOutcome::Complete);
+            assert_eq!(report.error.is_some(), asked > 0, "{:?}", report.error);
+            assert_eq!(refusals(&stage) as u64, asked, "{minutes}");
+        }
+        assert_eq!(problems(&stage).await, "", "not for long enough yet");
+        stage.pass_time(DAY);
+        stage.archive.poll().await;
+        let stuck = problems(&stage).await;
+        assert!(stuck.contains("could not be listed"), "{stuck}");
         stage.space().clear_faults();
         stage.pass_time(15 * MINUTE);
         stage.archive.poll().await;
@@ -89,9 +104,15 @@ async fn the_same_object_refused_again_and_again_is_one() {
     stage
         .space()
         .inject(Rule::session_recordings(Action::error(403)).of(session));
-    for _ in 0..5 {
+    for time in 0..5 {
         let report = stage.archive.poll().await;
-        assert_eq!(report.outcome, PassOutcome::Incomplete);
+        let known = if time == 0 {
+            PassOutcome::Incomplete
+        } else {
+            PassOutcome::Complete
+        };
+        assert_eq!(report.outcome, known);
+        assert!(report.error.is_some());
         stage.pass_time(16 * MINUTE);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use fake_space::{Action, BulkSpec, Gate, Options, Origin, Rule, Seen};
+use fake_space::{Action, BulkSpec, Gate, Options, Origin, Rule, Seen, Space};
 
 use super::discovery::Stage;
+use super::harness::Setting;
 
 /// Recordings that are due.
 const DUE: u64 = 300;
@@ -194,4 +195,66 @@ async fn a_host_that_failed_is_forgotten_when_nothing_is_left_to_download_from_i
     }
     assert_eq!(stage.state(elsewhere), "lost");
     assert!(stage.archive.failing_hosts().is_empty());
+}
+
+/// Two minutes in which time goes on by itself.
+async fn two_minutes_go_by(stage: &Stage) {
+    let time = async {
+        for _ in 0..STEPS {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stage.pass_time(SECOND);
+            stage.archive.app.ring.ring();
+        }
+    };
+    let downloads = async {
+        loop {
+            stage.archive.download().await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = time => {}
+        () = downloads => {}
+    }
+}
+
+/// Recordings that are refused for ever.
+fn refused(space: &Space, count: usize) {
+    for _ in 0..count {
+        let (_, recording) = space.archivable("lesson");
+        space.inject(Rule::media(Action::error(404)).of(recording));
+    }
+}
+
+fn ten_good(space: &Space) {
+    for _ in 0..10 {
+        space.archivable("lesson");
+    }
+}
+
+#[tokio::test]
+async fn older_recordings_that_are_refused_for_ever_hold_up_no_newer_ones() {
+    for bad in [9, 30, 200] {
+        let stage = Stage::new(Options::default(), "[download]\nretry_initial = \"30s\"\n").await;
+        refused(stage.space(), bad);
+        stage.pass_time(SECOND);
+        ten_good(stage.space());
+        stage.archive.sweep().await;
+        two_minutes_go_by(&stage).await;
+        let archived = stage.setting.sql("SELECT count(*) FROM archive");
+        assert_eq!(archived, "10", "beside {bad}");
+        // What is refused for a reason of its own is not tried again at each success of another.
+        let most = "SELECT max(n) FROM (SELECT count(*) AS n FROM attempts GROUP BY recording_id)";
+        let most: u64 = stage.setting.sql(most).parse().expect("a number");
+        assert!(most <= 5, "{most} attempts at one of {bad}");
+    }
+}
+
+#[test]
+fn a_single_run_archives_what_is_fine_beside_older_recordings_that_are_refused() {
+    let setting = Setting::new(Options::default());
+    refused(&setting.space, 12);
+    ten_good(&setting.space);
+    assert_eq!(setting.run(&["once"]).status.code(), Some(4));
+    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "10");
 }

@@ -48,9 +48,11 @@ impl Downloader {
         self.pause().clone()
     }
 
-    /// Ends a pause at once: what caused it may have been repaired.
+    /// Tries again at once what a pause stops: its cause may have been repaired. It ends once a download gets further.
     pub fn resume(&self) {
-        *self.pause() = None;
+        if let Some(pause) = &mut *self.pause() {
+            pause.until = DateTime::UNIX_EPOCH;
+        }
         self.ring.ring();
     }
 
