@@ -98,9 +98,17 @@ impl Setting {
     pub async fn open(&self, clock: &Clock) -> Archive {
         let config = self.config();
         let stop = CancellationToken::new();
-        let app = App::open(&config, clock.clone(), stop)
-            .await
-            .expect("an archive");
+        // A process that another test starts holds this one's locks until its exec, however soon they are let go.
+        let mut tries = 0;
+        let app = loop {
+            match App::open(&config, clock.clone(), stop.clone()).await {
+                Err(error) if tries < 100 && error.to_string().contains("another instance") => {
+                    tries += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+                opened => break opened.expect("an archive"),
+            }
+        };
         let token = ApiToken::new(&self.space.token());
         let client = app.client(&config, token).expect("a client");
         let poller = app.poller(&config, client.clone(), Arc::new(|| {}));
