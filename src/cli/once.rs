@@ -139,6 +139,7 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
         due: Arc::new(|| {}),
     };
     poller.replace(None).await?;
+    store.list_put_off(poller.clock.now()).await?;
     let report = pass(&poller, args.sweep).await?;
     let left = store.left(u32::MAX).await?;
     let would: Vec<Left> = left

@@ -104,8 +104,8 @@ impl Store {
         self.claim_of(Due::All, limit, order, now, stop).await
     }
 
-    /// Claims the one due recording that tells most while others fail one after another: one that was not tried yet,
-    /// if there is any, else one whose time has come.
+    /// Claims one due recording while downloads fail one after another: one that was not tried yet, if there is any,
+    /// else one whose time has come.
     ///
     /// # Errors
     /// As [`Store::claim`].
