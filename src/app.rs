@@ -152,8 +152,9 @@ impl App {
             store: self.store.clone(),
             root: self.root.clone(),
             batches: Batches::default(),
-            template: Template::parse(&config.archive.path_template)?
-                .with_name_max(self.root.name_max()),
+            template: Arc::new(
+                Template::parse(&config.archive.path_template)?.with_name_max(self.root.name_max()),
+            ),
             file_mode: config.archive.file_mode.bits(),
             min_free_space: config.archive.min_free_space.0,
             concurrency: download.concurrency,

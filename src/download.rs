@@ -58,7 +58,7 @@ pub struct Setup {
     /// What bytes are gathered in.
     pub batches: Batches,
     /// Where files are put.
-    pub template: Template,
+    pub template: Arc<Template>,
     /// Their mode.
     pub file_mode: u32,
     /// Bytes of the disk that are left alone.

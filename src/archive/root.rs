@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
@@ -67,6 +67,8 @@ pub struct Root {
     held: RwLock<Arc<OwnedFd>>,
     /// The id in its marker, as it was first seen.
     id: OnceLock<Uuid>,
+    /// The marker, when [`Root::check_there`] last read it.
+    seen: Mutex<Option<there::Stamp>>,
     name_max: usize,
     syncs: Syncs,
     mode_refused: Once,
@@ -85,6 +87,7 @@ impl Root {
             name_max: name_max(&directory),
             held: RwLock::new(Arc::new(directory)),
             id: OnceLock::new(),
+            seen: Mutex::default(),
             syncs: Syncs::default(),
             mode_refused: Once::new(),
         })
@@ -224,7 +227,7 @@ fn name_max(directory: impl AsFd) -> usize {
         Ok(1..MAX_COMPONENT) => usize::try_from(reported).unwrap_or(MAX_COMPONENT),
         _ => MAX_COMPONENT,
     };
-    let fits = |bytes| stat_at(&directory, &"x".repeat(bytes)).err() != Some(Errno::NAMETOOLONG);
+    let fits = |bytes| stat_at(&directory, "x".repeat(bytes)).err() != Some(Errno::NAMETOOLONG);
     let mut least = MIN_COMPONENT;
     if most <= least || fits(most) {
         return most.max(least);
@@ -261,7 +264,7 @@ fn open_regular(parent: impl AsFd, name: &str, access: OFlags) -> io::Result<Fil
     Ok(File::from(fd))
 }
 
-fn stat_at(parent: impl AsFd, name: &str) -> rustix::io::Result<Stat> {
+fn stat_at(parent: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<Stat> {
     rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Job<'a> {
     pub setup: &'a Setup,
     pub stop: &'a CancellationToken,
     pub claim: Claim,
+    /// Where its file belongs, as far as that is known before its bytes are there.
+    pub place: RelativePath,
     /// The claim's facts are the recording's own, not a list's.
     pub described: bool,
     /// A file that stands in the recording's place, and may be it.
@@ -199,7 +201,7 @@ impl Job<'_> {
     async fn open_part(&mut self) -> Result<PartFile, Failure> {
         let root = self.setup.root.clone();
         let (id, known) = (self.claim.id, self.claim.part.clone());
-        let place = self.path(None);
+        let place = self.place.clone();
         let opened = on_disk(move || {
             root.check_place(&place).map_err(not_landed)?;
             let file = match root.open_part(id) {
@@ -276,17 +278,6 @@ impl Job<'_> {
         }
     }
 
-    pub(super) fn path(&self, kind: Option<MediaKind>) -> RelativePath {
-        self.setup.template.render(&Facts {
-            recording_id: self.claim.id,
-            session_id: self.claim.session_id,
-            room: self.claim.room_name.as_deref(),
-            started_at: self.claim.started_at,
-            format: self.claim.format.as_deref(),
-            extension: kind.and_then(MediaKind::extension),
-        })
-    }
-
     /// Fails if the disk's reserve would be broken into, counting what other downloads still write.
     pub(super) fn check_space(&self, needed: Option<u64>) -> Result<(), Failure> {
         let free = self.setup.root.free_space().map_err(disk)?;
@@ -336,5 +327,17 @@ impl Job<'_> {
                 tracing::debug!(recording.id = %id, "a download is tried again later: {error}");
             }
         }
+    }
+}
+
+/// What a recording's path is made of.
+pub(super) fn facts(claim: &Claim, kind: Option<MediaKind>) -> Facts<'_> {
+    Facts {
+        recording_id: claim.id,
+        session_id: claim.session_id,
+        room: claim.room_name.as_deref(),
+        started_at: claim.started_at,
+        format: claim.format.as_deref(),
+        extension: kind.and_then(MediaKind::extension),
     }
 }

@@ -3,17 +3,58 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use super::failure::Failure;
-use super::job::Job;
+use super::job::{Job, facts};
 use super::link::describe;
 use super::place::{Judged, Look, UNEXPECTED, agrees, judge, land_beside, look};
 use super::transfer::Received;
 use super::writer::disk;
+use crate::archive::media::MediaKind;
 use crate::archive::part::hash_file;
-use crate::archive::paths::RelativePath;
+use crate::archive::paths::{RelativePath, Template};
 use crate::archive::root::Root;
-use crate::store::{Doubt, Landed};
+use crate::store::{Claim, Doubt, Landed};
+
+/// A complete file in the place of a recording's part.
+struct Whole {
+    file: File,
+    bytes: u64,
+    sha256: String,
+}
+
+/// Where a judged file went, and where what stood there before went.
+type Put = Result<(RelativePath, Option<RelativePath>), Failure>;
+
+/// What the steps of a landing need of a job. They block, so they run beside it.
+struct Steps {
+    root: Arc<Root>,
+    template: Arc<Template>,
+    mode: u32,
+    claim: Claim,
+    complete: bool,
+}
+
+impl Steps {
+    fn judge(&self, whole: &Whole) -> Result<Judged, Failure> {
+        judge(&whole.file, whole.bytes, &self.claim, self.complete)
+    }
+
+    /// Puts a judged file where it belongs; its name ends as its bytes demand.
+    fn put(&self, whole: &Whole, kind: MediaKind) -> Put {
+        let path = self.template.render(&facts(&self.claim, Some(kind)));
+        let there = self.root.check_there();
+        let landed = there
+            .map_err(|error| Failure::Disk(error.to_string()))
+            .and_then(|()| land_beside(&self.root, &self.claim, &path, self.mode, &whole.sha256));
+        if let Err(Failure::Disk(_) | Failure::Space { .. } | Failure::Place(_)) = &landed {
+            // There was no room for a directory, say. The part is whole: it need not be downloaded again.
+            whole.file.sync_data().map_err(disk)?;
+        }
+        landed.map(|moved| (path, moved))
+    }
+}
 
 impl Job<'_> {
     /// Judges the complete part, and lands it: all but the last step of the landing, which is the attempt's end.
@@ -22,112 +63,120 @@ impl Job<'_> {
         received: Received,
         host: Option<&str>,
     ) -> Result<Landed, Failure> {
-        let (file, bytes, sha256) = on_disk(move || received.part.finish().map_err(disk)).await?;
-        let complete = received.complete;
-        let (file, judged) = self.judge(file, bytes, complete).await?;
+        let steps = self.steps(received.complete);
+        // One step for nearly all, which leave no doubt.
+        let (whole, judged, put) = on_disk(move || {
+            let (file, bytes, sha256) = received.part.finish().map_err(disk)?;
+            let whole = Whole {
+                file,
+                bytes,
+                sha256,
+            };
+            let judged = steps.judge(&whole);
+            let put = match &judged {
+                Ok(judged) if !judged.doubtful => Some(steps.put(&whole, judged.kind)),
+                _ => None,
+            };
+            Ok((whole, judged, put))
+        })
+        .await?;
+        if let Some(put) = put {
+            self.prove(host);
+            return self.landed(whole, judged?, put).await;
+        }
+        let (whole, judged) = self.reconsider(whole, judged, received.complete).await?;
         // It is no error page: downloads work, whether or not this one is archived now.
         self.prove(host);
         let validator = self.claim.part.validator.as_deref();
         let before = [&self.claim.doubt, &self.standing].map(Option::as_ref);
-        let agreed = |before| agrees(before, &sha256, bytes, validator);
+        let agreed = |before| agrees(before, &whole.sha256, whole.bytes, validator);
         if judged.doubtful && !before.into_iter().any(agreed) {
-            on_disk(move || file.sync_data().map_err(disk)).await?;
+            on_disk(move || whole.file.sync_data().map_err(disk)).await?;
             let concerns: Vec<_> = judged.concerns.iter().map(|one| &*one.detail).collect();
             return Err(Failure::Doubtful {
                 concerns: concerns.join("; "),
                 doubt: Doubt {
-                    sha256,
-                    bytes,
+                    sha256: whole.sha256,
+                    bytes: whole.bytes,
                     validator: self.claim.part.validator.clone(),
                 },
             });
         }
-        self.put(file, bytes, sha256, judged).await
+        self.put(whole, judged).await
     }
 
-    /// Judges a file by what the list says, and by what the recording itself says if that is not enough: of the two
-    /// the recording's own size is right.
-    async fn judge(
+    /// Judges a doubtful file once more by what the recording itself says, if only the list's facts were known: of
+    /// the two the recording's own size is right.
+    async fn reconsider(
         &mut self,
-        mut file: File,
-        bytes: u64,
+        whole: Whole,
+        judged: Result<Judged, Failure>,
         complete: bool,
-    ) -> Result<(File, Judged), Failure> {
-        loop {
-            let claim = self.claim.clone();
-            let (file_again, judged) = on_disk(move || {
-                let judged = judge(&file, bytes, &claim, complete);
-                Ok((file, judged))
-            })
-            .await?;
-            match judged {
-                Ok(judged) if judged.doubtful && !self.described => {
-                    self.described = true;
-                    let (client, ttl) = (&self.setup.client, self.setup.client.media_ttl());
-                    let asked = describe(client, &mut self.claim, ttl);
-                    _ = self.stop.run_until_cancelled(asked).await;
-                    file = file_again;
-                }
-                Ok(judged) => return Ok((file_again, judged)),
-                Err(failure @ Failure::BrokeOff(_)) => {
-                    // It may be whole: the next attempt asks for what comes after its end.
-                    let synced = on_disk(move || file_again.sync_data().map_err(disk)).await;
-                    synced?;
-                    self.note_durable(bytes).await?;
-                    return Err(failure);
-                }
-                Err(failure) => return Err(failure),
+    ) -> Result<(Whole, Judged), Failure> {
+        match judged {
+            Ok(judged) if judged.doubtful && !self.described => {
+                self.described = true;
+                let (client, ttl) = (&self.setup.client, self.setup.client.media_ttl());
+                let asked = describe(client, &mut self.claim, ttl);
+                _ = self.stop.run_until_cancelled(asked).await;
+                let steps = self.steps(complete);
+                on_disk(move || steps.judge(&whole).map(|judged| (whole, judged))).await
             }
+            Ok(judged) => Ok((whole, judged)),
+            Err(failure @ Failure::BrokeOff(_)) => {
+                // It may be whole: the next attempt asks for what comes after its end.
+                let bytes = whole.bytes;
+                on_disk(move || whole.file.sync_data().map_err(disk)).await?;
+                self.note_durable(bytes).await?;
+                Err(failure)
+            }
+            Err(failure) => Err(failure),
         }
     }
 
-    /// Puts a judged file where it belongs; its name ends as its bytes demand.
-    async fn put(
-        &mut self,
-        file: File,
-        bytes: u64,
-        sha256: String,
-        judged: Judged,
-    ) -> Result<Landed, Failure> {
-        let (root, claim) = (self.setup.root.clone(), self.claim.clone());
-        let path = self.path(Some(judged.kind));
-        let mode = self.setup.file_mode;
-        let landed = on_disk(move || {
-            let landed = match root.check_there() {
-                Ok(()) => land_beside(&root, &claim, &path, mode, &sha256),
-                Err(error) => Err(Failure::Disk(error.to_string())),
-            };
-            match landed {
-                Ok(moved) => Ok(Ok((path, sha256, moved))),
-                // There was no room for a directory, say. The part is whole: it need not be downloaded again.
-                Err(failure @ (Failure::Disk(_) | Failure::Space { .. } | Failure::Place(_))) => {
-                    file.sync_data().map_err(disk)?;
-                    Ok(Err(failure))
-                }
-                Err(failure) => Err(failure),
+    async fn put(&mut self, whole: Whole, judged: Judged) -> Result<Landed, Failure> {
+        let (steps, kind) = (self.steps(true), judged.kind);
+        let (whole, put) = on_disk(move || {
+            let put = steps.put(&whole, kind);
+            Ok((whole, put))
+        })
+        .await?;
+        self.landed(whole, judged, put).await
+    }
+
+    /// Notes what came of putting a file into its place.
+    async fn landed(&mut self, whole: Whole, judged: Judged, put: Put) -> Result<Landed, Failure> {
+        let (path, moved) = match put {
+            Ok(put) => put,
+            Err(failure @ (Failure::Disk(_) | Failure::Space { .. } | Failure::Place(_))) => {
+                self.claim.part.total = Some(whole.bytes);
+                self.note_watermark(whole.bytes).await?;
+                return Err(failure);
             }
-        });
-        match landed.await? {
-            Ok((path, sha256, moved)) => {
-                if let Some(moved) = moved {
-                    self.note_quarantined(&moved, UNEXPECTED).await;
-                }
-                if self.claim.doubt.is_some() {
-                    self.on_part("remove a part", Root::remove_kept).await;
-                }
-                Ok(Landed {
-                    path: path.to_string(),
-                    bytes,
-                    sha256,
-                    adopted: false,
-                    concerns: judged.concerns,
-                })
-            }
-            Err(failure) => {
-                self.claim.part.total = Some(bytes);
-                self.note_watermark(bytes).await?;
-                Err(failure)
-            }
+            Err(failure) => return Err(failure),
+        };
+        if let Some(moved) = moved {
+            self.note_quarantined(&moved, UNEXPECTED).await;
+        }
+        if self.claim.doubt.is_some() {
+            self.on_part("remove a part", Root::remove_kept).await;
+        }
+        Ok(Landed {
+            path: path.to_string(),
+            bytes: whole.bytes,
+            sha256: whole.sha256,
+            adopted: false,
+            concerns: judged.concerns,
+        })
+    }
+
+    fn steps(&self, complete: bool) -> Steps {
+        Steps {
+            root: self.setup.root.clone(),
+            template: self.setup.template.clone(),
+            mode: self.setup.file_mode,
+            claim: self.claim.clone(),
+            complete,
         }
     }
 
@@ -135,21 +184,26 @@ impl Job<'_> {
     /// with another: better an odd file than none.
     pub(super) async fn land_kept(&mut self) -> Option<Landed> {
         let doubt = self.claim.doubt.clone()?;
-        let (root, id) = (self.setup.root.clone(), self.claim.id);
+        let (root, id, steps) = (self.setup.root.clone(), self.claim.id, self.steps(true));
         let kept = on_disk(move || {
             root.restore_kept(id).map_err(disk)?;
             let file = root
                 .open_part(id)
                 .map_err(|error| Failure::Place(error.to_string()))?;
             let (bytes, sha256) = hash_file(&file, |_| true).map_err(disk)?;
-            Ok((file, bytes, sha256))
+            let whole = Whole {
+                file,
+                bytes,
+                sha256,
+            };
+            let judged = steps.judge(&whole);
+            Ok((whole, judged))
         });
-        let (file, bytes, sha256) = kept.await.ok()?;
-        if sha256 != doubt.sha256 {
+        let (whole, judged) = kept.await.ok()?;
+        if whole.sha256 != doubt.sha256 {
             return None;
         }
-        let (file, judged) = self.judge(file, bytes, true).await.ok()?;
-        let landed = self.put(file, bytes, sha256, judged).await;
+        let landed = self.put(whole, judged.ok()?).await;
         landed
             .inspect_err(|error| {
                 tracing::error!(recording.id = %id, "could not archive what is left of a recording: {error}");
@@ -160,7 +214,7 @@ impl Job<'_> {
     /// A file of this recording that lies there already, from before a crash or a lost database: adopted
     /// if it fits, put aside if it does not.
     pub(super) async fn adopt(&mut self) -> Result<Option<Landed>, Failure> {
-        let mut candidates = vec![self.path(None)];
+        let mut candidates = vec![self.place.clone()];
         candidates.extend(
             self.claim
                 .stray

@@ -17,7 +17,7 @@ pub use pauses::{Pause, PauseReason};
 
 use super::Setup;
 use super::failure::{Failure, PAUSE};
-use super::job::{Done, GiveUp, Job};
+use super::job::{Done, GiveUp, Job, facts};
 use super::pace::Pace;
 use super::ring::{Ring, Slot};
 use crate::model::RecordingId;
@@ -288,6 +288,7 @@ impl Downloader {
                 under_way,
                 give_up,
                 slot,
+                place: setup.template.render(&facts(&claim, None)),
                 claim,
             }
             .run()

@@ -86,7 +86,7 @@ impl Root {
     /// # Errors
     /// The system's.
     pub fn part_len(&self, id: RecordingId) -> io::Result<Option<u64>> {
-        match stat_at(self.partial()?, &name(id)) {
+        match stat_at(self.partial()?, name(id)) {
             Ok(stat) => Ok(Some(Standing::of(&stat).size_bytes)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),

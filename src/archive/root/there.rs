@@ -3,11 +3,11 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use rustix::fs::fstat;
+use rustix::fs::{CWD, fstat};
 
-use super::{Root, open_root, read_marker};
+use super::{MARKER, Root, open_root, read_marker, stat_at};
 
 /// Why the configured path does not lead to the archive now.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +30,13 @@ pub enum NotThere {
     },
 }
 
+/// A file's device, number and last change. While the archive's directory is held open, its device's number can't
+/// come to be another's.
+pub(super) type Stamp = (u64, u64, i64, u64);
+
 impl Root {
     /// Makes sure that the configured path leads to this archive: the id in the marker is the one that was read
-    /// first. A few system calls, made before each landing.
+    /// first. Made before each landing: a single system call as long as it is the very marker that was read last.
     ///
     /// The same archive on a device that came back, or that it was moved to, is taken from now on.
     ///
@@ -43,6 +47,10 @@ impl Root {
             path: self.path.clone(),
             error,
         };
+        let marker = self.marker_stamp();
+        if marker.is_some() && *self.seen() == marker {
+            return Ok(());
+        }
         let now = open_root(&self.path).map_err(failed)?;
         match (read_marker(&now).map_err(failed)?, self.id.get()) {
             (None, _) => return Err(NotThere::Unmounted(self.path.clone())),
@@ -53,11 +61,21 @@ impl Root {
         }
         let (new, old) = (fstat(&now), fstat(self.directory().as_ref()));
         let new = new.map_err(|error| failed(error.into()))?;
-        if old.is_ok_and(|old| (old.st_dev, old.st_ino) == (new.st_dev, new.st_ino)) {
-            return Ok(());
+        if !old.is_ok_and(|old| (old.st_dev, old.st_ino) == (new.st_dev, new.st_ino)) {
+            tracing::warn!("the archive was mounted again or moved, and is used where it is now");
+            *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
         }
-        tracing::warn!("the archive was mounted again or moved, and is used where it is now");
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
+        *self.seen() = marker;
         Ok(())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Stamp>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which file the marker at the configured path is now.
+    fn marker_stamp(&self) -> Option<Stamp> {
+        let stat = stat_at(CWD, self.path.join(MARKER)).ok()?;
+        Some((stat.st_dev, stat.st_ino, stat.st_ctime, stat.st_ctime_nsec))
     }
 }
