@@ -114,7 +114,6 @@ pub fn health(facts: &Facts, now: DateTime<Utc>) -> Vec<Problem> {
         found.pause(pause, most);
     }
     found.stuck(facts);
-    found.unlisted(facts);
     found.gone(facts);
     found.problems.sort_by_key(|problem| problem.kind);
     found.problems
@@ -199,46 +198,50 @@ impl Found {
 
     fn stuck(&mut self, facts: &Facts) {
         let unarchived = &facts.unarchived;
-        if let Some(since) = unarchived.since.filter(|_| unarchived.stuck > 0) {
-            let age = self.age(since);
-            let what = match unarchived.stuck {
+        self.overdue(unarchived.stuck, unarchived.since, |count, age| {
+            let what = match count {
                 1 => format!("1 recording completed upstream has not been archived for {age}"),
                 many => format!(
                     "{many} recordings completed upstream have not been archived, the oldest for {age}"
                 ),
             };
-            let text = what + &because(unarchived.error.as_ref());
-            self.add(ProblemKind::Stuck, since, text);
-        }
+            what + &because(unarchived.error.as_ref())
+        });
         let unfinished = &facts.unfinished;
-        if let Some(since) = unfinished.since.filter(|_| unfinished.stuck > 0) {
-            let age = self.age(since);
-            let what = match unfinished.stuck {
+        self.overdue(unfinished.stuck, unfinished.since, |count, age| {
+            let what = match count {
                 1 => format!("1 recording has not been ready for {age}"),
                 many => format!("{many} recordings have not been ready, the oldest for {age}"),
             };
-            let text = match unfinished.status.as_deref() {
+            match unfinished.status.as_deref() {
                 Some("completed") => {
                     format!("{what}: completed upstream, but its session is unknown")
                 }
                 Some(status) => format!("{what}: still {status} upstream"),
                 None => format!("{what}: still without a status upstream"),
-            };
-            self.add(ProblemKind::Stuck, since, text);
-        }
-    }
-
-    fn unlisted(&mut self, facts: &Facts) {
+            }
+        });
         let unlisted = &facts.unlisted;
-        if let Some(since) = unlisted.since.filter(|_| unlisted.stuck > 0) {
-            let age = self.age(since);
-            let what = match unlisted.stuck {
+        self.overdue(unlisted.stuck, unlisted.since, |count, age| {
+            let what = match count {
                 1 => format!("the recordings of 1 session could not be listed for {age}"),
                 many => format!(
                     "the recordings of {many} sessions could not be listed, of the first for {age}"
                 ),
             };
-            let text = what + &because(unlisted.error.as_ref());
+            what + &because(unlisted.error.as_ref())
+        });
+    }
+
+    /// Adds what has waited for longer than `poll.stuck_after`, the oldest of it since `since`.
+    fn overdue(
+        &mut self,
+        count: u64,
+        since: Option<DateTime<Utc>>,
+        text: impl FnOnce(u64, &str) -> String,
+    ) {
+        if let Some(since) = since.filter(|_| count > 0) {
+            let text = text(count, &self.age(since));
             self.add(ProblemKind::Stuck, since, text);
         }
     }

@@ -104,7 +104,8 @@ Examples:
   room-archiver once --sweep --dry-run   ... and only tell what would be done
 
 Exit codes: 0 everything completed upstream is archived, 3 credentials refused,
-4 recordings that are completed upstream are not archived, 6 another instance holds the archive.")]
+4 recordings that are completed upstream are not archived, or recordings of a session
+could not be listed, 6 another instance holds the archive.")]
 pub struct OnceArgs {
     /// Compare all sessions and recordings upstream, not only the recent ones
     #[arg(long)]

@@ -16,7 +16,9 @@ pub enum Refused {
     #[error("the link's scheme is not https")]
     Scheme,
     /// An address inside the customer's network.
-    #[error("the media host has a private or local address")]
+    #[error(
+        "the media host has a private or local address; if that is right, set download.allow_private_hosts"
+    )]
     Address,
     /// User name or password.
     #[error("the link holds a user name or password")]

@@ -98,7 +98,7 @@ pub enum Failure {
         until: Option<DateTime<Utc>>,
     },
     /// A complete transfer that is not plausible: the next one is compared with it.
-    #[error("complete, but {concerns}: it is downloaded once more and compared")]
+    #[error("the transfer is complete, but {concerns}: it is downloaded once more and compared")]
     Doubtful {
         /// What is odd about it.
         concerns: String,

@@ -236,7 +236,7 @@ impl Job<'_> {
                     | io::ErrorKind::ReadOnlyFilesystem => disk(error),
                     // Only this recording's place can't be used: neither is its part broken nor the disk.
                     _ => {
-                        Failure::Place(format!("could not look at what stands at '{at}': {error}"))
+                        Failure::Place(format!("could not look at what stands at '{at}': {error}; give it to the service's user, or move it away"))
                     }
                 })
             });

@@ -28,8 +28,6 @@ use crate::model::MediaLink;
 const HOPS: usize = 5;
 /// Bytes that are enough to know an error document by.
 const OPENING: usize = 128;
-/// What is said of a host that sends nothing.
-const SILENT: &str = "the media host sent nothing for too long";
 /// Bytes of a body that are handed on at a time, if they come so fast.
 const PIECE: usize = 128 << 10;
 
@@ -131,7 +129,7 @@ impl Media {
         // No time-out for the whole: a large recording takes as long as it takes.
         tokio::time::timeout(self.stall_timeout, self.http.request(request))
             .await
-            .map_err(|_| Failure::Host(SILENT.to_owned()))?
+            .map_err(|_| Failure::Host(silent(self.stall_timeout)))?
             .map_err(|error| transport(&error, Failure::Host, "no answer from the media host"))
     }
 }
@@ -219,7 +217,7 @@ impl Answer {
         loop {
             let frame = tokio::time::timeout(self.stall_timeout, self.response.frame())
                 .await
-                .map_err(|_| Failure::BrokeOff(SILENT.to_owned()))?;
+                .map_err(|_| Failure::BrokeOff(silent(self.stall_timeout)))?;
             match frame.transpose().map_err(|error| {
                 transport(
                     &error,
@@ -237,6 +235,10 @@ impl Answer {
             }
         }
     }
+}
+
+fn silent(stall_timeout: Duration) -> String {
+    format!("the media host sent nothing for {stall_timeout:?} (download.stall_timeout)")
 }
 
 fn is_redirect(status: StatusCode) -> bool {

@@ -274,16 +274,16 @@ impl Run {
             });
         }
         if let Some(first) = self.put_off.first() {
-            let count = self.put_off.len();
-            parts.push(format!(
-                "{count} single requests failed and are put off: {first}"
-            ));
+            parts.push(match self.put_off.len() {
+                1 => format!("1 request failed and is tried again later: {first}"),
+                n => format!("{n} requests failed and are tried again later; the first: {first}"),
+            });
         }
         if self.rejected > 0 {
-            parts.push(format!(
-                "{} items could not be read and were rejected",
-                self.rejected
-            ));
+            parts.push(match self.rejected {
+                1 => "1 item could not be read and was rejected".to_owned(),
+                n => format!("{n} items could not be read and were rejected"),
+            });
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }

@@ -114,6 +114,9 @@ pub fn read_page<T: Item>(
     let body =
         std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed);
     let unreadable = |error: serde_json::Error| {
+        if body.trim_start().starts_with('<') {
+            return "HTML or XML in place of JSON: is signalwire.base_url right, or does a proxy answer?".to_owned();
+        }
         format!(
             "JSON that can't be read ({:?}, line {}, column {})",
             error.classify(),

@@ -88,6 +88,8 @@ pub struct Gap {
     pub recordings_listed: i64,
     /// Of those, neither archived nor left out by the filter.
     pub recordings_open: i64,
+    /// Why its recordings can't be listed, if so.
+    pub list_error: Option<String>,
 }
 
 /// An attempt that ended with an error.
@@ -236,7 +238,7 @@ impl Store {
     pub async fn gaps(&self, limit: u32) -> Result<Vec<Gap>> {
         sqlx::query(
             "SELECT g.session_id, g.room_name, coalesce(s.ended_at, s.upstream_gone_at) AS since,
-                g.recordings_listed, g.recordings_open
+                g.recordings_listed, g.recordings_open, g.list_error
              FROM gaps g JOIN session s ON s.id = g.session_id ORDER BY since, g.session_id LIMIT ?",
         )
         .bind(limit)
@@ -250,6 +252,7 @@ impl Store {
                 since: row.try_get("since")?,
                 recordings_listed: row.try_get("recordings_listed")?,
                 recordings_open: row.try_get("recordings_open")?,
+                list_error: row.try_get("list_error")?,
             })
         })
         .collect()

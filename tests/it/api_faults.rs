@@ -85,7 +85,7 @@ async fn json_nested_absurdly_deep_anywhere_is_a_clear_error() {
         (deep.clone(), "JSON that can't be read"),
         (
             format!("{{\"data\": [{{\"id\": {deep}}}]}}"),
-            "1 items could not be read and were rejected",
+            "1 item could not be read and was rejected",
         ),
     ] {
         let stage = five(Options::default()).await;

@@ -370,7 +370,7 @@ async fn a_recording_waits_until_its_session_is_described_but_not_for_ever() {
         .inject(Rule::api(Action::error(500)).path("/api/video/room_sessions/*"));
     let report = stage.archive.sweep().await;
     let error = report.error.expect("what was put off");
-    assert!(error.contains("2 single requests failed"), "{error}");
+    assert!(error.contains("2 requests failed"), "{error}");
     assert_eq!(stage.state(hidden.1), "waiting");
     assert_eq!(stage.state(orphan), "waiting");
     stage.space().remove_fault(down);

@@ -175,7 +175,7 @@ async fn an_absurdly_deep_item_is_rejected_like_any_other_bad_one() {
     let report = stage.archive.poll().await;
     assert_eq!(
         report.error.as_deref(),
-        Some("1 items could not be read and were rejected")
+        Some("1 item could not be read and was rejected")
     );
     assert_eq!(stage.known().len(), 2);
 }
@@ -334,7 +334,7 @@ async fn one_recording_that_can_not_be_confirmed_does_not_keep_the_sweep_from_th
     );
     let error = report.error.expect("what was put off");
     assert!(
-        error.starts_with("1 single requests failed and are put off"),
+        error.starts_with("1 request failed and is tried again later"),
         "{error}"
     );
     let states: Vec<_> = ids.iter().map(|id| stage.state(*id)).collect();

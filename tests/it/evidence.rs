@@ -54,7 +54,10 @@ async fn kept_after_a_second_transfer(recording: NewRecording, rule: Option<Rule
     }
     assert_eq!(stage.archive.download().await, 0, "{concerns}");
     let left = stage.setting.sql("SELECT state, last_error FROM queue");
-    assert!(left.starts_with("pending|complete, but"), "{left}");
+    assert!(
+        left.starts_with("pending|the transfer is complete, but"),
+        "{left}"
+    );
     stage.pass_time(Duration::from_mins(1));
     assert_eq!(stage.archive.download().await, 0, "too soon");
     assert_eq!(transfers(&stage), 1);

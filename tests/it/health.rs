@@ -303,6 +303,38 @@ fn a_full_disk_and_an_api_that_refuses_links_are_problems_at_once() {
     stop(limited);
 }
 
+#[test]
+fn the_age_of_a_pause_of_the_api_survives_complete_polls() {
+    let (setting, port) = setting();
+    for _ in 0..12 {
+        setting.space.archivable("lesson");
+    }
+    setting.space.inject(Rule::media(Action::error(403)));
+    setting
+        .space
+        .inject(Rule::single_recordings(Action::error(401)));
+    let daemon = daemon(&setting);
+    unhealthy(&setting, port, "api: downloads have been paused for ");
+    let since = |setting: &Setting| setting.sql("SELECT since FROM pauses WHERE reason = 'api'");
+    let began = since(&setting);
+    let later =
+        "SELECT (SELECT count(*) FROM passes WHERE outcome = 'complete' AND started_at > since) > 1
+                 FROM pauses WHERE reason = 'api'";
+    setting.wait(|setting| setting.sql(later) == "1");
+    // The polls had the download tried again, and refused again.
+    let links = |setting: &Setting| {
+        let journal = setting.space.journal();
+        let links = journal
+            .iter()
+            .filter(|seen| seen.path.contains("/room_recordings/"));
+        links.count()
+    };
+    let before = links(&setting);
+    setting.wait(|setting| links(setting) > before);
+    assert_eq!(since(&setting), began);
+    stop(daemon);
+}
+
 #[tokio::test]
 async fn a_recording_without_room_of_its_own_is_a_problem_of_the_disk() {
     let stage = Stage::new(Options::default(), "").await;

@@ -222,7 +222,7 @@ async fn a_session_that_can_not_be_described_has_its_recordings_archived_under_a
         assert_eq!(sweep.outcome, PassOutcome::Complete, "{name}");
         let error = sweep.error.expect("what was put off");
         assert!(
-            error.starts_with("1 single requests failed and are put off"),
+            error.starts_with("1 request failed and is tried again later"),
             "{name}: {error}"
         );
         assert_eq!(

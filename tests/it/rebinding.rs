@@ -143,7 +143,7 @@ fn in_a_namespace() {
     );
     assert_eq!(
         strict.sql("SELECT DISTINCT last_error FROM queue"),
-        "the media host has a private or local address"
+        "the media host has a private or local address; if that is right, set download.allow_private_hosts"
     );
     assert_eq!(
         strict.sql("SELECT count(*) FROM queue"),

@@ -86,8 +86,8 @@ async fn a_head_that_only_drips_or_never_comes_is_given_up_in_time() {
         setting.space.inject(Rule::media(action).once());
         assert_eq!(archive.download().await, 1);
         let error = setting.sql("SELECT error FROM attempts WHERE outcome = 'retry'");
-        let told = "the media host sent nothing for too long";
-        assert!(error.starts_with(told), "{error}");
+        let silent = "the media host sent nothing for 400ms (download.stall_timeout)";
+        assert!(error.starts_with(silent), "{error}");
     }
 }
 

@@ -331,7 +331,8 @@ async fn links_into_the_customers_own_network_are_refused_without_a_request() {
         assert_eq!(archive.download().await, 0);
         let found = setting.sql("SELECT state, last_error FROM queue");
         assert_eq!(
-            found, "pending|the media host has a private or local address",
+            found,
+            "pending|the media host has a private or local address; if that is right, set download.allow_private_hosts",
             "{uri}"
         );
         assert_eq!(setting.space.counters().media_requests, 0);

@@ -178,6 +178,7 @@ fn gaps(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
             gap.recordings_listed.to_string(),
             gap.recordings_open.to_string(),
             gap.room_name.clone().unwrap_or_default(),
+            gap.list_error.clone().unwrap_or_default(),
         ]
     });
     let columns = [
@@ -186,6 +187,7 @@ fn gaps(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
         Right("LISTED"),
         Right("OPEN"),
         Left("ROOM"),
+        Left("ERROR"),
     ];
     text.push_str(&table::render(columns, rows));
     more(text, status.gaps, status.oldest_gaps.len(), "gaps");

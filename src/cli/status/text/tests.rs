@@ -116,6 +116,7 @@ fn troubled() -> Status {
         since: Some("2026-11-21T20:00:00.000Z".to_owned()),
         recordings_listed: 2,
         recordings_open: 1,
+        list_error: Some("forbidden (HTTP 403)".to_owned()),
     }];
     status.passes = vec![
         pass(
@@ -174,8 +175,8 @@ fn what_needs_attention_is_shown_with_its_age() {
     … and 11 more: the view 'failures' of the database has them all
 
     Sessions that are over and not complete: 1
-    ENDED    SESSION                               LISTED  OPEN  ROOM
-    2 d ago  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f       2     1
+    ENDED    SESSION                               LISTED  OPEN  ROOM  ERROR
+    2 d ago  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f       2     1        forbidden (HTTP 403)
 
     Newest errors of downloads
     ENDED     RECORDING                             ATTEMPT  HTTP  OUTCOME  ERROR
