@@ -4,48 +4,35 @@
 //! transaction that begins IMMEDIATE; none is ever open across a request. Rows are private to this
 //! module: what goes in and comes out are types of `model`.
 
-mod detail;
-mod downloads;
-mod endings;
+mod discovery;
 mod facts;
+mod file;
 mod files;
-mod left;
-mod listing;
-mod lost;
 mod meta;
-mod open;
-mod parts;
-mod passes;
-mod recordings;
-mod retry;
-mod seen;
-mod sessions;
+mod read;
+mod rows;
 mod storage;
 mod trouble;
-mod upsert;
-mod views;
+mod work;
 
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-pub use detail::{Attempt, Detail};
-pub use downloads::{Claim, Doubt, Order, Part};
-pub use endings::{Ending, Landed, Retry, Tally, WaitsFor};
+pub use discovery::{
+    Applied, DueSession, Horizon, NEXT_PASS, Pass, PassCounts, PassKind, PassOutcome, Placement,
+    Plan, Seen, Unseen, UnseenRecording,
+};
 pub use facts::{Facts, Passes, Pause, Unarchived, Unfinished};
+pub use file::{Access, OpenError, refuse_damaged};
 pub use files::{Found, Verifiable};
-pub use left::Left;
-pub use listing::{Filter, Key, Row};
 pub use meta::{PauseKind, PauseRow};
-pub use open::{Access, OpenError, refuse_damaged};
-pub use passes::{Pass, PassCounts, PassKind, PassOutcome};
-pub use recordings::{Applied, Placement, Plan};
-pub use retry::Retried;
-pub use seen::{Seen, Unseen, UnseenRecording};
-pub use sessions::{DueSession, Horizon, NEXT_PASS};
+pub use read::{
+    Attempt, Counts, Detail, FailedAttempt, Failure, Filter, Gap, Key, LastPass, Left, Row,
+};
 pub use trouble::Trouble;
-pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};
+pub use work::{Claim, Doubt, Ending, Landed, Order, Part, Retried, Retry, Tally, WaitsFor};
 
 /// Nothing is put off for longer. What is due later than that was put off by a clock that ran years ahead,
 /// and is due now.
@@ -83,7 +70,7 @@ pub struct Store {
     reader: SqlitePool,
     path: PathBuf,
     access: Access,
-    ends: endings::Ends,
+    ends: work::Ends,
     trouble: Trouble,
 }
 

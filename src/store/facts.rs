@@ -4,9 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
 
-use super::meta::PauseKind;
-use super::{Error, Result, Store};
+use super::PauseKind;
 use crate::model::time;
+use crate::store::{Error, Result, Store};
 
 /// What health depends on, as the database has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

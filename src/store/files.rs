@@ -5,10 +5,9 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite};
 
-use super::recordings::recording_id;
-use super::sessions::json;
-use super::{Result, Store, on};
 use crate::model::{RecordingId, time};
+use crate::store::rows::{json, recording_id};
+use crate::store::{Result, Store, on};
 
 /// A file found in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,7 +41,7 @@ impl Store {
     /// Begins to hold the files of the archive against the rows.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn begin_inventory(&self) -> Result<()> {
         sqlx::raw_sql(
             // There may be a million: in a file, not in memory.
@@ -58,7 +57,7 @@ impl Store {
     /// Notes a batch of files found.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn inventory(&self, files: &[Found]) -> Result<()> {
         sqlx::query(
             "INSERT OR REPLACE INTO temp.found
@@ -74,7 +73,7 @@ impl Store {
     /// is concluded about it. Empty: everything.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn inventory_unread(&self, path: &str) -> Result<()> {
         // '0' comes after '/': between the two is what lies in the directory.
         let (from, to) = if path.is_empty() {
@@ -100,7 +99,7 @@ impl Store {
     /// Ends without a conclusion.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn drop_inventory(&self) -> Result<()> {
         // As it was opened; this drops the table, too.
         sqlx::raw_sql("PRAGMA temp_store = MEMORY")
@@ -114,7 +113,7 @@ impl Store {
     /// many of each there are.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn end_inventory(&self, now: DateTime<Utc>) -> Result<(u64, u64)> {
         let now = time::to_text(now);
         let mut tx = self.write().await?;
@@ -154,7 +153,7 @@ impl Store {
     /// Forgets a file that was to be adopted: it did not fit, or is gone.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn forget_stray(&self, path: &str) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM stray WHERE path = ?")
@@ -167,7 +166,7 @@ impl Store {
     /// The archived file verified longest ago, after `after` in that order, unless verified since `since`.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn longest_unverified(
         &self,
         since: DateTime<Utc>,
@@ -186,7 +185,7 @@ impl Store {
     /// The archived file of one recording.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn verifiable_file(&self, id: RecordingId) -> Result<Option<Verifiable>> {
         let query = sqlx::query(
             "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
@@ -219,7 +218,7 @@ impl Store {
     /// is not archived any more is left alone.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn verified(
         &self,
         id: RecordingId,

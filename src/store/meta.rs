@@ -5,8 +5,8 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Error, Result, Store, on};
 use crate::model::{RecordingId, time};
+use crate::store::{Error, Result, Store, on};
 
 /// What keeps downloads from starting, or lets them start only one at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,7 +66,7 @@ impl Store {
     /// A fact by its name.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn fact(&self, name: &str) -> Result<Option<String>> {
         Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = ?")
             .bind(name)
@@ -77,7 +77,7 @@ impl Store {
     /// Sets a fact, or forgets it.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn set_fact(&self, name: &str, value: Option<&str>) -> Result<()> {
         let mut tx = self.write().await?;
         match value {
@@ -101,7 +101,7 @@ impl Store {
     /// Whether nothing was discovered yet.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn is_empty(&self) -> Result<bool> {
         let query =
             "SELECT NOT EXISTS (SELECT 1 FROM session) AND NOT EXISTS (SELECT 1 FROM recording)";
@@ -111,7 +111,7 @@ impl Store {
     /// Keeps an event for a later look.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn event(
         &self,
         at: DateTime<Utc>,
@@ -133,7 +133,7 @@ impl Store {
     /// Keeps an event unless the same was kept within a day: for what every pass meets again.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn event_once_a_day(&self, at: DateTime<Utc>, kind: &str, text: &str) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -152,7 +152,7 @@ impl Store {
     /// Replaces the reasons why downloads do not start now.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn set_pauses(&self, pauses: &[PauseRow]) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM pause")
@@ -173,7 +173,7 @@ impl Store {
     /// Forgets events older than `before`.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn prune_events(&self, before: DateTime<Utc>) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM event WHERE at < ?")
@@ -186,7 +186,7 @@ impl Store {
     /// The hosts that rate-limit us, and until when.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn cooldowns(&self) -> Result<Vec<(String, DateTime<Utc>)>> {
         let rows: Vec<(String, String)> = sqlx::query_as("SELECT host, until FROM cooldown")
             .fetch_all(self.read())
@@ -200,7 +200,7 @@ impl Store {
     /// Replaces the hosts that rate-limit us.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn set_cooldowns(&self, cooldowns: &[(String, DateTime<Utc>)]) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM cooldown")

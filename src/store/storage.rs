@@ -2,7 +2,7 @@
 //! the days on which something changed. The views add those up themselves until then, so they are never
 //! wrong, only slower.
 
-use super::{Result, Store, on};
+use crate::store::{Result, Store, on};
 
 /// Days reckoned anew in one transaction.
 const DAYS: u32 = 100;
@@ -11,7 +11,7 @@ impl Store {
     /// Reckons the sums of all stale days anew.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn refresh_storage(&self) -> Result<()> {
         loop {
             let stale: i64 = sqlx::query_scalar("SELECT count(*) FROM storage_stale")

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Error, Result, Store};
 use crate::model::time;
+use crate::store::{Error, Result, Store};
 
 /// How long after the last failure a write that succeeds counts: on a disk that is nearly full a small one does
 /// while larger ones fail. Longer than tasks wait before they try again.

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::recordings::recording_id;
-use super::sessions::json;
-use super::{Error, Result, Store, on};
 use crate::model::{RecordingId, State, time};
+use crate::store::rows::{json, recording_id};
+use crate::store::{Error, Result, Store, on};
 
 /// What became of one recording that was to be tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 
 use crate::model::Concern;
-use crate::store::{Doubt, Error};
+use crate::store::Error;
+use crate::store::work::claim::Doubt;
 
 /// A landed file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
-use super::sessions::json;
 use super::upsert::{row, upsert};
-use super::{Error, Result, Seen, Store, on};
 use crate::model::{
     Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
 };
+use crate::store::rows::{json, recording_id, state};
+use crate::store::{Error, Result, Seen, Store, on};
 
 /// For how long a recording waits for its session to be described, while the API as a whole may be the
 /// reason. After that it goes without: a name in a path is not worth a recording. It goes without at once
@@ -56,7 +56,7 @@ impl Store {
     /// A sweep notes them as `seen`. An unknown session gets a row to be filled in later.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails; then nothing of the page is kept.
+    /// [`crate::store::Error`], if the database fails; then nothing of the page is kept.
     pub async fn apply_recordings(
         &self,
         page: &[Recording],
@@ -110,7 +110,7 @@ impl Store {
     /// Notes that a recording is gone upstream. One that was never archived is lost.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn recording_gone(&self, id: RecordingId, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -132,7 +132,7 @@ impl Store {
     /// order of their ids.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn placements(
         &self,
         session: Option<SessionId>,
@@ -167,7 +167,7 @@ impl Store {
     /// Moves a recording between waiting, skipped and pending, if it is still in the state it was seen in.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn place(
         &self,
         moves: &[(Placement, State, Option<&'static str>)],
@@ -313,14 +313,4 @@ fn placement(row: &SqliteRow) -> Result<Placement> {
             .and_then(time::parse),
         duration_seconds: row.try_get("duration_seconds")?,
     })
-}
-
-pub(super) fn recording_id(text: &str) -> Result<RecordingId> {
-    text.parse().map_err(|_| Error::Content("recording id"))
-}
-
-pub(super) fn state(row: &SqliteRow) -> Result<State> {
-    row.try_get::<&str, _>("state")?
-        .parse()
-        .map_err(|_| Error::Content("state"))
 }

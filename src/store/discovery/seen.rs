@@ -3,10 +3,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::recordings::recording_id;
-use super::sessions::json;
-use super::{Error, Result, Store, on};
 use crate::model::{RecordingId, SessionId, State, time};
+use crate::store::rows::{json, recording_id, row_ids};
+use crate::store::{Error, Result, Store, on};
 
 /// Rows changed by one transaction: the pages of more would not fit into the cache.
 const BATCH: usize = 1000;
@@ -72,18 +71,6 @@ impl Rows {
     fn count(&self) -> u64 {
         self.0.iter().map(|seen| u64::from(*seen)).sum()
     }
-}
-
-/// The row ids that `group_concat` made one text of: each row of a result wakes the task that waits for it, a
-/// million times.
-///
-/// # Errors
-/// [`Error::Content`], if it is another text.
-pub(super) fn row_ids(text: Option<String>) -> Result<Vec<i64>> {
-    let text = text.unwrap_or_default();
-    let rows = text.split(',').filter(|row| !row.is_empty());
-    rows.map(|row| row.parse().map_err(|_| Error::Content("row id")))
-        .collect()
 }
 
 impl Store {

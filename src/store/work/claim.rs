@@ -8,10 +8,10 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use tokio_util::sync::CancellationToken;
 
-use super::recordings::recording_id;
-use super::sessions::json;
-use super::{LONGEST_WAIT, Result, Store, exactly_one, on};
+use super::part::Part;
 use crate::model::{RecordingId, SessionId, time};
+use crate::store::rows::{json, recording_id};
+use crate::store::{LONGEST_WAIT, Result, Store, on};
 
 /// Which of the due recordings come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,17 +57,6 @@ pub struct Claim {
     pub stray: Option<String>,
 }
 
-/// What is known of a part file: how much of it is durable, and which object it belongs to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Part {
-    /// Bytes that are durable.
-    pub bytes: u64,
-    /// The strong validator of the object they came from.
-    pub validator: Option<String>,
-    /// Length of the whole object.
-    pub total: Option<u64>,
-}
-
 /// A complete transfer of a file that is not plausible: the same again means that the source has it so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
@@ -93,7 +82,7 @@ impl Store {
     /// looked at within the transaction: a download that `stop` has ended is due again at once.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails; then nothing is claimed.
+    /// [`crate::store::Error`], if the database fails; then nothing is claimed.
     pub async fn claim(
         &self,
         limit: u32,
@@ -202,7 +191,7 @@ impl Store {
     /// When the next recording is due that waits for nothing but its time: for when all that was due is claimed.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
         let next: Option<String> = sqlx::query_scalar(
             "SELECT next_attempt_at FROM recording INDEXED BY recording_next
@@ -218,7 +207,7 @@ impl Store {
     /// Makes the recordings due that wait for space on the archive's disk.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn wake_for_space(&self) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -235,7 +224,7 @@ impl Store {
     /// of its own must not be tried at each recovery. Returns how many.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn wake_after_recovery(
         &self,
         host: &str,
@@ -274,7 +263,7 @@ impl Store {
     /// Whether recordings are due by `soon`, or (with `probe`) wait for a host to recover.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn is_any_left(&self, soon: DateTime<Utc>, probe: bool) -> Result<bool> {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state WHERE state IN ('pending', 'damaged')
@@ -290,7 +279,7 @@ impl Store {
     /// Whether recordings are left whose last link led to `host`.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn is_any_on_host(&self, host: &str) -> Result<bool> {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state
@@ -299,75 +288,6 @@ impl Store {
         .bind(host)
         .fetch_one(self.read())
         .await?)
-    }
-
-    /// Notes how much of a part is durable, and of which object: where a restart may go on from.
-    ///
-    /// # Errors
-    /// [`super::Error::Guard`], if the recording is not being downloaded; [`super::Error`], if the database fails.
-    pub async fn part_durable(&self, id: RecordingId, part: &Part) -> Result<()> {
-        let mut tx = self.write().await?;
-        let done = sqlx::query(
-            "UPDATE recording SET part_bytes = ?, part_validator = ?, part_total = ?
-             WHERE id = ? AND state = 'downloading'",
-        )
-        .bind(part.bytes.cast_signed())
-        .bind(&part.validator)
-        .bind(part.total.map(u64::cast_signed))
-        .bind(id.to_string())
-        .execute(on(&mut tx))
-        .await?;
-        exactly_one(&done, id, "downloading")?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Forgets a part that was discarded.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn forget_part(&self, id: RecordingId) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE recording SET part_bytes = 0, part_validator = NULL, part_total = NULL WHERE id = ?",
-        )
-        .bind(id.to_string())
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// At start: what was being downloaded when the last process ended is due again.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn recover(&self, now: DateTime<Utc>) -> Result<u64> {
-        let now = time::to_text(now);
-        let mut tx = self.write().await?;
-        let done = sqlx::query(
-            "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged') WHERE state = 'downloading'",
-        )
-        .execute(on(&mut tx))
-        .await?;
-        // Space and hosts may be back: the first attempts show it.
-        sqlx::query(
-            "UPDATE recording SET next_attempt_at = NULL, waits_for = NULL
-             WHERE waits_for IN ('space', 'recovery')",
-        )
-        .execute(on(&mut tx))
-        .await?;
-        sqlx::query("DELETE FROM pause")
-            .execute(on(&mut tx))
-            .await?;
-        for table in ["attempt", "pass"] {
-            sqlx::query(sqlx::AssertSqlSafe(format!(
-                "UPDATE {table} SET outcome = 'interrupted', ended_at = ? WHERE outcome = 'running'"
-            )))
-            .bind(&now)
-            .execute(on(&mut tx))
-            .await?;
-        }
-        tx.commit().await?;
-        Ok(done.rows_affected())
     }
 }
 

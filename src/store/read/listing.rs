@@ -6,9 +6,9 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::sessions::json;
-use super::{Result, Store};
 use crate::model::{State, time};
+use crate::store::rows::json;
+use crate::store::{Result, Store};
 
 /// Which recordings to list.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,7 @@ impl Store {
     /// million are read a page at a time, and no read transaction stays open for who pages through them.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Key>> {
         // All states by name rather than none: the index begins with the state.
         let states = match filter.states.as_slice() {
@@ -95,7 +95,7 @@ impl Store {
     /// The rows of some recordings of a listing, in the same order.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn rows(&self, keys: &[Key]) -> Result<Vec<Row>> {
         sqlx::query(
             "SELECT r.id, r.session_id, s.room_name, r.state, r.started_at, r.duration_seconds,
@@ -114,7 +114,7 @@ impl Store {
     /// The names of all rooms, and an empty one for sessions without.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn rooms(&self) -> Result<Vec<String>> {
         Ok(sqlx::query_scalar(
             "SELECT room_name FROM session WHERE room_name IS NOT NULL UNION SELECT ''",

@@ -1,10 +1,8 @@
 //! What is left to do: for the end of a single run, and for a dry one.
 
-use std::path::Path;
-
 use sqlx::Row as _;
 
-use super::{Result, Store};
+use crate::store::{Result, Store};
 
 /// A recording that is not archived although it could be, or should have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +28,7 @@ impl Store {
     /// the first `limit` of them.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn left(&self, limit: u32) -> Result<Vec<Left>> {
         sqlx::query(
             "SELECT r.id, s.room_name, r.state, r.started_at, r.size_bytes, r.next_attempt_at, r.last_error
@@ -56,29 +54,5 @@ impl Store {
             })
         })
         .collect()
-    }
-
-    /// Writes a copy of the whole database to a new file, while others use it.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn copy_to(&self, path: &Path) -> Result<()> {
-        sqlx::query("VACUUM INTO ?")
-            .bind(path.to_string_lossy())
-            .execute(self.read())
-            .await?;
-        Ok(())
-    }
-
-    /// SQLite's own check of the whole file: what it complains of, nothing if all is well.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn check(&self) -> Result<Vec<String>> {
-        let mut found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(10)")
-            .fetch_all(self.read())
-            .await?;
-        found.retain(|line| line != "ok");
-        Ok(found)
     }
 }

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{Sqlite, Transaction};
 
-use super::sessions::json;
-use super::{Result, on};
 use crate::model::{Change, Known, Recording, UpstreamStatus, time};
+use crate::store::rows::json;
+use crate::store::{Result, on};
 
 /// Rows written by one statement, the largest first: each number of rows is a statement that stays prepared, so
 /// there are few. SQLite takes more values.
@@ -98,7 +98,7 @@ pub(super) fn row<'a>(
 /// them up. An unknown session gets a row to be filled in later.
 ///
 /// # Errors
-/// [`super::Error`], if the database fails.
+/// [`crate::store::Error`], if the database fails.
 pub(super) async fn upsert(
     tx: &mut Transaction<'static, Sqlite>,
     new: &[RecordingRow<'_>],

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Result, Store, on};
 use crate::model::time;
+use crate::store::{Result, Store, on};
 
 /// The row of a running pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Store {
     /// was given up when the database failed.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn begin_pass(&self, kind: PassKind, now: DateTime<Utc>) -> Result<Pass> {
         let now = time::to_text(now);
         let mut tx = self.write().await?;
@@ -104,7 +104,7 @@ impl Store {
     /// Ends a pass.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn end_pass(
         &self,
         pass: Pass,
@@ -135,7 +135,7 @@ impl Store {
     /// When the last complete pass of a kind began.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn last_complete(&self, kind: PassKind) -> Result<Option<DateTime<Utc>>> {
         let started: Option<String> = sqlx::query_scalar(
             "SELECT max(started_at) FROM pass WHERE kind = ? AND outcome = 'complete'",
@@ -149,7 +149,7 @@ impl Store {
     /// Forgets passes older than `before`, but never the last complete one of a kind.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn prune_passes(&self, before: DateTime<Utc>) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(

@@ -3,8 +3,8 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Column as _, Row as _};
 
-use super::{Result, Store};
 use crate::model::RecordingId;
+use crate::store::{Result, Store};
 
 /// Everything that is known of one recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,7 @@ impl Store {
     /// Everything about one recording; `None`: it is unknown.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn detail(&self, id: RecordingId) -> Result<Option<Detail>> {
         let id = id.to_string();
         // As text, for people: SQLite knows best how its numbers are written.

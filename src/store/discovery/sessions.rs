@@ -5,9 +5,12 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::seen::row_ids;
-use super::{Error, LONGEST_WAIT, Result, Seen, Store, on};
 use crate::model::{Session, SessionId, SessionStatus, time};
+use crate::store::rows::{json, row_ids};
+use crate::store::{Error, LONGEST_WAIT, Result, Seen, Store, on};
+
+/// The shortest step: what is due "at the next pass" must not be due again in this one.
+pub const NEXT_PASS: TimeDelta = TimeDelta::milliseconds(1);
 
 /// For how long a session is put off whose recordings can't be listed.
 const SHORTEST_PUT_OFF: TimeDelta = TimeDelta::seconds(30);
@@ -74,7 +77,7 @@ impl Store {
     /// a running one lasts and costs more than before is no change. A sweep notes them as `seen`.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails; then nothing of the page is kept.
+    /// [`crate::store::Error`], if the database fails; then nothing of the page is kept.
     pub async fn apply_sessions(
         &self,
         page: &[Session],
@@ -138,7 +141,7 @@ impl Store {
     /// Sessions known from a recording alone, still to be asked for.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn stub_sessions(&self, limit: u32) -> Result<Vec<DueSession>> {
         sqlx::query(
             "SELECT row, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
@@ -156,7 +159,7 @@ impl Store {
     /// Up to `limit` sessions due at `now`, in the order they fell due, after the one given.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn due_sessions(
         &self,
         now: DateTime<Utc>,
@@ -193,7 +196,7 @@ impl Store {
     /// Whether some recording of the session is not completed upstream.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn session_open(&self, id: SessionId) -> Result<bool> {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_unfinished
@@ -208,7 +211,7 @@ impl Store {
     /// when they are due again; `None` settles it.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn session_listed(
         &self,
         id: SessionId,
@@ -235,7 +238,7 @@ impl Store {
     /// the most.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn put_off(&self, id: SessionId, now: DateTime<Utc>, error: &str) -> Result<()> {
         let mut tx = self.write().await?;
         let since: Option<String> =
@@ -262,7 +265,7 @@ impl Store {
     /// Makes the sessions due that are put off: whoever starts a single run wants to know now.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn list_put_off(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -277,7 +280,7 @@ impl Store {
     /// Notes that a session is gone upstream: nothing more can be listed.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn session_gone(&self, id: SessionId, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -294,7 +297,7 @@ impl Store {
     /// How far back the sessions are known for sure.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn horizon(&self) -> Result<Horizon> {
         let at = |text: Option<String>| text.as_deref().and_then(time::parse);
         Ok(Horizon {
@@ -307,7 +310,7 @@ impl Store {
     /// gone: a walk only stops early where the list begins at the horizon or beyond.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn set_horizon(&self, to: Horizon) -> Result<()> {
         if let Some(to) = to.created {
             self.set_fact("sessions_known_until_created", Some(&time::to_text(to)))
@@ -343,11 +346,3 @@ fn due_session(row: &SqliteRow) -> Result<DueSession> {
         row: row.try_get("row")?,
     })
 }
-
-/// JSON of rows for `json_each`.
-pub(super) fn json<T: Serialize>(rows: &[T]) -> Result<String> {
-    serde_json::to_string(rows).map_err(|_| Error::Content("row"))
-}
-
-/// The shortest step: what is due "at the next pass" must not be due again in this one.
-pub const NEXT_PASS: TimeDelta = TimeDelta::milliseconds(1);

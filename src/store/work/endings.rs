@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 
 pub use ending::{Ending, Landed, Retry, Tally, WaitsFor};
 
-use super::downloads::Claim;
-use super::{Error, Result, Store, exactly_one, on};
+use super::claim::Claim;
 use crate::model::{Concern, ConcernKind, time};
+use crate::store::{Error, Result, Store, exactly_one, on};
 
 /// How long a damaged recording rests that SignalWire no longer has.
 const REST: TimeDelta = TimeDelta::days(1);
@@ -23,7 +23,7 @@ const KEPT: u32 = 20;
 
 /// Ends that wait to be written down. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ends {
+pub(in crate::store) struct Ends {
     waiting: Arc<Mutex<Vec<End>>>,
     /// Held by who writes for all that wait.
     turn: Arc<tokio::sync::Mutex<()>>,

@@ -2,7 +2,7 @@
 
 use std::fs::{OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,29 +10,23 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, SqlSafeStr as _, SqliteConnection};
 
-use super::Store;
+use crate::store::Store;
 
 /// The mark of our database files, in SQLite's header (`PRAGMA application_id`).
-const APPLICATION_ID: i64 = 0x524d_4152;
+pub(super) const APPLICATION_ID: i64 = 0x524d_4152;
 /// The owner writes, the archive's group reads.
-const MODE: u32 = 0o640;
+pub(super) const MODE: u32 = 0o640;
 /// How long a statement waits for another writer before it fails. With [`ACQUIRE`] below half the watchdog's minute:
 /// whoever waits for the database still shows signs of life.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// How long a task waits for a connection that others use.
 const ACQUIRE: Duration = Duration::from_secs(20);
 
 /// The log of changes: from how many pages on it is moved to the file, and how many bytes of it are kept then.
-const LOG: [(&str, &str); 2] = [
+pub(super) const LOG: [(&str, &str); 2] = [
     ("wal_autocheckpoint", "8000"),
     ("journal_size_limit", "67108864"),
 ];
-/// The same during a sweep.
-const SWEEP_LOG: [(&str, &str); 2] = [
-    ("wal_autocheckpoint", "32000"),
-    ("journal_size_limit", "268435456"),
-];
-
 /// What a process wants to do with the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -144,8 +138,8 @@ impl Store {
                 reader,
                 path: path.to_owned(),
                 access,
-                ends: super::endings::Ends::default(),
-                trouble: super::Trouble::default(),
+                ends: crate::store::work::Ends::default(),
+                trouble: crate::store::Trouble::default(),
             });
         }
         let writer = SqlitePoolOptions::new()
@@ -181,115 +175,10 @@ impl Store {
             reader,
             path: path.to_owned(),
             access,
-            ends: super::endings::Ends::default(),
-            trouble: super::Trouble::default(),
+            ends: crate::store::work::Ends::default(),
+            trouble: crate::store::Trouble::default(),
         })
     }
-
-    /// Lets the log of changes grow while a sweep goes on, and no longer: pages of the trees of random ids change
-    /// again and again, and fewer of them have to go from the log to the file.
-    ///
-    /// # Errors
-    /// [`super::Error`], if the database fails.
-    pub async fn long_log(&self, long: bool) -> super::Result<()> {
-        for (name, value) in if long { SWEEP_LOG } else { LOG } {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA {name} = {value}")))
-                .execute(&self.writer)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Closes the database so that a member of its group can read it with `sqlite3 -readonly`.
-    ///
-    /// The last connection to close a WAL database removes its `-wal` and `-shm` files, and who may
-    /// not write to the directory can't open it any more: SQLite would have to create them. Empty
-    /// ones are enough for it to read the database
-    /// (<https://www.sqlite.org/wal.html#read_only_databases>).
-    pub async fn close(self) {
-        self.reader.close().await;
-        if self.access == Access::Read {
-            return;
-        }
-        _ = self.maintain().await;
-        self.writer.close().await;
-        for suffix in ["-wal", "-shm"] {
-            let mut name = self.path.clone().into_os_string();
-            name.push(suffix);
-            if let Err(error) = leave_empty(Path::new(&name), &self.path) {
-                tracing::debug!(%error, "could not leave an empty {suffix} file beside the database");
-            }
-        }
-    }
-
-    /// Recalculates stale sums, and moves the write-ahead log into the database.
-    ///
-    /// Statistics are not for this database: nearly all recordings are in one state, so that they make
-    /// SQLite read all of them where a few in another state are asked for.
-    ///
-    /// # Errors
-    /// [`super::Error`], if SQLite fails; a reader that holds it up is no error.
-    pub async fn maintain(&self) -> super::Result<()> {
-        self.refresh_storage().await?;
-        // Not for as long as for another writer: meanwhile nothing could be written.
-        let mut writer = self.writer.acquire().await?;
-        let moved = sqlx::raw_sql("PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut *writer)
-            .await;
-        let usual = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
-        sqlx::raw_sql(sqlx::AssertSqlSafe(usual))
-            .execute(&mut *writer)
-            .await?;
-        moved?;
-        Ok(())
-    }
-}
-
-/// Refuses a database that is damaged, before anything writes to it. It is looked for only if the last
-/// instance did not end in order, as after a power cut or on damage that it met: reading all of a large
-/// database takes seconds. What is no database of ours is for [`Store::open`] to refuse.
-///
-/// # Errors
-/// [`OpenError`].
-pub async fn refuse_damaged(path: &Path) -> Result<(), OpenError> {
-    let sqlite = |source| classify(path, source);
-    if !path.metadata().is_ok_and(|file| file.len() > 0) {
-        return Ok(());
-    }
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(BUSY);
-    let mut connection = SqliteConnection::connect_with(&options)
-        .await
-        .map_err(sqlite)?;
-    let damage = damage(&mut connection).await.map_err(sqlite)?;
-    connection.close().await.map_err(sqlite)?;
-    damage.map_or(Ok(()), |damage| {
-        Err(OpenError::Corrupt {
-            path: path.to_owned(),
-            source: sqlx::Error::Protocol(damage),
-        })
-    })
-}
-
-async fn damage(connection: &mut SqliteConnection) -> sqlx::Result<Option<String>> {
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *connection)
-        .await?;
-    if id != APPLICATION_ID {
-        return Ok(None);
-    }
-    let in_order: bool =
-        sqlx::query_scalar("SELECT count(*) > 0 FROM meta WHERE name = 'clean_stop'")
-            .fetch_one(&mut *connection)
-            .await?;
-    if in_order {
-        return Ok(None);
-    }
-    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_one(connection)
-        .await?;
-    Ok((found != "ok").then_some(found))
 }
 
 /// Creates the file before SQLite does, with the mode that its `-wal` and `-shm` files take over.
@@ -358,7 +247,7 @@ async fn check_identity(path: &Path, access: Access) -> Result<(), OpenError> {
     }
 }
 
-fn classify(path: &Path, source: sqlx::Error) -> OpenError {
+pub(super) fn classify(path: &Path, source: sqlx::Error) -> OpenError {
     let path = path.to_owned();
     let code = source
         .as_database_error()
@@ -371,35 +260,17 @@ fn classify(path: &Path, source: sqlx::Error) -> OpenError {
     }
 }
 
-/// Leaves an empty file with the database's owner and mode.
-fn leave_empty(path: &Path, like: &Path) -> io::Result<()> {
-    let like = std::fs::metadata(like)?;
-    let file = match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(path)
-    {
-        Ok(file) => file,
-        // Another connection is still open: the file is its own.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    file.set_permissions(Permissions::from_mode(like.mode() & 0o777))?;
-    let made = file.metadata()?;
-    if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
-        std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid()))?;
-    }
-    Ok(())
-}
-
 const MIGRATIONS: [(i64, &str, &str); 2] = [
     (
         1,
         "archive",
-        include_str!("../../migrations/0001_archive.sql"),
+        include_str!("../../../migrations/0001_archive.sql"),
     ),
-    (2, "views", include_str!("../../migrations/0002_views.sql")),
+    (
+        2,
+        "views",
+        include_str!("../../../migrations/0002_views.sql"),
+    ),
 ];
 
 /// The embedded migrations. Not sqlx's macro: it would compile SQLite a second time for the host.

@@ -4,8 +4,8 @@
 use serde::Serialize;
 use sqlx::Row as _;
 
-use super::{Result, Store};
 use crate::model::{ConcernKind, State};
+use crate::store::{Result, Store};
 
 /// How many recordings there are of each kind that matters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Store {
     /// Counts of everything that matters.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn counts(&self) -> Result<Counts> {
         let mut counts = Counts {
             by_state: State::ALL.map(|state| (state.to_string(), 0)).into(),
@@ -181,7 +181,7 @@ impl Store {
     /// The latest pass of every kind.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn last_passes(&self) -> Result<Vec<LastPass>> {
         sqlx::query(
             "SELECT kind, started_at, ended_at, outcome, error,
@@ -208,7 +208,7 @@ impl Store {
     /// Up to `limit` rows of `failures`, the longest known first.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn failures(&self, limit: u32) -> Result<Vec<Failure>> {
         sqlx::query(
             "SELECT f.recording_id, f.room_name, f.state, f.reason, coalesce(iif(f.state = 'lost', r.upstream_gone_at, f.pending_since), f.first_seen_at) AS since
@@ -234,7 +234,7 @@ impl Store {
     /// Up to `limit` rows of `gaps`, those that ended first before the others.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn gaps(&self, limit: u32) -> Result<Vec<Gap>> {
         sqlx::query(
             "SELECT g.session_id, g.room_name, coalesce(s.ended_at, s.upstream_gone_at) AS since,
@@ -261,7 +261,7 @@ impl Store {
     /// The newest `limit` attempts that ended with an error, the newest first.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn newest_errors(&self, limit: u32) -> Result<Vec<FailedAttempt>> {
         sqlx::query(
             "SELECT recording_id, number AS attempt, ended_at, http_status, outcome, error FROM attempt

@@ -3,16 +3,15 @@
 
 use chrono::{DateTime, Utc};
 
-use super::recordings::recording_id;
-use super::sessions::json;
-use super::{LONGEST_WAIT, Result, Store, on};
 use crate::model::{RecordingId, time};
+use crate::store::rows::{json, recording_id};
+use crate::store::{LONGEST_WAIT, Result, Store, on};
 
 impl Store {
     /// Up to `limit` lost recordings that are due to be asked for, the longest not asked first.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn lost_due(&self, limit: u32, now: DateTime<Utc>) -> Result<Vec<RecordingId>> {
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM recording WHERE state = 'lost'
@@ -30,7 +29,7 @@ impl Store {
     /// Notes that recordings were asked for, and are due again at `next` if they are still lost.
     ///
     /// # Errors
-    /// [`super::Error`], if the database fails.
+    /// [`crate::store::Error`], if the database fails.
     pub async fn lost_asked(&self, ids: &[RecordingId], next: DateTime<Utc>) -> Result<()> {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let mut tx = self.write().await?;

@@ -1,0 +1,8 @@
+//! The database file: opened, migrated, checked, copied, kept small, closed.
+
+mod check;
+mod maintain;
+mod open;
+
+pub use check::refuse_damaged;
+pub use open::{Access, OpenError};

@@ -1,0 +1,82 @@
+//! SQLite's own check of the file, and a copy of it.
+
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::open::{APPLICATION_ID, BUSY, OpenError, classify};
+use crate::store::{Result, Store};
+
+impl Store {
+    /// Writes a copy of the whole database to a new file, while others use it.
+    ///
+    /// # Errors
+    /// [`crate::store::Error`], if the database fails.
+    pub async fn copy_to(&self, path: &Path) -> Result<()> {
+        sqlx::query("VACUUM INTO ?")
+            .bind(path.to_string_lossy())
+            .execute(self.read())
+            .await?;
+        Ok(())
+    }
+
+    /// SQLite's own check of the whole file: what it complains of, nothing if all is well.
+    ///
+    /// # Errors
+    /// [`crate::store::Error`], if the database fails.
+    pub async fn check(&self) -> Result<Vec<String>> {
+        let mut found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(10)")
+            .fetch_all(self.read())
+            .await?;
+        found.retain(|line| line != "ok");
+        Ok(found)
+    }
+}
+
+/// Refuses a database that is damaged, before anything writes to it. It is looked for only if the last
+/// instance did not end in order, as after a power cut or on damage that it met: reading all of a large
+/// database takes seconds. What is no database of ours is for [`Store::open`] to refuse.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn refuse_damaged(path: &Path) -> std::result::Result<(), OpenError> {
+    let sqlite = |source| classify(path, source);
+    if !path.metadata().is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY);
+    let mut connection = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(sqlite)?;
+    let damage = damage(&mut connection).await.map_err(sqlite)?;
+    connection.close().await.map_err(sqlite)?;
+    damage.map_or(Ok(()), |damage| {
+        Err(OpenError::Corrupt {
+            path: path.to_owned(),
+            source: sqlx::Error::Protocol(damage),
+        })
+    })
+}
+
+async fn damage(connection: &mut SqliteConnection) -> sqlx::Result<Option<String>> {
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await?;
+    if id != APPLICATION_ID {
+        return Ok(None);
+    }
+    let in_order: bool =
+        sqlx::query_scalar("SELECT count(*) > 0 FROM meta WHERE name = 'clean_stop'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if in_order {
+        return Ok(None);
+    }
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_one(connection)
+        .await?;
+    Ok((found != "ok").then_some(found))
+}

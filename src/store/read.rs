@@ -1,0 +1,11 @@
+//! What people and scripts read: lists, one recording in full, counts, what is left.
+
+mod detail;
+mod left;
+mod listing;
+mod views;
+
+pub use detail::{Attempt, Detail};
+pub use left::Left;
+pub use listing::{Filter, Key, Row};
+pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};

@@ -1,0 +1,35 @@
+//! How values get into statements and out of rows.
+
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Error, Result};
+use crate::model::{RecordingId, State};
+
+/// JSON of rows for `json_each`.
+pub(in crate::store) fn json<T: Serialize>(rows: &[T]) -> Result<String> {
+    serde_json::to_string(rows).map_err(|_| Error::Content("row"))
+}
+
+pub(in crate::store) fn recording_id(text: &str) -> Result<RecordingId> {
+    text.parse().map_err(|_| Error::Content("recording id"))
+}
+
+pub(in crate::store) fn state(row: &SqliteRow) -> Result<State> {
+    row.try_get::<&str, _>("state")?
+        .parse()
+        .map_err(|_| Error::Content("state"))
+}
+
+/// The row ids that `group_concat` made one text of: each row of a result wakes the task that waits for it, a
+/// million times.
+///
+/// # Errors
+/// [`Error::Content`], if it is another text.
+pub(in crate::store) fn row_ids(text: Option<String>) -> Result<Vec<i64>> {
+    let text = text.unwrap_or_default();
+    let rows = text.split(',').filter(|row| !row.is_empty());
+    rows.map(|row| row.parse().map_err(|_| Error::Content("row id")))
+        .collect()
+}

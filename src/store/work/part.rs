@@ -1,0 +1,70 @@
+//! What is durable of the parts on the disk, and which of them are of use.
+
+use crate::model::RecordingId;
+use crate::store::rows::{json, recording_id};
+use crate::store::{Result, Store, exactly_one, on};
+
+/// What is known of a part file: how much of it is durable, and which object it belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Bytes that are durable.
+    pub bytes: u64,
+    /// The strong validator of the object they came from.
+    pub validator: Option<String>,
+    /// Length of the whole object.
+    pub total: Option<u64>,
+}
+
+impl Store {
+    /// Notes how much of a part is durable, and of which object: where a restart may go on from.
+    ///
+    /// # Errors
+    /// [`crate::store::Error::Guard`], if the recording is not being downloaded; [`crate::store::Error`], if the database fails.
+    pub async fn part_durable(&self, id: RecordingId, part: &Part) -> Result<()> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE recording SET part_bytes = ?, part_validator = ?, part_total = ?
+             WHERE id = ? AND state = 'downloading'",
+        )
+        .bind(part.bytes.cast_signed())
+        .bind(&part.validator)
+        .bind(part.total.map(u64::cast_signed))
+        .bind(id.to_string())
+        .execute(on(&mut tx))
+        .await?;
+        exactly_one(&done, id, "downloading")?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Forgets a part that was discarded.
+    ///
+    /// # Errors
+    /// [`crate::store::Error`], if the database fails.
+    pub async fn forget_part(&self, id: RecordingId) -> Result<()> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE recording SET part_bytes = 0, part_validator = NULL, part_total = NULL WHERE id = ?",
+        )
+        .bind(id.to_string())
+        .execute(on(&mut tx))
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Of these recordings, those whose part a later download may go on with. The parts of all others
+    /// (archived, given up, left out, unknown) only take up room.
+    ///
+    /// # Errors
+    /// [`crate::store::Error`], if the database fails.
+    pub async fn resumable(&self, ids: &[RecordingId]) -> Result<Vec<RecordingId>> {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let found: Vec<String> = sqlx::query_scalar(
+            "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value
+             WHERE r.state IN ('waiting', 'pending', 'downloading', 'damaged')",
+        )
+        .bind(json(&ids)?)
+        .fetch_all(self.read())
+        .await?;
+        found.iter().map(|id| recording_id(id)).collect()
+    }
+}

@@ -1,0 +1,42 @@
+//! What the process before this one left behind.
+
+use chrono::{DateTime, Utc};
+
+use crate::model::time;
+use crate::store::{Result, Store, on};
+
+impl Store {
+    /// At start: what was being downloaded when the last process ended is due again.
+    ///
+    /// # Errors
+    /// [`crate::store::Error`], if the database fails.
+    pub async fn recover(&self, now: DateTime<Utc>) -> Result<u64> {
+        let now = time::to_text(now);
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged') WHERE state = 'downloading'",
+        )
+        .execute(on(&mut tx))
+        .await?;
+        // Space and hosts may be back: the first attempts show it.
+        sqlx::query(
+            "UPDATE recording SET next_attempt_at = NULL, waits_for = NULL
+             WHERE waits_for IN ('space', 'recovery')",
+        )
+        .execute(on(&mut tx))
+        .await?;
+        sqlx::query("DELETE FROM pause")
+            .execute(on(&mut tx))
+            .await?;
+        for table in ["attempt", "pass"] {
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "UPDATE {table} SET outcome = 'interrupted', ended_at = ? WHERE outcome = 'running'"
+            )))
+            .bind(&now)
+            .execute(on(&mut tx))
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(done.rows_affected())
+    }
+}
