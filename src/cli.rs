@@ -7,7 +7,6 @@ mod config;
 mod database;
 mod doctor;
 pub mod exit;
-pub mod human;
 mod list;
 mod once;
 pub mod out;

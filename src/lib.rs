@@ -22,6 +22,7 @@ pub mod cooldown;
 pub mod download;
 pub mod durable;
 pub mod escape;
+pub mod human;
 pub mod instance;
 pub mod lifecycle;
 pub mod links;

@@ -4,6 +4,7 @@
 //! the promise that nothing is missed independent of any guess about order or timing. Both work from
 //! what is there, a page and a short transaction at a time; progress moves only after a complete pass.
 
+mod ask;
 mod confirm;
 mod filter;
 mod listing;
@@ -11,6 +12,7 @@ mod order;
 mod pass;
 mod plan;
 mod rooms;
+mod run;
 mod schedule;
 mod shortfall;
 mod sweep;
@@ -21,8 +23,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use filter::Filter;
-pub use pass::Report;
+
 pub use plan::{Kind, RoomFilter, plan, position};
+pub use run::Report;
 pub use schedule::{Listing, next_listing};
 
 use crate::clock::Clock;

@@ -3,9 +3,11 @@
 //! Contract: SignalWire's published `openapi.video.yaml`. Where it is silent the client works either way.
 
 mod client;
+mod endpoints;
 mod error;
 mod limits;
 mod pages;
+mod refusals;
 mod repair;
 mod request;
 mod wire;

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::cli::human;
+use crate::human;
 use crate::model::time;
 use crate::schedule::Schedule;
 use crate::store::{Facts, Passes, Pause, PauseKind};

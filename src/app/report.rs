@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::App;
 use super::health::{Problem, ProblemKind, health};
-use crate::cli::human;
+use crate::human;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ConcernKind, State};
 use crate::poll::Report;

@@ -4,6 +4,7 @@
 //!
 //! Works on any size in a few KiB of memory and in time proportional to the file. Content never makes it fail.
 
+mod flac;
 mod flv;
 mod judge;
 mod kind;
@@ -14,6 +15,7 @@ mod mpeg_audio;
 mod ogg;
 mod page;
 mod probe;
+mod recognise;
 mod riff;
 #[cfg(test)]
 mod tests;
@@ -84,7 +86,7 @@ pub fn examine(file: &File, len: u64) -> io::Result<Examined> {
 }
 
 fn examine_with(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
-    let kind = kind::recognise(probe)?;
+    let kind = recognise::recognise(probe)?;
     match kind {
         MediaKind::Mp4 => return mp4::check(probe),
         MediaKind::Matroska => return matroska::check(probe),
@@ -93,7 +95,7 @@ fn examine_with(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
         MediaKind::Mp3 | MediaKind::Aac => mpeg_audio::check(probe)?,
         MediaKind::MpegTs => ts::check(probe)?,
         MediaKind::Flv => flv::check(probe)?,
-        MediaKind::Flac => kind::flac_duration(probe)?,
+        MediaKind::Flac => flac::check(probe)?,
         _ => {}
     }
     Ok(kind)

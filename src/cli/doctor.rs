@@ -10,11 +10,12 @@ use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::exit::Exit;
+use super::out;
 use super::runtime::block_on;
-use super::{human, out};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Loaded};
 use crate::cooldown::Cooldowns;
+use crate::human;
 use crate::instance::Instance;
 use crate::model::ApiToken;
 use crate::schedule::Schedule;

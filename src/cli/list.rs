@@ -8,9 +8,10 @@ use anyhow::Result;
 use super::args::{Format, ListArgs};
 use super::exit::Exit;
 use super::out::Stdout;
-use super::{database, human, out};
+use super::{database, out};
 use crate::config::{Environment, Since};
 use crate::escape;
+use crate::human;
 use crate::store::{Access, Filter, Row};
 
 /// Rows read at once.

@@ -12,15 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::OnceArgs;
 use super::exit::Exit;
+use super::out;
 use super::progress::Bars;
 use super::runtime::block_on;
 use super::table::{self, Column};
-use super::{human, out};
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, TokenSource};
 use crate::cooldown::Cooldowns;
 use crate::download::Downloader;
+use crate::human;
 use crate::links::Links;
 use crate::owner::refuse_foreign;
 use crate::poll::{Filter, Poller, Report};

@@ -9,10 +9,11 @@ use chrono::{DateTime, Utc};
 use super::args::ShowArgs;
 use super::exit::Exit;
 use super::table::Column::{Left, Right};
-use super::{database, human, out, table};
+use super::{database, out, table};
 use crate::clock::Clock;
 use crate::config::Environment;
 use crate::escape;
+use crate::human;
 use crate::model::time;
 use crate::store::{Access, Attempt, Detail, WaitsFor};
 

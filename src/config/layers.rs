@@ -6,7 +6,8 @@ use std::{fs, io};
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use super::load::PATH_VARIABLE;
+/// Names the file where the command line does not.
+pub(super) const PATH_VARIABLE: &str = "ROOM_ARCHIVER_CONFIG";
 
 /// One source of settings: the file, or one variable.
 pub(super) struct Layer {

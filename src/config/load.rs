@@ -9,12 +9,11 @@ use figment::value::{Dict, Value};
 use figment::{Figment, Profile, Provider as _};
 
 use super::errors::{ConfigErrors, Problem};
-use super::layers::{Layer, plain, read_table, typed};
+use super::layers::{Layer, PATH_VARIABLE, plain, read_table, typed};
 use super::{Config, Environment, validate};
 
 /// Where the configuration is looked for when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/room-archiver/config.toml";
-pub(super) const PATH_VARIABLE: &str = "ROOM_ARCHIVER_CONFIG";
 const PREFIX: &str = "ROOM_ARCHIVER__";
 const TOKEN_HINT: &str = "the token never belongs here: use the systemd credential signalwire_api_token, a file named by signalwire.api_token_file, or the variable ROOM_ARCHIVER_API_TOKEN; if this one was a real token, replace it";
 

@@ -2,7 +2,7 @@
 //! much is missing that the lists themselves can't be right.
 
 use super::Poller;
-use super::pass::{Halt, Run};
+use super::run::{Halt, Run};
 use super::shortfall::{Shortfall, View};
 use crate::model::{SessionId, State, time};
 use crate::store::{self, Unseen, UnseenRecording};

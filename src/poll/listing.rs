@@ -1,13 +1,12 @@
 //! Lists the recordings of the sessions that are due, and places each where it belongs.
 
-use std::time::Duration;
-
 use futures::{StreamExt as _, stream};
 
 use super::Poller;
-use super::pass::{Halt, Run};
+
 use super::plan::{lags, plan};
 use super::rooms::Session;
+use super::run::{Brought, Halt, Run, is_rate_limit};
 use super::schedule::{Listing, next_listing};
 use crate::model::{Listed, Recording, UpstreamStatus};
 use crate::signalwire::{self, Page};
@@ -19,20 +18,6 @@ const BATCH: u32 = 200;
 pub(super) const FAILURES_IN_A_ROW: u32 = 5;
 /// After so many the rest is left for the next pass all the same.
 const MOST_FAILURES_IN_A_ROW: u32 = 20;
-/// An API that is up answers a small request within this time.
-const UP_WITHIN: Duration = Duration::from_secs(5);
-
-/// What listing one session brought, whether or not it came to its end.
-#[derive(Debug, Default)]
-pub(super) struct Brought {
-    pub sessions_listed: u64,
-    pub recordings_seen: u64,
-    pub recordings_new: u64,
-    pub due: u64,
-    pub rejected: u64,
-    /// Why the session could not be described, though its recordings were listed.
-    pub put_off: Option<String>,
-}
 
 /// Where a page comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,15 +123,6 @@ impl Poller {
             run.good_at = self.clock.monotonic();
         }
         Ok(up)
-    }
-
-    /// Whether the API answers a small request soon.
-    pub(super) async fn is_up(&self) -> Result<bool, Halt> {
-        let probe = async {
-            let probed = tokio::time::timeout(UP_WITHIN, self.client.probe()).await;
-            Ok(matches!(probed, Ok(Ok(()))))
-        };
-        self.asked(probe).await
     }
 
     /// Lists one session in full and decides when it is due again.
@@ -278,13 +254,4 @@ fn refuse(run: &Run, refused: Option<signalwire::Error>) -> Result<(), Halt> {
         Some(error) if run.counts.sessions_listed == 0 => Err(Halt::Api(error)),
         _ => Ok(()),
     }
-}
-
-/// No other request would fare better: refused credentials, or a rate limit.
-pub(super) fn is_final(error: &signalwire::Error) -> bool {
-    is_rate_limit(error) || matches!(error, signalwire::Error::Credentials { .. })
-}
-
-fn is_rate_limit(error: &signalwire::Error) -> bool {
-    matches!(error, signalwire::Error::Patience { .. })
 }

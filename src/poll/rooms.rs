@@ -1,9 +1,8 @@
 //! Rooms: what a session is asked for when no list described it, and the recordings that wait for it.
 
 use super::Poller;
-use super::listing::is_final;
-use super::pass::Halt;
 use super::plan::position;
+use super::run::{Halt, is_final};
 use crate::model::SessionId;
 use crate::signalwire;
 use crate::store::{self, DueSession};

@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 
 use super::Poller;
 use super::listing::{FAILURES_IN_A_ROW, Source};
-use super::pass::{Halt, Report, Run};
 use super::plan::Kind;
 use super::rooms::Session;
+use super::run::{Halt, Report, Run};
 use crate::model::{Listed, RecordingId};
 use crate::signalwire::{self, Page};
 use crate::store::{self, PassKind};

@@ -7,14 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::redirect::Policy;
 use url::Url;
 
-use super::error::{Error, Result};
 use super::limits::{self, Limits};
-use super::pages::Pages;
-use super::request::{PROBE, Refusals};
-use super::wire::{Item, read_single};
+use super::refusals::Refusals;
 use crate::clock::Clock;
 use crate::cooldown::Cooldowns;
-use crate::model::{ApiToken, Listed, RecordingId, Session, SessionId};
+use crate::model::ApiToken;
 
 /// Where and how to ask.
 #[derive(Debug, Clone)]
@@ -80,86 +77,6 @@ impl Client {
         })
     }
 
-    /// All room sessions.
-    #[must_use]
-    pub fn room_sessions(&self) -> Pages<'_, Session> {
-        Pages::new(self, self.list("room_sessions", false))
-    }
-
-    /// The recordings of one session.
-    #[must_use]
-    pub fn session_recordings(&self, id: SessionId) -> Pages<'_, Listed> {
-        Pages::new(
-            self,
-            self.list(&format!("room_sessions/{id}/recordings"), true),
-        )
-    }
-
-    /// All recordings of the project.
-    #[must_use]
-    pub fn room_recordings(&self) -> Pages<'_, Listed> {
-        Pages::new(self, self.list("room_recordings", true))
-    }
-
-    /// One session; `None` when the vendor does not know it.
-    ///
-    /// # Errors
-    /// [`Error`], if the request fails.
-    pub async fn room_session(&self, id: SessionId) -> Result<Option<Session>> {
-        let url = self.url(&format!("room_sessions/{id}"));
-        self.one(url, |session: &Session| session.id == id).await
-    }
-
-    /// One recording with a fresh link that lives for `ttl`, or for the default life if the space refuses
-    /// that; `None`: a 404, which alone proves nothing, see [`Client::recording_still_listed`].
-    ///
-    /// # Errors
-    /// [`Error`], if the request fails.
-    pub async fn room_recording(&self, id: RecordingId, ttl: Duration) -> Result<Option<Listed>> {
-        let url = self.url(&format!("room_recordings/{id}"));
-        let url = self.limits.with_ttl(url, ttl);
-        self.one(url, |listed: &Listed| listed.recording.id == id)
-            .await
-    }
-
-    /// Looks for a recording whose own request was answered with 404, before it is called gone: in the list
-    /// of its session, then by itself once more. `None`: neither has it.
-    ///
-    /// # Errors
-    /// [`Error`], if a request fails: then nothing is known.
-    pub async fn recording_still_listed(
-        &self,
-        session: Option<SessionId>,
-        id: RecordingId,
-    ) -> Result<Option<Listed>> {
-        if let Some(session) = session {
-            let mut pages = self.session_recordings(session);
-            loop {
-                match pages.next().await {
-                    Ok(Some(page)) => {
-                        let mut items = page.items.into_iter();
-                        if let Some(listed) = items.find(|listed| listed.recording.id == id) {
-                            return Ok(Some(listed));
-                        }
-                    }
-                    Ok(None) | Err(Error::Status { status: 404, .. }) => break,
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        self.room_recording(id, self.media_ttl()).await
-    }
-
-    /// One small request, to see whether the credentials work.
-    ///
-    /// # Errors
-    /// [`Error`], if it fails.
-    pub async fn probe(&self) -> Result<()> {
-        let mut url = self.url("room_sessions");
-        url.set_query(Some(PROBE));
-        Pages::<Session>::new(self, url).next().await.map(drop)
-    }
-
     /// The server's time, as well as it is known: its `Date` against our clock.
     #[must_use]
     pub fn upstream_now(&self) -> DateTime<Utc> {
@@ -199,21 +116,6 @@ impl Client {
         self.options.request_timeout / 2
     }
 
-    fn url(&self, path: &str) -> Url {
-        let mut url = self.options.base.clone();
-        url.set_path(&format!("/api/video/{path}"));
-        url
-    }
-
-    fn list(&self, path: &str, links: bool) -> Url {
-        let url = self.limits.with_page_size(self.url(path));
-        if links {
-            self.limits.with_ttl(url, self.options.media_ttl)
-        } else {
-            url
-        }
-    }
-
     /// What a `next` link may leave out: the page size of the request that brought it, and the life of links.
     pub(super) fn completed(&self, next: Url, request: &Url) -> Url {
         let next = match limits::parameter(request, "page_size") {
@@ -224,25 +126,6 @@ impl Client {
             self.limits.with_ttl(next, self.options.media_ttl)
         } else {
             next
-        }
-    }
-
-    /// One object. Another than the one asked for is not taken: its link would lead to other bytes.
-    async fn one<T: Item>(&self, url: Url, asked: impl Fn(&T) -> bool) -> Result<Option<T>> {
-        let read = self
-            .get(url, |body, arrival| {
-                let item = read_single(body, arrival)?;
-                if asked(&item) {
-                    Ok(item)
-                } else {
-                    Err("another object than the one asked for".to_owned())
-                }
-            })
-            .await;
-        match read {
-            Ok((item, _)) => Ok(Some(item)),
-            Err(Error::Status { status: 404, .. }) => Ok(None),
-            Err(error) => Err(error),
         }
     }
 }

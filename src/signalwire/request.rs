@@ -1,9 +1,7 @@
 //! One request and its answer: tried again while that is quick, refusals counted, with less asked of a
 //! space that allows less.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -13,6 +11,7 @@ use url::Url;
 use super::client::Client;
 use super::error::{Error, Parameter, Result, reason};
 use super::limits::{DEFAULT_TTL, complaint, parameter, relaxed};
+use super::refusals::{PROBE, SESSIONS};
 use super::wire::Arrival;
 use crate::cooldown::parse_http_date;
 use crate::model::host_and_port;
@@ -23,47 +22,6 @@ const LARGEST: usize = 64 << 20;
 const TRIES: u32 = 3;
 /// A rate limit shorter than this is waited for.
 const SHORT_WAIT: TimeDelta = TimeDelta::seconds(5);
-/// So many different objects refused in a row mean the credentials.
-const REFUSED_IN_A_ROW: usize = 3;
-/// The list that everybody with valid credentials can read.
-const SESSIONS: &str = "/api/video/room_sessions";
-/// The query of a request for that list that only finds out whether the API and the credentials work: its
-/// success is no success of an object.
-pub(super) const PROBE: &str = "page_size=1";
-
-/// The objects refused in a row: one that is refused again and again counts once.
-#[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Vec<u64>>);
-
-impl Refusals {
-    /// What it means that `path` was refused.
-    fn refused(&self, path: &str, status: u16) -> Error {
-        let mut hasher = DefaultHasher::new();
-        path.hash(&mut hasher);
-        let hash = hasher.finish();
-        let mut refused = self.lock();
-        if refused.len() < REFUSED_IN_A_ROW && !refused.contains(&hash) {
-            refused.push(hash);
-        }
-        if path == SESSIONS || refused.len() >= REFUSED_IN_A_ROW {
-            return Error::Credentials { status };
-        }
-        Error::Refused {
-            request: path.to_owned(),
-            status,
-        }
-    }
-
-    /// The credentials were taken.
-    fn taken(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Client {
     /// Asks, and asks for less if the space does not allow so much. Returns what `read` made of the body, and
     /// the URL that was answered. The error of `read` says what the body was instead.

@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::kind::seconds;
 use super::probe::Probe;
+use super::probe::seconds;
 
 /// Bytes of a tag's header, and of the length that follows the tag.
 const HEAD: u64 = 11;

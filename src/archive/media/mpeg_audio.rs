@@ -3,8 +3,7 @@
 use std::io;
 
 use super::MediaKind;
-use super::kind::seconds;
-use super::probe::{Probe, big_endian};
+use super::probe::{Probe, big_endian, seconds};
 
 /// Bytes that the count of a header may be off by.
 const SLACK: u64 = 2048;

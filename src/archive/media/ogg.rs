@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::kind::seconds;
 use super::probe::Probe;
+use super::probe::seconds;
 
 /// Streams that are remembered. Any more are of a file made to use up memory.
 const MAX_STREAMS: usize = 1000;

@@ -18,6 +18,12 @@ pub(super) fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, shifted)
 }
 
+/// `units` of which there are `rate` in a second; no number, if there are none.
+#[expect(clippy::cast_precision_loss, reason = "53 bits of units are plenty")]
+pub(super) fn seconds(units: u64, rate: u64) -> f64 {
+    units as f64 / rate as f64
+}
+
 /// What was found in a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Findings {

@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::kind::seconds;
 use super::probe::Probe;
+use super::probe::seconds;
 
 /// How a file's sizes are written.
 #[derive(Clone, Copy, PartialEq)]

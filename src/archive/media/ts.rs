@@ -2,8 +2,7 @@
 
 use std::io;
 
-use super::kind::seconds;
-use super::probe::{Probe, big_endian};
+use super::probe::{Probe, big_endian, seconds};
 
 /// Packets in a row that must begin alike, as far as the file has them.
 const ENOUGH: u64 = 5;

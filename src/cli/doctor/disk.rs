@@ -9,8 +9,8 @@ use rustix::fs::Access as May;
 use super::Report;
 use crate::app;
 use crate::archive::root::Root;
-use crate::cli::human;
 use crate::config::Config;
+use crate::human;
 use crate::reconcile::{self, NotTheArchive, Source};
 use crate::store::{Access, OpenError, Store};
 

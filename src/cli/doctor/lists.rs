@@ -8,8 +8,8 @@ use crate::cooldown::Cooldowns;
 use crate::model::{ApiToken, SessionId};
 use crate::signalwire::{Client, Error, Item, Pages, Result};
 
-use super::super::human;
 use super::Report;
+use crate::human;
 
 pub(super) async fn examine(config: &Config, token: ApiToken, clock: &Clock, report: &mut Report) {
     let examiner = Examiner {

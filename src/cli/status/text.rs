@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
+use super::super::table;
 use super::super::table::Column::{Left, Right};
-use super::super::{human, table};
 use super::Status;
 use crate::escape;
+use crate::human;
 use crate::model::{State, time};
 use crate::store::PauseKind;
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io;
 
 use super::super::judge::duration_fits;
-use super::super::kind::seconds;
 use super::super::probe::Probe;
+use super::super::probe::seconds;
 use super::boxes::{Atom, Children};
 use super::samples::Tables;
 
