@@ -12,11 +12,14 @@ mod media;
 mod pace;
 mod place;
 mod progress;
+mod proof;
 mod queue;
 mod ring;
+mod space;
 mod speed;
 mod throttle;
 mod transfer;
+mod watermark;
 mod writer;
 
 use std::sync::Arc;

@@ -8,16 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::Setup;
 use super::failure::{Failure, History, decide};
-use super::landing::on_disk;
-use super::pace::{Pace, UnderWay};
 use super::place::not_landed;
 use super::progress::Place;
+use super::proof::Proof;
 use super::ring::Slot;
-use super::transfer::Received;
-use super::writer::{disk, disk_or_pause};
-use crate::archive::media::MediaKind;
+use super::space;
+use super::transfer::{Received, Transfer};
+use super::watermark::Watermark;
+use super::writer::{disk, disk_or_pause, on_disk};
 use crate::archive::part::PartFile;
-use crate::archive::paths::{Facts, RelativePath};
+use crate::archive::paths::RelativePath;
 use crate::archive::root::{PartError, Root};
 use crate::model::RecordingId;
 use crate::store::{self, Claim, Doubt, Ending, Landed, Part, Retry, Tally};
@@ -36,10 +36,8 @@ pub(super) struct Job<'a> {
     pub described: bool,
     /// A file that stands in the recording's place, and may be it.
     pub standing: Option<Doubt>,
-    /// The database has a watermark of the part.
-    pub noted: bool,
-    pub pace: Pace,
-    pub under_way: UnderWay,
+    pub watermark: Watermark,
+    pub proof: Proof,
     /// For a run that is to end: until when a retry is worth waiting for.
     pub give_up: Option<GiveUp>,
     /// Given back when the body is there.
@@ -134,7 +132,7 @@ impl Job<'_> {
             id: self.claim.id,
             retries: self.claim.retries,
             progress: self.claim.part.bytes > before,
-            standstill: self.pace.slow().is_some() || !self.setup.hosts.failing().is_empty(),
+            standstill: self.proof.pace.slow().is_some() || !self.setup.hosts.failing().is_empty(),
         };
         let mut ending = decide(&failure, history, self.setup.backoff, now);
         if let Ending::Retry(Retry { at, waits_for, .. }) = &mut ending
@@ -142,7 +140,7 @@ impl Job<'_> {
         {
             let wait = (*at - now).to_std().unwrap_or_default();
             let monotonic = self.setup.clock.monotonic();
-            let ends = self.pace.progress_at(monotonic) + give_up.patience;
+            let ends = self.proof.pace.progress_at(monotonic) + give_up.patience;
             if give_up.at_once || monotonic + wait > ends {
                 *at = (*at).max(now + give_up.later);
                 *waits_for = None;
@@ -174,11 +172,9 @@ impl Job<'_> {
         if let Some(landed) = self.adopt().await? {
             return Ok(landed);
         }
-        self.check_space(
-            self.claim
-                .size_bytes
-                .map(|size| size.saturating_sub(self.claim.part.bytes)),
-        )?;
+        let needed = self.claim.size_bytes;
+        let needed = needed.map(|size| size.saturating_sub(self.claim.part.bytes));
+        space::check(self.setup, self.claim.id, needed)?;
         let part = self.open_part().await?;
         tally.from_byte = part.len();
         place
@@ -191,7 +187,18 @@ impl Job<'_> {
                 complete: true,
             }
         } else {
-            self.transfer(part, tally, place).await?
+            Transfer {
+                setup: self.setup,
+                stop: self.stop,
+                claim: &mut self.claim,
+                described: &mut self.described,
+                watermark: &mut self.watermark,
+                proof: &mut self.proof,
+                tally,
+                place,
+            }
+            .run(part)
+            .await?
         };
         self.slot = None;
         self.land(received, tally.media_host.as_deref()).await
@@ -278,25 +285,6 @@ impl Job<'_> {
         }
     }
 
-    /// Fails if the disk's reserve would be broken into, counting what other downloads still write.
-    pub(super) fn check_space(&self, needed: Option<u64>) -> Result<(), Failure> {
-        let free = self.setup.root.free_space().map_err(disk)?;
-        let room = free.saturating_sub(self.setup.min_free_space);
-        let needed = needed.unwrap_or(0);
-        let Err(others) = self.setup.board.admit(self.claim.id, needed, room) else {
-            return Ok(());
-        };
-        let text = format!(
-            "not enough free space: {free} bytes are free, {} are needed besides archive.min_free_space",
-            others.saturating_add(needed)
-        );
-        Err(if room == 0 {
-            Failure::Disk(text)
-        } else {
-            Failure::Space { text, needed }
-        })
-    }
-
     /// Says once what happened: the same failure again is not worth another line.
     fn report(&self, ending: &Ending, failure: Option<&Failure>, tally: &Tally) {
         let id = self.claim.id;
@@ -327,17 +315,5 @@ impl Job<'_> {
                 tracing::debug!(recording.id = %id, "a download is tried again later: {error}");
             }
         }
-    }
-}
-
-/// What a recording's path is made of.
-pub(super) fn facts(claim: &Claim, kind: Option<MediaKind>) -> Facts<'_> {
-    Facts {
-        recording_id: claim.id,
-        session_id: claim.session_id,
-        room: claim.room_name.as_deref(),
-        started_at: claim.started_at,
-        format: claim.format.as_deref(),
-        extension: kind.and_then(MediaKind::extension),
     }
 }

@@ -6,11 +6,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::job::{Job, facts};
+use super::job::Job;
 use super::link::describe;
-use super::place::{Judged, Look, UNEXPECTED, agrees, judge, land_beside, look};
+use super::place::{Judged, Look, UNEXPECTED, agrees, facts, judge, land_beside, look};
 use super::transfer::Received;
-use super::writer::disk;
+use super::writer::{disk, on_disk};
 use crate::archive::media::MediaKind;
 use crate::archive::part::hash_file;
 use crate::archive::paths::{RelativePath, Template};
@@ -81,12 +81,12 @@ impl Job<'_> {
         })
         .await?;
         if let Some(put) = put {
-            self.prove(host);
+            self.proof.progress(self.setup, host);
             return self.landed(whole, judged?, put).await;
         }
         let (whole, judged) = self.reconsider(whole, judged, received.complete).await?;
         // It is no error page: downloads work, whether or not this one is archived now.
-        self.prove(host);
+        self.proof.progress(self.setup, host);
         let validator = self.claim.part.validator.as_deref();
         let before = [&self.claim.doubt, &self.standing].map(Option::as_ref);
         let agreed = |before| agrees(before, &whole.sha256, whole.bytes, validator);
@@ -127,7 +127,9 @@ impl Job<'_> {
                 // It may be whole: the next attempt asks for what comes after its end.
                 let bytes = whole.bytes;
                 on_disk(move || whole.file.sync_data().map_err(disk)).await?;
-                self.note_durable(bytes).await?;
+                self.watermark
+                    .note_resumable(self.setup, &mut self.claim, bytes)
+                    .await?;
                 Err(failure)
             }
             Err(failure) => Err(failure),
@@ -150,7 +152,9 @@ impl Job<'_> {
             Ok(put) => put,
             Err(failure @ (Failure::Disk(_) | Failure::Space { .. } | Failure::Place(_))) => {
                 self.claim.part.total = Some(whole.bytes);
-                self.note_watermark(whole.bytes).await?;
+                self.watermark
+                    .note(self.setup, &mut self.claim, whole.bytes)
+                    .await?;
                 return Err(failure);
             }
             Err(failure) => return Err(failure),
@@ -279,13 +283,4 @@ impl Job<'_> {
             tracing::error!("could not keep an event: {error}");
         }
     }
-}
-
-/// Runs a step on the blocking pool.
-pub(super) async fn on_disk<T: Send + 'static>(
-    step: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(step)
-        .await
-        .map_err(|error| disk(io::Error::other(error)))?
 }

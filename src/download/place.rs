@@ -9,13 +9,25 @@ use super::failure::Failure;
 use super::writer::disk;
 use crate::archive::media::{self, Judgement, MediaKind, Reported};
 use crate::archive::part::hash_file;
-use crate::archive::paths::RelativePath;
+use crate::archive::paths::{Facts, RelativePath};
 use crate::archive::root::{LandError, Root};
 use crate::model::Concern;
 use crate::store::{Claim, Doubt, Landed};
 
 /// Why a file was quarantined, as the end of "a file that …".
 pub(super) const UNEXPECTED: &str = "was not this recording's";
+
+/// What a recording's path is made of.
+pub(super) fn facts(claim: &Claim, kind: Option<MediaKind>) -> Facts<'_> {
+    Facts {
+        recording_id: claim.id,
+        session_id: claim.session_id,
+        room: claim.room_name.as_deref(),
+        started_at: claim.started_at,
+        format: claim.format.as_deref(),
+        extension: kind.and_then(MediaKind::extension),
+    }
+}
 
 /// What was found in a recording's place.
 pub(super) enum Look {

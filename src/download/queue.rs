@@ -17,11 +17,14 @@ pub use pauses::{Pause, PauseReason};
 
 use super::Setup;
 use super::failure::{Failure, PAUSE};
-use super::job::{Done, GiveUp, Job, facts};
+use super::job::{Done, GiveUp, Job};
 use super::pace::Pace;
+use super::place::facts;
+use super::proof::Proof;
 use super::ring::{Ring, Slot};
+use super::watermark::Watermark;
 use crate::model::RecordingId;
-use crate::store::{self, Claim, Part, PauseRow};
+use crate::store::{self, Claim, PauseRow};
 
 /// The longest sleep: writers other than this process notify nobody.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -283,9 +286,8 @@ impl Downloader {
                 stop: &stop,
                 described: false,
                 standing: None,
-                noted: claim.part != Part::default(),
-                pace,
-                under_way,
+                watermark: Watermark::of(&claim.part),
+                proof: Proof { pace, under_way },
                 give_up,
                 slot,
                 place: setup.template.render(&facts(&claim, None)),

@@ -3,25 +3,27 @@
 //! What a body may be spliced to, and what a cut one leaves for the next attempt, is decided here.
 
 use std::io;
-use std::mem;
 
 use reqwest::header::{DATE, RETRY_AFTER};
+use tokio_util::sync::CancellationToken;
 
 use super::Setup;
 use super::answer::{Verdict, judge};
 use super::failure::Failure;
 use super::hosts::Wait;
-use super::job::Job;
 use super::link::{link, may_ask};
 use super::media::{Answer, Resume};
 use super::progress::Place;
+use super::proof::Proof;
+use super::space;
 use super::speed::Speed;
+use super::watermark::Watermark;
 use super::writer::{Writer, blocking, disk};
 use crate::archive::media;
 use crate::archive::part::PartFile;
 use crate::cooldown::parse_http_date;
 use crate::model::MediaLink;
-use crate::store::{Part, Tally};
+use crate::store::{Claim, Part, Tally};
 
 /// Written bytes are made durable each time there are this many more.
 const SYNC_EVERY: u64 = 64 << 20;
@@ -39,31 +41,38 @@ pub(super) struct Received {
     pub complete: bool,
 }
 
-impl Job<'_> {
+/// The transfer of one recording's bytes, over as many requests as it takes.
+pub(super) struct Transfer<'a> {
+    pub setup: &'a Setup,
+    pub stop: &'a CancellationToken,
+    pub claim: &'a mut Claim,
+    /// The claim's facts are the recording's own, not a list's.
+    pub described: &'a mut bool,
+    pub watermark: &'a mut Watermark,
+    pub proof: &'a mut Proof,
+    pub tally: &'a mut Tally,
+    pub place: &'a Place,
+}
+
+impl Transfer<'_> {
     /// Fetches what is missing of the part. Whatever happens, what can be kept of it is kept.
-    pub(super) async fn transfer(
-        &mut self,
-        part: PartFile,
-        tally: &mut Tally,
-        place: &Place,
-    ) -> Result<Received, Failure> {
+    pub async fn run(mut self, mut part: PartFile) -> Result<Received, Failure> {
         let setup = self.setup;
-        let mut part = part;
         let mut fresh = false;
         loop {
-            let link = link(setup, &mut self.claim, &mut self.described, fresh);
+            let link = link(setup, self.claim, self.described, fresh);
             let link = self
                 .stop
                 .run_until_cancelled(link)
                 .await
                 .ok_or(Failure::Stopped)??;
             let host = link.host();
-            tally.media_host = Some(host.clone());
+            self.tally.media_host = Some(host.clone());
             may_ask(setup, &host)?;
             if let Err(wait) = setup.hosts.permit(&host, setup.clock.monotonic()) {
                 return Err(waits(setup, &host, wait));
             }
-            let fetched = self.fetch(&link, &host, part, tally, place).await;
+            let fetched = self.fetch(&link, &host, part).await;
             if let Err(Failure::Host(error)) = &fetched {
                 let (now, at) = (setup.clock.monotonic(), setup.clock.now());
                 setup.hosts.failed(&host, error, now, at);
@@ -75,7 +84,7 @@ impl Job<'_> {
                     part = kept;
                     fresh = true;
                 }
-                Step::FreshLink(_) => return Err(Failure::Refused(refused_links(tally))),
+                Step::FreshLink(_) => return Err(Failure::Refused(refused_links(self.tally))),
             }
         }
     }
@@ -85,8 +94,6 @@ impl Job<'_> {
         link: &MediaLink,
         host: &str,
         mut part: PartFile,
-        tally: &mut Tally,
-        place: &Place,
     ) -> Result<Step, Failure> {
         let resume = match &self.claim.part.validator {
             Some(validator) if !part.is_empty() => Some(Resume {
@@ -107,10 +114,10 @@ impl Job<'_> {
             .run_until_cancelled(answer)
             .await
             .ok_or(Failure::Stopped)??;
-        tally.http_status = Some(answer.status().as_u16());
+        self.tally.http_status = Some(answer.status().as_u16());
         let total = match judge(answer.status(), answer.headers(), resume.as_ref()) {
             Verdict::Append { total } => {
-                tally.from_byte = part.len();
+                self.tally.from_byte = part.len();
                 self.claim.part.total = Some(total);
                 Some(total)
             }
@@ -118,7 +125,7 @@ impl Job<'_> {
                 // Nothing that is there makes way for an error page.
                 let opening = self.stop.run_until_cancelled(answer.opening()).await;
                 if let Some(page) = media::error_page(opening.ok_or(Failure::Stopped)?) {
-                    self.works(host);
+                    self.proof.works(self.setup, host);
                     return Err(Failure::Refused(format!(
                         "the media host sent {page} in place of the recording"
                     )));
@@ -126,8 +133,8 @@ impl Job<'_> {
                 if !part.is_empty() {
                     part = self.start_over(part).await?;
                 }
-                tally.from_byte = 0;
-                self.forget_part().await?;
+                self.tally.from_byte = 0;
+                self.watermark.forget(self.setup, self.claim.id).await?;
                 self.claim.part = Part {
                     bytes: 0,
                     validator,
@@ -147,7 +154,7 @@ impl Job<'_> {
                 return Ok(Step::Again(self.start_over(part).await?));
             }
             Verdict::FreshLink => {
-                self.works(host);
+                self.proof.works(self.setup, host);
                 return Ok(Step::FreshLink(part));
             }
             Verdict::RateLimited => {
@@ -162,47 +169,27 @@ impl Job<'_> {
             }
             Verdict::HostFails(why) => return Err(Failure::Host(why)),
             Verdict::Refused(why) => {
-                self.works(host);
+                self.proof.works(self.setup, host);
                 return Err(Failure::Refused(why));
             }
         };
-        place.progress.set(part.len(), total);
-        self.check_space(total.map(|total| total - part.len()))?;
+        self.place.progress.set(part.len(), total);
+        space::check(
+            self.setup,
+            self.claim.id,
+            total.map(|total| total - part.len()),
+        )?;
         let framed = total.is_some() || answer.is_framed();
-        let part = self
-            .receive(answer, part, total, host, tally, place)
-            .await?;
+        let part = self.receive(answer, part, total, host).await?;
         // What only the connection's end delimits is complete if it is as long as SignalWire reports.
         let complete = framed || self.claim.size_bytes == Some(part.len());
         Ok(Step::Done(Received { part, complete }))
     }
 
-    /// The host answers: whatever it says, it works.
-    fn works(&self, host: &str) {
-        if self.setup.hosts.works(host) {
-            self.pace.recovered(host);
-        }
-    }
-
-    /// Enough has come to say that downloads make progress.
-    pub(super) fn prove(&mut self, host: Option<&str>) {
-        if self.under_way.is_proven() {
-            return;
-        }
-        let slow = self.under_way.prove(self.setup.clock.monotonic());
-        if let Some(host) = host
-            && (self.setup.hosts.works(host) || slow)
-        {
-            self.pace.recovered(host);
-        }
-    }
-
     /// Empties a part. Its watermark is forgotten before: a power cut must not leave one that vouches for
     /// bytes written since.
     async fn start_over(&mut self, part: PartFile) -> Result<PartFile, Failure> {
-        if self.claim.part.bytes > 0 {
-            self.setup.store.forget_part(self.claim.id).await?;
-        }
+        self.watermark.forget(self.setup, self.claim.id).await?;
         self.claim.part = Part::default();
         blocking(part, PartFile::restart).await.map_err(disk)
     }
@@ -214,8 +201,6 @@ impl Job<'_> {
         part: PartFile,
         total: Option<u64>,
         host: &str,
-        tally: &mut Tally,
-        place: &Place,
     ) -> Result<PartFile, Failure> {
         let mut writer = Writer::new(part, &self.setup.batches);
         let mut speed = Speed::new(self.setup.stall_timeout);
@@ -235,15 +220,15 @@ impl Job<'_> {
             let waited = self.setup.clock.monotonic().saturating_sub(asked);
             let size = chunk.len() as u64;
             len += size;
-            tally.bytes += size;
+            self.tally.bytes += size;
             self.setup.board.count(size);
             if len > most {
                 break Err(Failure::BrokenPart(format!(
                     "the body is longer than {most} bytes"
                 )));
             }
-            if tally.bytes >= PROGRESS {
-                self.prove(Some(host));
+            if self.tally.bytes >= PROGRESS {
+                self.proof.progress(self.setup, Some(host));
             }
             if speed.too_slow(size, waited) {
                 break Err(Failure::BrokeOff(
@@ -258,15 +243,22 @@ impl Job<'_> {
             if stopped {
                 break Err(Failure::Stopped);
             }
-            place.progress.set(len, None);
+            self.place.progress.set(len, None);
             if writer.since_sync >= SYNC_EVERY {
                 (self.setup.beat)();
                 match writer.sync().await {
-                    Ok(durable) => self.note_durable(durable).await?,
+                    Ok(durable) => {
+                        self.watermark
+                            .note_resumable(self.setup, self.claim, durable)
+                            .await?;
+                    }
                     Err(failure) => return Err(self.abandon(&failure)),
                 }
-                if let Err(failure) = self.check_space(total.map(|total| total.saturating_sub(len)))
-                {
+                if let Err(failure) = space::check(
+                    self.setup,
+                    self.claim.id,
+                    total.map(|total| total.saturating_sub(len)),
+                ) {
                     // Kept, the part of an endless body would hold the disk's last room for ever.
                     break Err(match failure {
                         Failure::Disk(text) | Failure::Space { text, .. } if total.is_none() => {
@@ -278,55 +270,22 @@ impl Job<'_> {
             }
         };
         let took = self.setup.clock.monotonic().saturating_sub(began);
-        self.setup.rate.measured(tally.bytes, took);
-        match whole(ended, len, total, tally) {
+        self.setup.rate.measured(self.tally.bytes, took);
+        match whole(ended, len, total, self.tally) {
             // The landing makes it durable.
             Ok(()) => writer.finish().await.map_err(|error| self.abandon(&error)),
             Err(failure) => {
                 match writer.sync().await {
-                    Ok(durable) => self.note_durable(durable).await?,
+                    Ok(durable) => {
+                        self.watermark
+                            .note_resumable(self.setup, self.claim, durable)
+                            .await?;
+                    }
                     Err(error) => return Err(self.abandon(&error)),
                 }
                 Err(failure)
             }
         }
-    }
-
-    /// Notes where a restart may go on. Without a strong validator nothing may be spliced. A database that is
-    /// locked or full for a while is no reason to break a transfer off: a restart goes on from further back then.
-    pub(super) async fn note_durable(&mut self, durable: u64) -> Result<(), Failure> {
-        if self.claim.part.validator.is_none() {
-            return Ok(());
-        }
-        self.note_watermark(durable).await
-    }
-
-    pub(super) async fn note_watermark(&mut self, durable: u64) -> Result<(), Failure> {
-        self.claim.part.bytes = durable;
-        self.noted = true;
-        let noted = self
-            .setup
-            .store
-            .part_durable(self.claim.id, &self.claim.part);
-        match noted.await {
-            Err(error) if error.may_pass() => {
-                self.setup
-                    .store
-                    .trouble()
-                    .note(&error, self.setup.clock.now());
-                Ok(())
-            }
-            noted => Ok(noted?),
-        }
-    }
-
-    /// Forgets the watermark before other bytes come in the place of those it stands for: a crash in
-    /// between must not make them look like the object it names.
-    async fn forget_part(&mut self) -> Result<(), Failure> {
-        if mem::take(&mut self.noted) {
-            self.setup.store.forget_part(self.claim.id).await?;
-        }
-        Ok(())
     }
 
     /// After a failed write or sync the part's content is unknown, unless the disk was merely full.

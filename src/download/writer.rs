@@ -123,3 +123,12 @@ pub(super) fn disk(error: io::Error) -> Failure {
         _ => Failure::BrokenPart(format!("the part could not be written: {error}")),
     }
 }
+
+/// Runs a step on the blocking pool.
+pub(super) async fn on_disk<T: Send + 'static>(
+    step: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(step)
+        .await
+        .map_err(|error| disk(io::Error::other(error)))?
+}
