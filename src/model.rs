@@ -9,12 +9,15 @@ mod session;
 mod state;
 pub mod time;
 mod token;
+mod words;
 
 pub use change::{Change, Known, Room};
-pub use concern::{BadConcernKind, Concern, ConcernKind};
+pub use concern::{Concern, ConcernKind};
 pub use ids::{BadId, RecordingId, SessionId};
 pub use link::{BadLink, MediaLink, UnreadLink, host_and_port};
 pub use recording::{Listed, Recording, UpstreamStatus};
 pub use session::{Session, SessionStatus};
-pub use state::{BadState, State};
+pub use state::State;
 pub use token::ApiToken;
+pub use words::UnknownWord;
+pub(crate) use words::words;

@@ -2,7 +2,10 @@
 //!
 //! One writer connection that never expires, and a small pool of readers. Every write is a short
 //! transaction that begins IMMEDIATE; none is ever open across a request. Rows are private to this
-//! module: what goes in and comes out are types of `model`.
+//! module: what goes in and comes out are types of `model`. Whatever is read or written fails with [`Error`] if the
+//! database fails.
+
+#![expect(clippy::missing_errors_doc, reason = "said once for all of them above")]
 
 mod discovery;
 mod facts;
@@ -20,6 +23,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+use crate::model::UnknownWord;
 pub use discovery::{
     Applied, DueSession, Horizon, NEXT_PASS, Pass, PassCounts, PassKind, PassOutcome, Placement,
     Plan, Seen, Unseen, UnseenRecording,
@@ -32,7 +36,9 @@ pub use read::{
     Attempt, Counts, Detail, FailedAttempt, Failure, Filter, Gap, Key, LastPass, Left, Row,
 };
 pub use trouble::Trouble;
-pub use work::{Claim, Doubt, Ending, Landed, Order, Part, Retried, Retry, Tally, WaitsFor};
+pub use work::{
+    AttemptOutcome, Claim, Doubt, Ending, Landed, Order, Part, Retried, Retry, Tally, WaitsFor,
+};
 
 /// Nothing is put off for longer. What is due later than that was put off by a clock that ran years ahead,
 /// and is due now.
@@ -42,8 +48,13 @@ const LONGEST_WAIT: TimeDelta = TimeDelta::days(9);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// SQLite's own error.
-    #[error("the database failed")]
-    Sqlite(#[from] sqlx::Error),
+    #[error("could not {operation} in the database")]
+    Sqlite {
+        /// What was to be done.
+        operation: &'static str,
+        /// Why it could not.
+        source: sqlx::Error,
+    },
     /// A guarded change that should have touched exactly one row did not.
     #[error("recording {id} was not in the state expected ({expected})")]
     Guard {
@@ -55,6 +66,9 @@ pub enum Error {
     /// A value that the schema's checks should have kept out.
     #[error("the database holds a {0} that cannot be read")]
     Content(&'static str),
+    /// A word that the schema's checks should have kept out.
+    #[error("the database holds a word that is {0}")]
+    Word(#[from] UnknownWord),
     /// What was to be written was given up half-way, as when the process ends.
     #[error("a change to the database was given up")]
     Interrupted,
@@ -74,6 +88,13 @@ pub struct Store {
     trouble: Trouble,
 }
 
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        let operation = "read or write";
+        Self::Sqlite { operation, source }
+    }
+}
+
 impl Error {
     /// Whether the database may work again without anybody's help: it is locked, its disk is full or fails. Not so
     /// when it is damaged, or when this program is wrong.
@@ -81,8 +102,8 @@ impl Error {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Interrupted => true,
-            Self::Guard { .. } | Self::Content(_) => false,
-            Self::Sqlite(error) => match error {
+            Self::Guard { .. } | Self::Content(_) | Self::Word(_) => false,
+            Self::Sqlite { source, .. } => match source {
                 sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => true,
                 error => error
                     .as_database_error()
@@ -122,6 +143,14 @@ impl Store {
     fn read(&self) -> &SqlitePool {
         &self.reader
     }
+}
+
+/// Names the operation in SQLite's errors.
+async fn during<T>(operation: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    work.await.map_err(|error| match error {
+        Error::Sqlite { source, .. } => Error::Sqlite { operation, source },
+        error => error,
+    })
 }
 
 /// Fails unless a guarded statement touched exactly one row.

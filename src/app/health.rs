@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::human;
-use crate::model::time;
+use crate::model::{time, words};
 use crate::schedule::Schedule;
 use crate::store::{Facts, Passes, Pause, PauseKind};
 
@@ -17,28 +17,28 @@ const SHORTEST_STANDSTILL: TimeDelta = TimeDelta::minutes(15);
 /// about all of them.
 const LONGEST_FAILURE: TimeDelta = TimeDelta::hours(1);
 
-/// What can be wrong, the most urgent first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemKind {
-    /// The database can't be used.
-    Database,
-    /// SignalWire refuses the credentials.
-    Credentials,
-    /// No poll is complete.
-    Poll,
-    /// The archive's disk is full or can't be written to.
-    Disk,
-    /// Downloads wait for the API.
-    Api,
-    /// A media host fails.
-    Host,
-    /// Downloads fail one after another.
-    Downloads,
-    /// Recordings are not completed upstream, or not archived, or can't be listed, for too long.
-    Stuck,
-    /// Recordings are lost, or damaged and gone upstream.
-    Attention,
+words! {
+    /// What can be wrong, the most urgent first.
+    pub enum ProblemKind ("a kind of problem") {
+        /// The database can't be used.
+        Database = "database",
+        /// SignalWire refuses the credentials.
+        Credentials = "credentials",
+        /// No poll is complete.
+        Poll = "poll",
+        /// The archive's disk is full or can't be written to.
+        Disk = "disk",
+        /// Downloads wait for the API.
+        Api = "api",
+        /// A media host fails.
+        Host = "host",
+        /// Downloads fail one after another.
+        Downloads = "downloads",
+        /// Recordings are not completed upstream, or not archived, or can't be listed, for too long.
+        Stuck = "stuck",
+        /// Recordings are lost, or damaged and gone upstream.
+        Attention = "attention",
+    }
 }
 
 /// Something that keeps the archive from making progress, or that needs attention.
@@ -51,37 +51,6 @@ pub struct Problem {
     /// Since when.
     #[serde(serialize_with = "time::serialize")]
     pub since: DateTime<Utc>,
-}
-
-impl ProblemKind {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
-        Self::Database,
-        Self::Credentials,
-        Self::Poll,
-        Self::Disk,
-        Self::Api,
-        Self::Host,
-        Self::Downloads,
-        Self::Stuck,
-        Self::Attention,
-    ];
-
-    /// Its word in `/healthz`, in `status --json` and in metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Database => "database",
-            Self::Credentials => "credentials",
-            Self::Poll => "poll",
-            Self::Disk => "disk",
-            Self::Api => "api",
-            Self::Host => "host",
-            Self::Downloads => "downloads",
-            Self::Stuck => "stuck",
-            Self::Attention => "attention",
-        }
-    }
 }
 
 impl Problem {

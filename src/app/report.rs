@@ -12,7 +12,7 @@ use crate::human;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ConcernKind, State};
 use crate::poll::Report;
-use crate::store::{self, Counts, Facts, PassKind, PassOutcome, PauseKind};
+use crate::store::{self, AttemptOutcome, Counts, Facts, PassKind, PassOutcome, PauseKind};
 use crate::telemetry::http::Health;
 use crate::telemetry::metrics::Metrics;
 
@@ -66,7 +66,7 @@ struct Figures {
     facts: Facts,
     /// What the board had counted.
     received: u64,
-    attempts: BTreeMap<&'static str, u64>,
+    attempts: BTreeMap<AttemptOutcome, u64>,
 }
 
 impl Reporter {
@@ -138,7 +138,7 @@ impl Reporter {
     fn show(&self, figures: &mut Figures) {
         for (outcome, count) in self.app.board.outcomes() {
             let before = figures.attempts.insert(outcome, count).unwrap_or(0);
-            self.metrics.add_attempts(outcome, count - before);
+            self.metrics.add_attempts(outcome.as_str(), count - before);
         }
         let received = self.app.board.received();
         self.metrics

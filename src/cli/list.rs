@@ -143,7 +143,7 @@ fn cells(out: &mut Stdout, row: &Row) -> Result<()> {
             &started,
             &length,
             &size,
-            &row.state,
+            row.state.as_str(),
             &room,
         ],
     )

@@ -23,6 +23,7 @@ use crate::cooldown::Cooldowns;
 use crate::download::Downloader;
 use crate::human;
 use crate::links::Links;
+use crate::model::State;
 use crate::owner::refuse_foreign;
 use crate::poll::{Filter, Poller, Report};
 use crate::store::{Access, Left, PassOutcome, Store};
@@ -145,7 +146,7 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
     let left = store.left(u32::MAX).await?;
     let would: Vec<Left> = left
         .into_iter()
-        .filter(|left| matches!(left.state.as_str(), "pending" | "damaged"))
+        .filter(|left| matches!(left.state, State::Pending | State::Damaged))
         .collect();
     let bytes: u64 = would.iter().filter_map(|left| left.size_bytes).sum();
     let mut text = told(&report, args.sweep);
@@ -228,7 +229,7 @@ fn left_table(left: &[Left]) -> String {
             [
                 left.recording_id.clone(),
                 text(&left.room_name),
-                left.state.clone(),
+                left.state.to_string(),
                 text(&left.started_at),
                 left.size_bytes.map_or_else(|| "-".to_owned(), human::size),
                 text(&left.next_attempt_at),

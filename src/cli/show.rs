@@ -133,7 +133,7 @@ fn attempts(attempts: &[Attempt]) -> String {
                     .http_status
                     .map(|status| status.to_string())
                     .unwrap_or_default(),
-                attempt.outcome.clone(),
+                attempt.outcome.to_string(),
                 attempt.error.clone().unwrap_or_default(),
             ]
         }),

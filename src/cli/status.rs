@@ -34,7 +34,7 @@ struct Status {
     /// Whether the service, or another command, works on the archive.
     running: bool,
     /// Recordings by state.
-    recordings: BTreeMap<String, u64>,
+    recordings: BTreeMap<State, u64>,
     /// Bytes of the archived files.
     archived_bytes: u64,
     queue: Queue,
@@ -133,7 +133,7 @@ impl Status {
                     until: time::to_text(until),
                 })
                 .collect(),
-            recordings: counts.by_state.into_iter().collect(),
+            recordings: counts.by_state,
             archived_bytes: counts.archived_bytes,
         })
     }

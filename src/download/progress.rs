@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::RecordingId;
+use crate::store::AttemptOutcome;
 
 /// What a download of unknown length is reckoned to need still, until it is known.
 const UNKNOWN: u64 = 64 << 20;
@@ -57,7 +58,7 @@ pub struct Board(Arc<Inner>);
 struct Inner {
     active: Mutex<BTreeMap<RecordingId, Arc<Progress>>>,
     received: AtomicU64,
-    outcomes: Mutex<BTreeMap<&'static str, u64>>,
+    outcomes: Mutex<BTreeMap<AttemptOutcome, u64>>,
 }
 
 /// A place on the board, given back when dropped.
@@ -108,7 +109,7 @@ impl Board {
 
     /// Attempts that have ended since the process began, by outcome.
     #[must_use]
-    pub fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+    pub fn outcomes(&self) -> BTreeMap<AttemptOutcome, u64> {
         self.0
             .outcomes
             .lock()
@@ -116,7 +117,7 @@ impl Board {
             .clone()
     }
 
-    pub(super) fn ended(&self, outcome: &'static str) {
+    pub(super) fn ended(&self, outcome: AttemptOutcome) {
         let mut outcomes = self
             .0
             .outcomes

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 
 use super::PauseKind;
 use crate::model::time;
-use crate::store::{Error, Result, Store};
+use crate::store::{Error, Result, Store, during};
 
 /// What health depends on, as the database has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,10 +139,8 @@ impl Passes {
 
 impl Store {
     /// The facts that health is judged by, as they are at `now`.
-    ///
-    /// # Errors
-    /// [`Error`], if the database fails.
     pub async fn health_facts(&self, now: DateTime<Utc>) -> Result<Facts> {
+        during("read the facts of health", async {
         let stuck_after = self.fact("stuck_after_seconds").await?;
         let stuck_after = stuck_after
             .and_then(|seconds| seconds.parse().ok())
@@ -169,6 +167,8 @@ impl Store {
         facts.no_space = no_space.cast_unsigned();
         facts.no_space_since = parse(since.as_deref());
         Ok(facts)
+        })
+        .await
     }
 
     async fn unarchived(&self, before: &str) -> Result<Unarchived> {

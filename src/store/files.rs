@@ -7,7 +7,7 @@ use sqlx::{Row as _, Sqlite};
 
 use crate::model::{RecordingId, time};
 use crate::store::rows::{json, recording_id};
-use crate::store::{Result, Store, on};
+use crate::store::{Result, Store, during, on};
 
 /// A file found in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,10 +39,8 @@ pub struct Verifiable {
 
 impl Store {
     /// Begins to hold the files of the archive against the rows.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn begin_inventory(&self) -> Result<()> {
+        during("begin the comparison with the files", async {
         sqlx::raw_sql(
             // There may be a million: in a file, not in memory.
             "PRAGMA temp_store = FILE;
@@ -52,69 +50,69 @@ impl Store {
         .execute(&self.writer)
         .await?;
         Ok(())
+        })
+        .await
     }
 
     /// Notes a batch of files found.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn inventory(&self, files: &[Found]) -> Result<()> {
-        sqlx::query(
-            "INSERT OR REPLACE INTO temp.found
+        during("compare files", async {
+            sqlx::query(
+                "INSERT OR REPLACE INTO temp.found
              SELECT value ->> 'path', value ->> 'bytes', value ->> 'id' FROM json_each(?)",
-        )
-        .bind(json(files)?)
-        .execute(&self.writer)
-        .await?;
-        Ok(())
+            )
+            .bind(json(files)?)
+            .execute(&self.writer)
+            .await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Counts what the rows know of a directory, or a file, that could not be looked at as found there: nothing
     /// is concluded about it. Empty: everything.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn inventory_unread(&self, path: &str) -> Result<()> {
-        // '0' comes after '/': between the two is what lies in the directory.
-        let (from, to) = if path.is_empty() {
-            (String::new(), char::MAX.to_string())
-        } else {
-            (format!("{path}/"), format!("{path}0"))
-        };
-        sqlx::query(
-            "INSERT OR IGNORE INTO temp.found
+        during("note a directory that could not be read", async {
+            // '0' comes after '/': between the two is what lies in the directory.
+            let (from, to) = if path.is_empty() {
+                (String::new(), char::MAX.to_string())
+            } else {
+                (format!("{path}/"), format!("{path}0"))
+            };
+            sqlx::query(
+                "INSERT OR IGNORE INTO temp.found
              SELECT path, archived_bytes, NULL FROM recording
              WHERE +state = 'archived' AND (path = ?1 OR (path >= ?2 AND path < ?3))
              UNION ALL SELECT path, NULL, NULL FROM stray
              WHERE path = ?1 OR (path >= ?2 AND path < ?3)",
-        )
-        .bind(path)
-        .bind(from)
-        .bind(to)
-        .execute(&self.writer)
-        .await?;
-        Ok(())
+            )
+            .bind(path)
+            .bind(from)
+            .bind(to)
+            .execute(&self.writer)
+            .await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Ends without a conclusion.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn drop_inventory(&self) -> Result<()> {
-        // As it was opened; this drops the table, too.
-        sqlx::raw_sql("PRAGMA temp_store = MEMORY")
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+        during("end the comparison with the files", async {
+            // As it was opened; this drops the table, too.
+            sqlx::raw_sql("PRAGMA temp_store = MEMORY")
+                .execute(&self.writer)
+                .await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Draws the conclusions: archived rows without their file, or with one of another length, become
     /// damaged; files named after a recording that no row tells of are kept for adoption. Returns how
     /// many of each there are.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn end_inventory(&self, now: DateTime<Utc>) -> Result<(u64, u64)> {
+        during("end the comparison with the files", async {
         let now = time::to_text(now);
         let mut tx = self.write().await?;
         sqlx::query(
@@ -148,50 +146,52 @@ impl Store {
         tx.commit().await?;
         self.drop_inventory().await?;
         Ok((damaged.rows_affected(), strays.rows_affected()))
+        })
+        .await
     }
 
     /// Forgets a file that was to be adopted: it did not fit, or is gone.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn forget_stray(&self, path: &str) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM stray WHERE path = ?")
-            .bind(path)
-            .execute(on(&mut tx))
-            .await?;
-        Ok(tx.commit().await?)
+        during("forget a file", async {
+            let mut tx = self.write().await?;
+            sqlx::query("DELETE FROM stray WHERE path = ?")
+                .bind(path)
+                .execute(on(&mut tx))
+                .await?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// The archived file verified longest ago, after `after` in that order, unless verified since `since`.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn longest_unverified(
         &self,
         since: DateTime<Utc>,
         after: Option<&Verifiable>,
     ) -> Result<Option<Verifiable>> {
-        let (verified_at, row) = after.map_or(("", 0), |after| (&after.verified_at, after.row));
-        let query = sqlx::query(
-            "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
+        during("look for files to verify", async {
+            let (verified_at, row) = after.map_or(("", 0), |after| (&after.verified_at, after.row));
+            let query = sqlx::query(
+                "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
              WHERE state = 'archived' AND (verified_at, row) > (?, ?) AND verified_at < ?
              ORDER BY verified_at, row LIMIT 1",
-        );
-        let query = query.bind(verified_at).bind(row);
-        self.verifiable(query.bind(time::to_text(since))).await
+            );
+            let query = query.bind(verified_at).bind(row);
+            self.verifiable(query.bind(time::to_text(since))).await
+        })
+        .await
     }
 
     /// The archived file of one recording.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn verifiable_file(&self, id: RecordingId) -> Result<Option<Verifiable>> {
-        let query = sqlx::query(
-            "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
+        during("look for a file to verify", async {
+            let query = sqlx::query(
+                "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
              WHERE state = 'archived' AND id = ?",
-        );
-        self.verifiable(query.bind(id.to_string())).await
+            );
+            self.verifiable(query.bind(id.to_string())).await
+        })
+        .await
     }
 
     async fn verifiable(
@@ -216,15 +216,13 @@ impl Store {
 
     /// Notes what reading a file again came to: `None`, it holds; else what is wrong with it. A row that
     /// is not archived any more is left alone.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn verified(
         &self,
         id: RecordingId,
         damage: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<()> {
+        during("note a verified file", async {
         let now = time::to_text(now);
         let mut tx = self.write().await?;
         match damage {
@@ -258,6 +256,8 @@ impl Store {
             }
         }
         Ok(tx.commit().await?)
+        })
+        .await
     }
 }
 

@@ -1,11 +1,13 @@
 //! How values get into statements and out of rows.
 
+use std::str::FromStr;
+
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Error, Result};
-use crate::model::{RecordingId, State};
+use crate::model::{RecordingId, UnknownWord};
 
 /// JSON of rows for `json_each`.
 pub(in crate::store) fn json<T: Serialize>(rows: &[T]) -> Result<String> {
@@ -16,10 +18,12 @@ pub(in crate::store) fn recording_id(text: &str) -> Result<RecordingId> {
     text.parse().map_err(|_| Error::Content("recording id"))
 }
 
-pub(in crate::store) fn state(row: &SqliteRow) -> Result<State> {
-    row.try_get::<&str, _>("state")?
-        .parse()
-        .map_err(|_| Error::Content("state"))
+/// A column that holds one of an enum's words.
+pub(in crate::store) fn word<T: FromStr<Err = UnknownWord>>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<T> {
+    Ok(row.try_get::<&str, _>(column)?.parse()?)
 }
 
 /// The row ids that `group_concat` made one text of: each row of a result wakes the task that waits for it, a

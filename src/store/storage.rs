@@ -2,17 +2,15 @@
 //! the days on which something changed. The views add those up themselves until then, so they are never
 //! wrong, only slower.
 
-use crate::store::{Result, Store, on};
+use crate::store::{Result, Store, during, on};
 
 /// Days reckoned anew in one transaction.
 const DAYS: u32 = 100;
 
 impl Store {
     /// Reckons the sums of all stale days anew.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn refresh_storage(&self) -> Result<()> {
+        during("recalculate the storage sums", async {
         loop {
             let stale: i64 = sqlx::query_scalar("SELECT count(*) FROM storage_stale")
                 .fetch_one(self.read())
@@ -35,5 +33,7 @@ impl Store {
             .await?;
             tx.commit().await?;
         }
+        })
+        .await
     }
 }

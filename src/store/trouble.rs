@@ -83,8 +83,12 @@ impl Store {
 
 /// An error with its causes; SQLite's own words are enough.
 fn chain(error: &Error) -> String {
-    if let Error::Sqlite(sqlx::Error::Database(error)) = error {
-        return error.message().to_owned();
+    if let Error::Sqlite {
+        operation,
+        source: sqlx::Error::Database(error),
+    } = error
+    {
+        return format!("could not {operation}: {}", error.message());
     }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -9,6 +9,6 @@ mod retry;
 
 pub use claim::{Claim, Doubt, Order};
 pub(super) use endings::Ends;
-pub use endings::{Ending, Landed, Retry, Tally, WaitsFor};
+pub use endings::{AttemptOutcome, Ending, Landed, Retry, Tally, WaitsFor};
 pub use part::Part;
 pub use retry::Retried;

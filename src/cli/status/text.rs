@@ -10,7 +10,7 @@ use super::Status;
 use crate::escape;
 use crate::human;
 use crate::model::{State, time};
-use crate::store::PauseKind;
+use crate::store::{PassKind, PauseKind};
 
 pub(super) fn render(status: &Status, now: DateTime<Utc>) -> String {
     let ago = |then: &str| {
@@ -52,7 +52,7 @@ fn recordings(status: &Status) -> String {
     table::render(
         [Left("STATE"), Right("RECORDINGS"), Left("")],
         State::ALL.map(|state| {
-            let count = status.recordings.get(state.as_str()).copied().unwrap_or(0);
+            let count = status.recordings.get(&state).copied().unwrap_or(0);
             let note = match state {
                 State::Archived => human::size(status.archived_bytes),
                 _ => String::new(),
@@ -78,21 +78,21 @@ fn passes(status: &Status, ago: &impl Fn(&str) -> String) -> String {
             Left("LAST COMPLETE"),
             Left("ERROR"),
         ],
-        ["poll", "sweep", "verify"].map(|kind| {
-            match status.passes.iter().find(|pass| pass.kind == kind) {
+        PassKind::ALL.map(
+            |kind| match status.passes.iter().find(|pass| pass.kind == kind) {
                 Some(pass) => [
-                    kind.to_owned(),
+                    kind.to_string(),
                     ago(&pass.started_at),
                     human::took(&pass.started_at, pass.ended_at.as_deref()),
-                    pass.outcome.clone(),
+                    pass.outcome.to_string(),
                     pass.last_complete_at
                         .as_deref()
                         .map_or_else(|| "never".to_owned(), ago),
                     pass.error.clone().unwrap_or_default(),
                 ],
-                None => [kind, "never", "", "", "never", ""].map(str::to_owned),
-            }
-        }),
+                None => [kind.as_str(), "never", "", "", "never", ""].map(str::to_owned),
+            },
+        ),
     )
 }
 
@@ -147,7 +147,7 @@ fn failures(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
     let rows = status.oldest_failures.iter().map(|failure| {
         [
             ago(&failure.since),
-            failure.state.clone(),
+            failure.state.to_string(),
             failure.recording_id.clone(),
             failure.room_name.clone().unwrap_or_default(),
             failure.reason.clone(),
@@ -208,7 +208,7 @@ fn errors(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
                 .http_status
                 .map(|status| status.to_string())
                 .unwrap_or_default(),
-            attempt.outcome.clone(),
+            attempt.outcome.to_string(),
             attempt.error.clone(),
         ]
     });

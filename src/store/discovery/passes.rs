@@ -2,62 +2,42 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::model::time;
-use crate::store::{Result, Store, on};
+use crate::model::{time, words};
+use crate::store::{Result, Store, during, on};
 
 /// The row of a running pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass(i64);
 
-/// What a pass is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PassKind {
-    /// New sessions, and the recordings of sessions that are due.
-    Poll,
-    /// All sessions and all recordings, reconciled with the database.
-    Sweep,
-    /// Archived files, read again.
-    Verify,
-}
-
-impl PassKind {
-    /// Its word in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Sweep => "sweep",
-            Self::Verify => "verify",
-        }
+words! {
+    /// What a pass is for.
+    pub enum PassKind ("a kind of pass") {
+        /// New sessions, and the recordings of sessions that are due.
+        Poll = "poll",
+        /// All sessions and all recordings, reconciled with the database.
+        Sweep = "sweep",
+        /// Archived files, read again.
+        Verify = "verify",
     }
 }
 
-/// How a pass ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PassOutcome {
-    /// It saw everything it was to see.
-    Complete,
-    /// Part of it failed; what it saw is kept, progress does not move.
-    Incomplete,
-    /// The credentials were refused.
-    Refused,
-    /// It could not do its work at all.
-    Failed,
-    /// The process was asked to stop.
-    Stopped,
-}
-
-impl PassOutcome {
-    /// Its word in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Incomplete => "incomplete",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Stopped => "stopped",
-        }
+words! {
+    /// How a pass ended.
+    pub enum PassOutcome ("an outcome of a pass") {
+        /// It is under way.
+        Running = "running",
+        /// It saw everything it was to see.
+        Complete = "complete",
+        /// Part of it failed; what it saw is kept, progress does not move.
+        Incomplete = "incomplete",
+        /// The credentials were refused.
+        Refused = "refused",
+        /// It could not do its work at all.
+        Failed = "failed",
+        /// The process was asked to stop.
+        Stopped = "stopped",
+        /// The process ended without a word.
+        Interrupted = "interrupted",
     }
 }
 
@@ -79,10 +59,8 @@ pub struct PassCounts {
 impl Store {
     /// Begins a pass: its row stays `running` until [`Store::end_pass`]. One of the same kind that is still running
     /// was given up when the database failed.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn begin_pass(&self, kind: PassKind, now: DateTime<Utc>) -> Result<Pass> {
+        during("begin a pass", async {
         let now = time::to_text(now);
         let mut tx = self.write().await?;
         sqlx::query(
@@ -99,12 +77,11 @@ impl Store {
             .await?;
         tx.commit().await?;
         Ok(Pass(done.last_insert_rowid()))
+        })
+        .await
     }
 
     /// Ends a pass.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn end_pass(
         &self,
         pass: Pass,
@@ -113,6 +90,7 @@ impl Store {
         outcome: PassOutcome,
         error: Option<&str>,
     ) -> Result<()> {
+        during("end a pass", async {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE pass SET ended_at = ?, sessions_seen = ?, sessions_listed = ?, recordings_seen = ?,
@@ -130,35 +108,37 @@ impl Store {
         .execute(on(&mut tx))
         .await?;
         Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// When the last complete pass of a kind began.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn last_complete(&self, kind: PassKind) -> Result<Option<DateTime<Utc>>> {
-        let started: Option<String> = sqlx::query_scalar(
-            "SELECT max(started_at) FROM pass WHERE kind = ? AND outcome = 'complete'",
-        )
-        .bind(kind.as_str())
-        .fetch_one(self.read())
-        .await?;
-        Ok(started.as_deref().and_then(time::parse))
+        during("look for the last complete pass", async {
+            let started: Option<String> = sqlx::query_scalar(
+                "SELECT max(started_at) FROM pass WHERE kind = ? AND outcome = 'complete'",
+            )
+            .bind(kind.as_str())
+            .fetch_one(self.read())
+            .await?;
+            Ok(started.as_deref().and_then(time::parse))
+        })
+        .await
     }
 
     /// Forgets passes older than `before`, but never the last complete one of a kind.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn prune_passes(&self, before: DateTime<Utc>) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "DELETE FROM pass WHERE started_at < ? AND id NOT IN
+        during("remove old passes", async {
+            let mut tx = self.write().await?;
+            sqlx::query(
+                "DELETE FROM pass WHERE started_at < ? AND id NOT IN
                 (SELECT max(id) FROM pass WHERE outcome = 'complete' GROUP BY kind)",
-        )
-        .bind(time::to_text(before))
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            )
+            .bind(time::to_text(before))
+            .execute(on(&mut tx))
+            .await?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 }

@@ -10,8 +10,8 @@ use super::upsert::{row, upsert};
 use crate::model::{
     Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
 };
-use crate::store::rows::{json, recording_id, state};
-use crate::store::{Error, Result, Seen, Store, on};
+use crate::store::rows::{json, recording_id, word};
+use crate::store::{Error, Result, Seen, Store, during, on};
 
 /// For how long a recording waits for its session to be described, while the API as a whole may be the
 /// reason. After that it goes without: a name in a path is not worth a recording. It goes without at once
@@ -64,75 +64,75 @@ impl Store {
         seen: Option<&mut Seen>,
         plan: Plan<'_>,
     ) -> Result<Applied> {
-        let page = last_of_each(page);
-        let ids: Vec<String> = page
-            .iter()
-            .map(|recording| recording.id.to_string())
-            .collect();
-        let mut tx = self.write().await?;
-        let known = known(&mut tx, &json(&ids)?).await?;
-        let rooms = rooms(&mut tx, &page, now).await?;
-        let mut applied = Applied::default();
-        let (mut new, mut changed) = (Vec::new(), Vec::new());
-        let mut conflicts = Vec::new();
-        for recording in &page {
-            let before = known.get(&recording.id).map(|(_, known)| known);
-            let room = recording.session_id.map_or(&Room::Unknown, |session| {
-                rooms.get(&session).unwrap_or(&Room::Awaited)
-            });
-            let Some(change) = plan(recording, before, room) else {
-                continue;
-            };
-            applied.new += u64::from(before.is_none());
-            applied.due += u64::from(matches!(change.state, State::Pending | State::Damaged));
-            if change.other_session {
-                conflicts.push(recording);
+        during("write recordings", async {
+            let page = last_of_each(page);
+            let ids: Vec<String> = page
+                .iter()
+                .map(|recording| recording.id.to_string())
+                .collect();
+            let mut tx = self.write().await?;
+            let known = known(&mut tx, &json(&ids)?).await?;
+            let rooms = rooms(&mut tx, &page, now).await?;
+            let mut applied = Applied::default();
+            let (mut new, mut changed) = (Vec::new(), Vec::new());
+            let mut conflicts = Vec::new();
+            for recording in &page {
+                let before = known.get(&recording.id).map(|(_, known)| known);
+                let room = recording.session_id.map_or(&Room::Unknown, |session| {
+                    rooms.get(&session).unwrap_or(&Room::Awaited)
+                });
+                let Some(change) = plan(recording, before, room) else {
+                    continue;
+                };
+                applied.new += u64::from(before.is_none());
+                applied.due += u64::from(matches!(change.state, State::Pending | State::Damaged));
+                if change.other_session {
+                    conflicts.push(recording);
+                }
+                let row = row(recording, before, &change);
+                if before.is_none() {
+                    new.push(row);
+                } else {
+                    changed.push(row);
+                }
             }
-            let row = row(recording, before, &change);
-            if before.is_none() {
-                new.push(row);
-            } else {
-                changed.push(row);
+            let new = upsert(&mut tx, &new, &changed, &time::to_text(now)).await?;
+            if let Some(seen) = seen {
+                seen.recordings.extend(known.values().map(|(row, _)| *row));
+                seen.recordings.extend(new);
             }
-        }
-        let new = upsert(&mut tx, &new, &changed, &time::to_text(now)).await?;
-        if let Some(seen) = seen {
-            seen.recordings.extend(known.values().map(|(row, _)| *row));
-            seen.recordings.extend(new);
-        }
-        for recording in conflicts {
-            note_conflict(&mut tx, recording, now).await?;
-        }
-        tx.commit().await?;
-        Ok(applied)
+            for recording in conflicts {
+                note_conflict(&mut tx, recording, now).await?;
+            }
+            tx.commit().await?;
+            Ok(applied)
+        })
+        .await
     }
 
     /// Notes that a recording is gone upstream. One that was never archived is lost.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn recording_gone(&self, id: RecordingId, now: DateTime<Utc>) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE recording SET upstream_gone_at = coalesce(upstream_gone_at, ?2),
+        during("note that a recording is gone", async {
+            let mut tx = self.write().await?;
+            sqlx::query(
+                "UPDATE recording SET upstream_gone_at = coalesce(upstream_gone_at, ?2),
                 state = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
                     THEN 'lost' ELSE state END,
                 pending_since = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
                     THEN NULL ELSE pending_since END
              WHERE id = ?1",
-        )
-        .bind(id.to_string())
-        .bind(time::to_text(now))
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            )
+            .bind(id.to_string())
+            .bind(time::to_text(now))
+            .execute(on(&mut tx))
+            .await?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// Recordings whose place depends on filter and room, of one session or of all, after `after` in the
     /// order of their ids.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn placements(
         &self,
         session: Option<SessionId>,
@@ -140,6 +140,7 @@ impl Store {
         now: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<Placement>> {
+        during("look for recordings to place", async {
         // One session's few are reached through the session, not by a look at all.
         let which = match session {
             Some(_) => "r.session_id = ?1 AND +r.id > ?3",
@@ -162,17 +163,17 @@ impl Store {
             .iter()
             .map(placement)
             .collect()
+        })
+        .await
     }
 
     /// Moves a recording between waiting, skipped and pending, if it is still in the state it was seen in.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn place(
         &self,
         moves: &[(Placement, State, Option<&'static str>)],
         now: DateTime<Utc>,
     ) -> Result<()> {
+        during("place recordings", async {
         let mut tx = self.write().await?;
         for (placement, state, reason) in moves {
             sqlx::query(
@@ -187,6 +188,8 @@ impl Store {
             .await?;
         }
         Ok(tx.commit().await?)
+        })
+        .await
     }
 }
 
@@ -220,7 +223,7 @@ async fn known(
         .map(|row| {
             let session: Option<String> = row.try_get("session_id")?;
             let known = Known {
-                state: state(row)?,
+                state: word(row, "state")?,
                 session_id: session.and_then(|id| id.parse().ok()),
                 upstream: row.try_get("upstream")?,
                 size_bytes: row
@@ -304,7 +307,7 @@ async fn note_conflict(
 fn placement(row: &SqliteRow) -> Result<Placement> {
     Ok(Placement {
         id: recording_id(row.try_get("id")?)?,
-        state: state(row)?,
+        state: word(row, "state")?,
         room: room(row.try_get("room")?, row.try_get("room_name")?),
         status: UpstreamStatus::parse(row.try_get("upstream_status")?),
         started_at: row

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::model::{RecordingId, SessionId, State, time};
 use crate::store::rows::{json, recording_id, row_ids};
-use crate::store::{Error, Result, Store, on};
+use crate::store::{Error, Result, Store, during, on};
 
 /// Rows changed by one transaction: the pages of more would not fit into the cache.
 const BATCH: usize = 1000;
@@ -75,62 +75,60 @@ impl Rows {
 
 impl Store {
     /// After both walks: what the vendor was known to have and they did not see.
-    ///
-    /// # Errors
-    /// [`Error`], if the database fails.
     pub async fn unseen(&self, seen: &Seen) -> Result<Unseen> {
-        let (open, kept) = sqlx::query_as(
-            "SELECT group_concat(rowid) FILTER (WHERE state NOT IN ('archived', 'skipped')),
+        during("look for what a sweep did not see", async {
+            let (open, kept) = sqlx::query_as(
+                "SELECT group_concat(rowid) FILTER (WHERE state NOT IN ('archived', 'skipped')),
                 group_concat(rowid) FILTER (WHERE state IN ('archived', 'skipped'))
              FROM recording WHERE state IN ('waiting', 'skipped', 'pending', 'archived', 'damaged')
                 AND upstream_gone_at IS NULL AND substr(?, rowid + 1, 1) IS NOT x'01'",
-        )
-        .bind(&seen.recordings.0[..])
-        .fetch_one(self.read())
-        .await?;
-        let sessions = self
-            .seen_or_not(
-                &seen.sessions,
-                false,
-                "FROM session WHERE described_at IS NOT NULL AND upstream_gone_at IS NULL",
             )
+            .bind(&seen.recordings.0[..])
+            .fetch_one(self.read())
             .await?;
-        Ok(Unseen {
-            open: row_ids(open)?,
-            kept: row_ids(kept)?,
-            sessions,
+            let sessions = self
+                .seen_or_not(
+                    &seen.sessions,
+                    false,
+                    "FROM session WHERE described_at IS NOT NULL AND upstream_gone_at IS NULL",
+                )
+                .await?;
+            Ok(Unseen {
+                open: row_ids(open)?,
+                kept: row_ids(kept)?,
+                sessions,
+            })
         })
+        .await
     }
 
     /// The recordings of some rows, in their order.
-    ///
-    /// # Errors
-    /// [`Error`], if the database fails.
     pub async fn unseen_recordings(&self, rows: &[i64]) -> Result<Vec<UnseenRecording>> {
-        let found: Vec<(String, Option<String>, String)> = sqlx::query_as(
-            "SELECT r.id, r.session_id, r.state
+        during("read recordings that a sweep did not see", async {
+            let found: Vec<(String, Option<String>, String)> = sqlx::query_as(
+                "SELECT r.id, r.session_id, r.state
              FROM json_each(?) j CROSS JOIN recording r ON r.rowid = j.value ORDER BY j.key",
-        )
-        .bind(json(rows)?)
-        .fetch_all(self.read())
-        .await?;
-        found
-            .into_iter()
-            .map(|(id, session, state)| {
-                Ok(UnseenRecording {
-                    id: recording_id(&id)?,
-                    session_id: session.and_then(|id| id.parse().ok()),
-                    state: state.parse().map_err(|_| Error::Content("state"))?,
+            )
+            .bind(json(rows)?)
+            .fetch_all(self.read())
+            .await?;
+            found
+                .into_iter()
+                .map(|(id, session, state)| {
+                    Ok(UnseenRecording {
+                        id: recording_id(&id)?,
+                        session_id: session.and_then(|id| id.parse().ok()),
+                        state: state.parse()?,
+                    })
                 })
-            })
-            .collect()
+                .collect()
+        })
+        .await
     }
 
     /// The sessions of some rows, in their order.
-    ///
-    /// # Errors
-    /// [`Error`], if the database fails.
     pub async fn unseen_sessions(&self, rows: &[i64]) -> Result<Vec<SessionId>> {
+        during("read sessions that a sweep did not see", async {
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT s.id FROM json_each(?) j CROSS JOIN session s ON s.rowid = j.value ORDER BY j.key",
         )
@@ -140,19 +138,19 @@ impl Store {
         ids.iter()
             .map(|id| id.parse().map_err(|_| Error::Content("session id")))
             .collect()
+        })
+        .await
     }
 
     /// Settles, after a complete sweep that began at `swept_at`, every session that it saw and that
     /// ended before `ended_before` with every recording completed, and notes all it saw as listed.
-    ///
-    /// # Errors
-    /// [`Error`], if the database fails.
     pub async fn settle_swept(
         &self,
         seen: &Seen,
         swept_at: DateTime<Utc>,
         ended_before: DateTime<Utc>,
     ) -> Result<()> {
+        during("settle sessions after a sweep", async {
         let open = self
             .seen_or_not(
                 &seen.sessions,
@@ -180,6 +178,8 @@ impl Store {
             tx.commit().await?;
         }
         Ok(())
+        })
+        .await
     }
 
     /// The rows of a query that are among `seen`, or are not.

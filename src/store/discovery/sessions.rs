@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::model::{Session, SessionId, SessionStatus, time};
 use crate::store::rows::{json, row_ids};
-use crate::store::{Error, LONGEST_WAIT, Result, Seen, Store, on};
+use crate::store::{Error, LONGEST_WAIT, Result, Seen, Store, during, on};
 
 /// The shortest step: what is due "at the next pass" must not be due again in this one.
 pub const NEXT_PASS: TimeDelta = TimeDelta::milliseconds(1);
@@ -84,6 +84,7 @@ impl Store {
         now: DateTime<Utc>,
         seen: Option<&mut Seen>,
     ) -> Result<()> {
+        during("write sessions", async {
         let text = |time: Option<DateTime<Utc>>| time.map(time::to_text);
         let rows: Vec<_> = page
             .iter()
@@ -136,13 +137,13 @@ impl Store {
             seen.sessions.extend(row_ids(rows)?);
         }
         Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// Sessions known from a recording alone, still to be asked for.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn stub_sessions(&self, limit: u32) -> Result<Vec<DueSession>> {
+        during("look for sessions without a description", async {
         sqlx::query(
             "SELECT row, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
                 true AS stub, false AS open, unlisted_since IS NOT NULL AS put_off
@@ -154,18 +155,18 @@ impl Store {
         .iter()
         .map(due_session)
         .collect()
+        })
+        .await
     }
 
     /// Up to `limit` sessions due at `now`, in the order they fell due, after the one given.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn due_sessions(
         &self,
         now: DateTime<Utc>,
         after: Option<&DueSession>,
         limit: u32,
     ) -> Result<Vec<DueSession>> {
+        during("look for sessions to list", async {
         let (after_time, after_row) = after
             .map(|due| (time::to_text(due.next_list_at), due.row))
             .unwrap_or_default();
@@ -191,13 +192,13 @@ impl Store {
         .iter()
         .map(due_session)
         .collect()
+        })
+        .await
     }
 
     /// Whether some recording of the session is not completed upstream.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn session_open(&self, id: SessionId) -> Result<bool> {
+        during("look at a session", async {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_unfinished
                 WHERE session_id = ? AND upstream_status IS NOT 'completed' AND upstream_gone_at IS NULL)",
@@ -205,13 +206,12 @@ impl Store {
         .bind(id.to_string())
         .fetch_one(self.read())
         .await?)
+        })
+        .await
     }
 
     /// Notes that a session's recordings were listed, as a `whole` or with some that could not be read, and
     /// when they are due again; `None` settles it.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn session_listed(
         &self,
         id: SessionId,
@@ -219,6 +219,7 @@ impl Store {
         next: Option<DateTime<Utc>>,
         whole: bool,
     ) -> Result<()> {
+        during("note that a session was listed", async {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE session SET listed_at = iif(?4, ?2, listed_at), next_list_at = ?3,
@@ -231,42 +232,42 @@ impl Store {
         .execute(on(&mut tx))
         .await?;
         Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// Puts off a session whose recordings could not be listed: it must not stand before the others at every pass.
     /// It is listed again after half a minute, then after as long as listing it has failed, a quarter of an hour at
     /// the most.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn put_off(&self, id: SessionId, now: DateTime<Utc>, error: &str) -> Result<()> {
-        let mut tx = self.write().await?;
-        let since: Option<String> =
-            sqlx::query_scalar("SELECT unlisted_since FROM session WHERE id = ?")
-                .bind(id.to_string())
-                .fetch_optional(on(&mut tx))
-                .await?
-                .flatten();
-        let since = since.as_deref().and_then(time::parse).unwrap_or(now);
-        let wait = (now - since).clamp(SHORTEST_PUT_OFF, LONGEST_PUT_OFF);
-        sqlx::query(
-            "UPDATE session SET next_list_at = max(next_list_at, ?2), list_error = ?3,
+        during("put a session off", async {
+            let mut tx = self.write().await?;
+            let since: Option<String> =
+                sqlx::query_scalar("SELECT unlisted_since FROM session WHERE id = ?")
+                    .bind(id.to_string())
+                    .fetch_optional(on(&mut tx))
+                    .await?
+                    .flatten();
+            let since = since.as_deref().and_then(time::parse).unwrap_or(now);
+            let wait = (now - since).clamp(SHORTEST_PUT_OFF, LONGEST_PUT_OFF);
+            sqlx::query(
+                "UPDATE session SET next_list_at = max(next_list_at, ?2), list_error = ?3,
                 unlisted_since = coalesce(unlisted_since, ?4) WHERE id = ?1",
-        )
-        .bind(id.to_string())
-        .bind(time::to_text(now + wait))
-        .bind(error)
-        .bind(time::to_text(now))
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            )
+            .bind(id.to_string())
+            .bind(time::to_text(now + wait))
+            .bind(error)
+            .bind(time::to_text(now))
+            .execute(on(&mut tx))
+            .await?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// Makes the sessions due that are put off: whoever starts a single run wants to know now.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn list_put_off(&self, now: DateTime<Utc>) -> Result<()> {
+        during("make sessions due that were put off", async {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE session SET next_list_at = ? WHERE unlisted_since IS NOT NULL AND next_list_at IS NOT NULL",
@@ -275,13 +276,13 @@ impl Store {
         .execute(on(&mut tx))
         .await?;
         Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// Notes that a session is gone upstream: nothing more can be listed.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn session_gone(&self, id: SessionId, now: DateTime<Utc>) -> Result<()> {
+        during("note that a session is gone", async {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE session SET upstream_gone_at = coalesce(upstream_gone_at, ?2), next_list_at = NULL,
@@ -292,35 +293,37 @@ impl Store {
         .execute(on(&mut tx))
         .await?;
         Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// How far back the sessions are known for sure.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn horizon(&self) -> Result<Horizon> {
-        let at = |text: Option<String>| text.as_deref().and_then(time::parse);
-        Ok(Horizon {
-            created: at(self.fact("sessions_known_until_created").await?),
-            started: at(self.fact("sessions_known_until_started").await?),
+        during("read how far back sessions are known", async {
+            let at = |text: Option<String>| text.as_deref().and_then(time::parse);
+            Ok(Horizon {
+                created: at(self.fact("sessions_known_until_created").await?),
+                started: at(self.fact("sessions_known_until_started").await?),
+            })
         })
+        .await
     }
 
     /// Moves the horizon. Only a complete walk may; it may move it back too, when the newest session is
     /// gone: a walk only stops early where the list begins at the horizon or beyond.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn set_horizon(&self, to: Horizon) -> Result<()> {
-        if let Some(to) = to.created {
-            self.set_fact("sessions_known_until_created", Some(&time::to_text(to)))
-                .await?;
-        }
-        if let Some(to) = to.started {
-            self.set_fact("sessions_known_until_started", Some(&time::to_text(to)))
-                .await?;
-        }
-        Ok(())
+        during("note how far back sessions are known", async {
+            if let Some(to) = to.created {
+                self.set_fact("sessions_known_until_created", Some(&time::to_text(to)))
+                    .await?;
+            }
+            if let Some(to) = to.started {
+                self.set_fact("sessions_known_until_started", Some(&time::to_text(to)))
+                    .await?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{Sqlite, Transaction};
 
-use crate::model::{Change, Known, Recording, UpstreamStatus, time};
+use crate::model::{Change, Known, Recording, State, UpstreamStatus, time};
 use crate::store::rows::json;
 use crate::store::{Result, on};
 
@@ -41,7 +41,7 @@ pub(super) struct RecordingRow<'a> {
     cost_in_dollars: Option<f64>,
     updated_at: Option<String>,
     upstream: &'a str,
-    state: &'static str,
+    state: State,
     skip_reason: Option<&'static str>,
     completed: bool,
     changed: bool,
@@ -51,16 +51,16 @@ pub(super) struct RecordingRow<'a> {
 impl RecordingRow<'_> {
     /// The state that a new row would get. What is on the disk has a row, and keeps its state: as a new one
     /// it would fail the table's checks, which SQLite makes before it looks for the row that is there.
-    fn new_state(&self) -> &'static str {
+    fn new_state(&self) -> State {
         match self.state {
-            "archived" | "damaged" => "waiting",
+            State::Archived | State::Damaged => State::Waiting,
             state => state,
         }
     }
 
     /// Whether it should be in the archive and is not.
     fn is_pending(&self) -> bool {
-        matches!(self.state, "pending" | "downloading")
+        matches!(self.state, State::Pending | State::Downloading)
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn row<'a>(
         cost_in_dollars: recording.cost_in_dollars,
         updated_at: text(recording.updated_at),
         upstream: &recording.upstream,
-        state: change.state.as_str(),
+        state: change.state,
         skip_reason: change.skip_reason,
         completed: recording.status == UpstreamStatus::Completed,
         changed: change.changed_after_archiving,
@@ -198,7 +198,7 @@ async fn write_rows(
             .bind(row.cost_in_dollars)
             .bind(row.updated_at.as_deref())
             .bind(row.upstream)
-            .bind(row.new_state())
+            .bind(row.new_state().as_str())
             .bind(row.skip_reason)
             .bind(now)
             .bind(row.completed.then_some(now))

@@ -6,31 +6,31 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::open::{APPLICATION_ID, BUSY, OpenError, classify};
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, during};
 
 impl Store {
     /// Writes a copy of the whole database to a new file, while others use it.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn copy_to(&self, path: &Path) -> Result<()> {
-        sqlx::query("VACUUM INTO ?")
-            .bind(path.to_string_lossy())
-            .execute(self.read())
-            .await?;
-        Ok(())
+        during("copy the database", async {
+            sqlx::query("VACUUM INTO ?")
+                .bind(path.to_string_lossy())
+                .execute(self.read())
+                .await?;
+            Ok(())
+        })
+        .await
     }
 
     /// SQLite's own check of the whole file: what it complains of, nothing if all is well.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn check(&self) -> Result<Vec<String>> {
-        let mut found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(10)")
-            .fetch_all(self.read())
-            .await?;
-        found.retain(|line| line != "ok");
-        Ok(found)
+        during("check the database", async {
+            let mut found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(10)")
+                .fetch_all(self.read())
+                .await?;
+            found.retain(|line| line != "ok");
+            Ok(found)
+        })
+        .await
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::Path;
 
 use super::open::{Access, BUSY, LOG, MODE};
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, during};
 
 /// The same during a sweep.
 const SWEEP_LOG: [(&str, &str); 2] = [
@@ -18,16 +18,16 @@ const SWEEP_LOG: [(&str, &str); 2] = [
 impl Store {
     /// Lets the log of changes grow while a sweep goes on, and no longer: pages of the trees of random ids change
     /// again and again, and fewer of them have to go from the log to the file.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn long_log(&self, long: bool) -> Result<()> {
-        for (name, value) in if long { SWEEP_LOG } else { LOG } {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA {name} = {value}")))
-                .execute(&self.writer)
-                .await?;
-        }
-        Ok(())
+        during("set the size of the log", async {
+            for (name, value) in if long { SWEEP_LOG } else { LOG } {
+                sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA {name} = {value}")))
+                    .execute(&self.writer)
+                    .await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Closes the database so that a member of its group can read it with `sqlite3 -readonly`.
@@ -60,18 +60,21 @@ impl Store {
     /// # Errors
     /// [`crate::store::Error`], if SQLite fails; a reader that holds it up is no error.
     pub async fn maintain(&self) -> Result<()> {
-        self.refresh_storage().await?;
-        // Not for as long as for another writer: meanwhile nothing could be written.
-        let mut writer = self.writer.acquire().await?;
-        let moved = sqlx::raw_sql("PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut *writer)
-            .await;
-        let usual = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
-        sqlx::raw_sql(sqlx::AssertSqlSafe(usual))
-            .execute(&mut *writer)
-            .await?;
-        moved?;
-        Ok(())
+        during("maintain the database", async {
+            self.refresh_storage().await?;
+            // Not for as long as for another writer: meanwhile nothing could be written.
+            let mut writer = self.writer.acquire().await?;
+            let moved = sqlx::raw_sql("PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE)")
+                .execute(&mut *writer)
+                .await;
+            let usual = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
+            sqlx::raw_sql(sqlx::AssertSqlSafe(usual))
+                .execute(&mut *writer)
+                .await?;
+            moved?;
+            Ok(())
+        })
+        .await
     }
 }
 

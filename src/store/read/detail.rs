@@ -4,7 +4,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Column as _, Row as _};
 
 use crate::model::RecordingId;
-use crate::store::{Result, Store};
+use crate::store::AttemptOutcome;
+use crate::store::rows::word;
+use crate::store::{Result, Store, during};
 
 /// Everything that is known of one recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,17 +41,15 @@ pub struct Attempt {
     /// The media server's last status.
     pub http_status: Option<i64>,
     /// How it ended.
-    pub outcome: String,
+    pub outcome: AttemptOutcome,
     /// What ended it.
     pub error: Option<String>,
 }
 
 impl Store {
     /// Everything about one recording; `None`: it is unknown.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn detail(&self, id: RecordingId) -> Result<Option<Detail>> {
+        during("read a recording", async {
         let id = id.to_string();
         // As text, for people: SQLite knows best how its numbers are written.
         let recording = sqlx::query(
@@ -112,6 +112,8 @@ impl Store {
             concerns,
             events,
         }))
+        })
+        .await
     }
 }
 
@@ -134,7 +136,7 @@ fn attempt(row: &SqliteRow) -> Result<Attempt> {
         from_byte: row.try_get("from_byte")?,
         bytes: row.try_get("bytes")?,
         http_status: row.try_get("http_status")?,
-        outcome: row.try_get("outcome")?,
+        outcome: word(row, "outcome")?,
         error: row.try_get("error")?,
     })
 }

@@ -2,7 +2,9 @@
 
 use sqlx::Row as _;
 
-use crate::store::{Result, Store};
+use crate::model::State;
+use crate::store::rows::word;
+use crate::store::{Result, Store, during};
 
 /// A recording that is not archived although it could be, or should have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub struct Left {
     /// Its room.
     pub room_name: Option<String>,
     /// Its state.
-    pub state: String,
+    pub state: State,
     /// When it started.
     pub started_at: Option<String>,
     /// Bytes, as the vendor tells.
@@ -26,10 +28,8 @@ pub struct Left {
 impl Store {
     /// Recordings that are pending, being downloaded, lost or damaged, in the order they started:
     /// the first `limit` of them.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn left(&self, limit: u32) -> Result<Vec<Left>> {
+        during("list what is left", async {
         sqlx::query(
             "SELECT r.id, s.room_name, r.state, r.started_at, r.size_bytes, r.next_attempt_at, r.last_error
              FROM recording r LEFT JOIN session s ON s.id = r.session_id
@@ -46,7 +46,7 @@ impl Store {
             Ok(Left {
                 recording_id: row.try_get("id")?,
                 room_name: row.try_get("room_name")?,
-                state: row.try_get("state")?,
+                state: word(row, "state")?,
                 started_at: row.try_get("started_at")?,
                 size_bytes: row.try_get::<Option<i64>, _>("size_bytes")?.map(i64::cast_unsigned),
                 next_attempt_at: row.try_get("next_attempt_at")?,
@@ -54,5 +54,7 @@ impl Store {
             })
         })
         .collect()
+        })
+        .await
     }
 }

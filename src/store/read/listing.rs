@@ -7,8 +7,8 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{State, time};
-use crate::store::rows::json;
-use crate::store::{Result, Store};
+use crate::store::rows::{json, word};
+use crate::store::{Result, Store, during};
 
 /// Which recordings to list.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +31,7 @@ pub struct Row {
     /// Its room.
     pub room_name: Option<String>,
     /// Its state.
-    pub state: String,
+    pub state: State,
     /// When it started.
     pub started_at: Option<String>,
     /// Its length in seconds.
@@ -51,76 +51,76 @@ pub struct Key(i64);
 impl Store {
     /// The recordings of a listing, in the order of their start and id. Only their keys: the rows of a
     /// million are read a page at a time, and no read transaction stays open for who pages through them.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Key>> {
-        // All states by name rather than none: the index begins with the state.
-        let states = match filter.states.as_slice() {
-            [] => State::ALL.as_slice(),
-            states => states,
-        };
-        let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
-        let from = match &filter.rooms {
-            // The sessions of few rooms lead to their recordings.
-            Some(rooms) if rooms.iter().all(|room| !room.is_empty()) => {
-                "session s CROSS JOIN recording r ON r.session_id = s.id
+        during("list recordings", async {
+            // All states by name rather than none: the index begins with the state.
+            let states = match filter.states.as_slice() {
+                [] => State::ALL.as_slice(),
+                states => states,
+            };
+            let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+            let from = match &filter.rooms {
+                // The sessions of few rooms lead to their recordings.
+                Some(rooms) if rooms.iter().all(|room| !room.is_empty()) => {
+                    "session s CROSS JOIN recording r ON r.session_id = s.id
                  WHERE s.room_name IN (SELECT value FROM json_each(?1))"
-            }
-            Some(_) => {
-                "recording r LEFT JOIN session s ON s.id = r.session_id
+                }
+                Some(_) => {
+                    "recording r LEFT JOIN session s ON s.id = r.session_id
                  WHERE coalesce(s.room_name, '') IN (SELECT value FROM json_each(?1))"
-            }
-            None => "recording r WHERE ?1 IS NULL",
-        };
-        let since = match filter.since {
-            Some(_) => "r.started_at >= ?2",
-            None => "?2 IS NULL",
-        };
-        let query = format!(
+                }
+                None => "recording r WHERE ?1 IS NULL",
+            };
+            let since = match filter.since {
+                Some(_) => "r.started_at >= ?2",
+                None => "?2 IS NULL",
+            };
+            let query = format!(
             "SELECT r.rowid FROM {from} AND {since} AND r.state IN (SELECT value FROM json_each(?3))
              ORDER BY r.started_at, r.id"
         );
-        sqlx::query_scalar(sqlx::AssertSqlSafe(query))
-            .bind(filter.rooms.as_deref().map(json).transpose()?)
-            .bind(filter.since.map(time::to_text))
-            .bind(json(&states)?)
-            .fetch(self.read())
-            .map_ok(Key)
-            .map_err(Into::into)
-            .try_collect()
-            .await
+            sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+                .bind(filter.rooms.as_deref().map(json).transpose()?)
+                .bind(filter.since.map(time::to_text))
+                .bind(json(&states)?)
+                .fetch(self.read())
+                .map_ok(Key)
+                .map_err(Into::into)
+                .try_collect()
+                .await
+        })
+        .await
     }
 
     /// The rows of some recordings of a listing, in the same order.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn rows(&self, keys: &[Key]) -> Result<Vec<Row>> {
-        sqlx::query(
-            "SELECT r.id, r.session_id, s.room_name, r.state, r.started_at, r.duration_seconds,
+        during("read recordings", async {
+            sqlx::query(
+                "SELECT r.id, r.session_id, s.room_name, r.state, r.started_at, r.duration_seconds,
                 coalesce(r.archived_bytes, r.size_bytes) AS size_bytes, r.path, r.last_error
              FROM json_each(?) k CROSS JOIN recording r ON r.rowid = k.value
              LEFT JOIN session s ON s.id = r.session_id ORDER BY k.id",
-        )
-        .bind(json(keys)?)
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(row)
-        .collect()
+            )
+            .bind(json(keys)?)
+            .fetch_all(self.read())
+            .await?
+            .iter()
+            .map(row)
+            .collect()
+        })
+        .await
     }
 
     /// The names of all rooms, and an empty one for sessions without.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn rooms(&self) -> Result<Vec<String>> {
-        Ok(sqlx::query_scalar(
-            "SELECT room_name FROM session WHERE room_name IS NOT NULL UNION SELECT ''",
-        )
-        .fetch_all(self.read())
-        .await?)
+        during("list rooms", async {
+            Ok(sqlx::query_scalar(
+                "SELECT room_name FROM session WHERE room_name IS NOT NULL UNION SELECT ''",
+            )
+            .fetch_all(self.read())
+            .await?)
+        })
+        .await
     }
 }
 
@@ -129,7 +129,7 @@ fn row(row: &SqliteRow) -> Result<Row> {
         recording_id: row.try_get("id")?,
         session_id: row.try_get("session_id")?,
         room_name: row.try_get("room_name")?,
-        state: row.try_get("state")?,
+        state: word(row, "state")?,
         started_at: row.try_get("started_at")?,
         duration_seconds: row.try_get("duration_seconds")?,
         size_bytes: row.try_get("size_bytes")?,

@@ -1,17 +1,21 @@
 //! How the archive stands, for the command line and metrics; through the public views where they serve, so that
 //! all show the same.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sqlx::Row as _;
 
 use crate::model::{ConcernKind, State};
-use crate::store::{Result, Store};
+use crate::store::rows::word;
+use crate::store::{AttemptOutcome, PassKind, PassOutcome};
+use crate::store::{Result, Store, during};
 
 /// How many recordings there are of each kind that matters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Recordings by state, every state present.
-    pub by_state: Vec<(String, u64)>,
+    pub by_state: BTreeMap<State, u64>,
     /// Bytes of the archived files.
     pub archived_bytes: u64,
     /// Archived recordings with a concern, by kind, every kind present.
@@ -28,10 +32,7 @@ impl Counts {
     /// The number of recordings in a state.
     #[must_use]
     pub fn of(&self, state: State) -> u64 {
-        self.by_state
-            .iter()
-            .find(|(name, _)| name == state.as_str())
-            .map_or(0, |(_, count)| *count)
+        self.by_state.get(&state).copied().unwrap_or(0)
     }
 
     /// The number of archived recordings with a concern of a kind.
@@ -46,14 +47,14 @@ impl Counts {
 /// The latest pass of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastPass {
-    /// poll, sweep or verify.
-    pub kind: String,
+    /// What it is for.
+    pub kind: PassKind,
     /// When it began.
     pub started_at: String,
     /// When it ended; absent while it runs.
     pub ended_at: Option<String>,
     /// How it ended.
-    pub outcome: String,
+    pub outcome: PassOutcome,
     /// What kept it from being complete.
     pub error: Option<String>,
     /// When the last complete pass of its kind began.
@@ -68,7 +69,7 @@ pub struct Failure {
     /// Its room.
     pub room_name: Option<String>,
     /// Its state.
-    pub state: String,
+    pub state: State,
     /// Since when it has been so, as well as it is known.
     pub since: String,
     /// What is wrong, in a sentence.
@@ -104,19 +105,17 @@ pub struct FailedAttempt {
     /// The media server's last status.
     pub http_status: Option<i64>,
     /// How it ended.
-    pub outcome: String,
+    pub outcome: AttemptOutcome,
     /// What ended it.
     pub error: String,
 }
 
 impl Store {
     /// Counts of everything that matters.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn counts(&self) -> Result<Counts> {
+        during("count recordings", async {
         let mut counts = Counts {
-            by_state: State::ALL.map(|state| (state.to_string(), 0)).into(),
+            by_state: State::ALL.map(|state| (state, 0)).into(),
             concerns: self.concern_counts().await?,
             ..Counts::default()
         };
@@ -133,15 +132,9 @@ impl Store {
         .fetch_one(self.read())
         .await?;
         counts.archived_bytes = bytes.cast_unsigned();
-        for (state, count) in states
-            .into_iter()
-            .chain([(State::Archived.to_string(), archived)])
-        {
-            for (name, total) in &mut counts.by_state {
-                if *name == state {
-                    *total = count.cast_unsigned();
-                }
-            }
+        counts.by_state.insert(State::Archived, archived.cast_unsigned());
+        for (state, count) in states {
+            counts.by_state.insert(state.parse()?, count.cast_unsigned());
         }
         let (gaps, unlisted, unfetched): (i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM gaps), (SELECT count(*) FROM session WHERE unlisted_since IS NOT NULL),
@@ -156,6 +149,8 @@ impl Store {
         counts.missing =
             counts.of(State::Pending) + counts.of(State::Downloading) + unfetched.cast_unsigned();
         Ok(counts)
+        })
+        .await
     }
 
     async fn concern_counts(&self) -> Result<Vec<(ConcernKind, u64)>> {
@@ -179,10 +174,8 @@ impl Store {
     }
 
     /// The latest pass of every kind.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn last_passes(&self) -> Result<Vec<LastPass>> {
+        during("read the last passes", async {
         sqlx::query(
             "SELECT kind, started_at, ended_at, outcome, error,
                 (SELECT max(c.started_at) FROM pass c WHERE c.kind = p.kind AND c.outcome = 'complete')
@@ -194,22 +187,22 @@ impl Store {
         .iter()
         .map(|row| {
             Ok(LastPass {
-                kind: row.try_get("kind")?,
+                kind: word(row, "kind")?,
                 started_at: row.try_get("started_at")?,
                 ended_at: row.try_get("ended_at")?,
-                outcome: row.try_get("outcome")?,
+                outcome: word(row, "outcome")?,
                 error: row.try_get("error")?,
                 last_complete_at: row.try_get("last_complete_at")?,
             })
         })
         .collect()
+        })
+        .await
     }
 
     /// Up to `limit` rows of `failures`, the longest known first.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn failures(&self, limit: u32) -> Result<Vec<Failure>> {
+        during("list failures", async {
         sqlx::query(
             "SELECT f.recording_id, f.room_name, f.state, f.reason, coalesce(iif(f.state = 'lost', r.upstream_gone_at, f.pending_since), f.first_seen_at) AS since
              FROM (SELECT * FROM failures ORDER BY first_seen_at, recording_id LIMIT ?) f
@@ -223,19 +216,19 @@ impl Store {
             Ok(Failure {
                 recording_id: row.try_get("recording_id")?,
                 room_name: row.try_get("room_name")?,
-                state: row.try_get("state")?,
+                state: word(row, "state")?,
                 since: row.try_get("since")?,
                 reason: row.try_get("reason")?,
             })
         })
         .collect()
+        })
+        .await
     }
 
     /// Up to `limit` rows of `gaps`, those that ended first before the others.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn gaps(&self, limit: u32) -> Result<Vec<Gap>> {
+        during("list gaps", async {
         sqlx::query(
             "SELECT g.session_id, g.room_name, coalesce(s.ended_at, s.upstream_gone_at) AS since,
                 g.recordings_listed, g.recordings_open, g.list_error
@@ -256,13 +249,13 @@ impl Store {
             })
         })
         .collect()
+        })
+        .await
     }
 
     /// The newest `limit` attempts that ended with an error, the newest first.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn newest_errors(&self, limit: u32) -> Result<Vec<FailedAttempt>> {
+        during("list errors", async {
         sqlx::query(
             "SELECT recording_id, number AS attempt, ended_at, http_status, outcome, error FROM attempt
              WHERE error IS NOT NULL ORDER BY id DESC LIMIT ?",
@@ -277,10 +270,12 @@ impl Store {
                 attempt: row.try_get("attempt")?,
                 ended_at: row.try_get("ended_at")?,
                 http_status: row.try_get("http_status")?,
-                outcome: row.try_get("outcome")?,
+                outcome: word(row, "outcome")?,
                 error: row.try_get("error")?,
             })
         })
         .collect()
+        })
+        .await
     }
 }

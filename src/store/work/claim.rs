@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::part::Part;
 use crate::model::{RecordingId, SessionId, time};
 use crate::store::rows::{json, recording_id};
-use crate::store::{LONGEST_WAIT, Result, Store, on};
+use crate::store::{LONGEST_WAIT, Result, Store, during, on};
 
 /// Which of the due recordings come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,10 @@ impl Store {
         now: DateTime<Utc>,
         stop: &CancellationToken,
     ) -> Result<Vec<Claim>> {
-        self.claim_of(Due::All, limit, order, now, stop).await
+        during("claim recordings", async {
+            self.claim_of(Due::All, limit, order, now, stop).await
+        })
+        .await
     }
 
     /// Claims one due recording while downloads fail one after another: one that was not tried yet, if there is any,
@@ -104,12 +107,15 @@ impl Store {
         now: DateTime<Utc>,
         stop: &CancellationToken,
     ) -> Result<Vec<Claim>> {
-        let untried = self.claim_of(Due::Untried, 1, order, now, stop).await?;
-        if untried.is_empty() {
-            self.claim_of(Due::All, 1, order, now, stop).await
-        } else {
-            Ok(untried)
-        }
+        during("claim a recording", async {
+            let untried = self.claim_of(Due::Untried, 1, order, now, stop).await?;
+            if untried.is_empty() {
+                self.claim_of(Due::All, 1, order, now, stop).await
+            } else {
+                Ok(untried)
+            }
+        })
+        .await
     }
 
     async fn claim_of(
@@ -189,10 +195,8 @@ impl Store {
     }
 
     /// When the next recording is due that waits for nothing but its time: for when all that was due is claimed.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        during("look for the next recording that is due", async {
         let next: Option<String> = sqlx::query_scalar(
             "SELECT next_attempt_at FROM recording INDEXED BY recording_next
              WHERE state IN ('pending', 'damaged') AND next_attempt_at IS NOT NULL AND waits_for IS NULL
@@ -202,29 +206,28 @@ impl Store {
         .await?
         .flatten();
         Ok(next.as_deref().and_then(time::parse))
+        })
+        .await
     }
 
     /// Makes the recordings due that wait for space on the archive's disk.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn wake_for_space(&self) -> Result<()> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE recording SET next_attempt_at = NULL, waits_for = NULL WHERE row IN
+        during("make recordings due that wait for space", async {
+            let mut tx = self.write().await?;
+            sqlx::query(
+                "UPDATE recording SET next_attempt_at = NULL, waits_for = NULL WHERE row IN
                 (SELECT row FROM recording INDEXED BY recording_waits WHERE waits_for = 'space')",
-        )
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            )
+            .execute(on(&mut tx))
+            .await?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// Makes up to `limit` recordings due that failed while `host` did, or before they had a link: those that failed
     /// least, each `delay` (a minute at the most) times its failures from `now` on: what keeps failing for a reason
     /// of its own must not be tried at each recovery. Returns how many.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn wake_after_recovery(
         &self,
         host: &str,
@@ -232,39 +235,40 @@ impl Store {
         now: DateTime<Utc>,
         delay: Duration,
     ) -> Result<u64> {
-        // A quiet daemon writes nothing.
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "SELECT row FROM recording INDEXED BY recording_waits
+        during("make recordings due after a recovery", async {
+            // A quiet daemon writes nothing.
+            let rows: Vec<i64> = sqlx::query_scalar(
+                "SELECT row FROM recording INDEXED BY recording_waits
              WHERE waits_for = 'recovery' AND (media_host IS NULL OR media_host = ?1)
              ORDER BY retries, started_at LIMIT ?2",
-        )
-        .bind(host)
-        .bind(limit)
-        .fetch_all(self.read())
-        .await?;
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let mut tx = self.write().await?;
-        let woken = sqlx::query(
-            "UPDATE recording SET waits_for = NULL, next_attempt_at = min(next_attempt_at,
+            )
+            .bind(host)
+            .bind(limit)
+            .fetch_all(self.read())
+            .await?;
+            if rows.is_empty() {
+                return Ok(0);
+            }
+            let mut tx = self.write().await?;
+            let woken = sqlx::query(
+                "UPDATE recording SET waits_for = NULL, next_attempt_at = min(next_attempt_at,
                 strftime('%Y-%m-%dT%H:%M:%fZ', ?2, min(60, retries * ?3) || ' seconds'))
              WHERE row IN (SELECT value FROM json_each(?1)) AND +waits_for = 'recovery'",
-        )
-        .bind(json(&rows)?)
-        .bind(time::to_text(now))
-        .bind(delay.as_secs().cast_signed())
-        .execute(on(&mut tx))
-        .await?;
-        tx.commit().await?;
-        Ok(woken.rows_affected())
+            )
+            .bind(json(&rows)?)
+            .bind(time::to_text(now))
+            .bind(delay.as_secs().cast_signed())
+            .execute(on(&mut tx))
+            .await?;
+            tx.commit().await?;
+            Ok(woken.rows_affected())
+        })
+        .await
     }
 
     /// Whether recordings are due by `soon`, or (with `probe`) wait for a host to recover.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn is_any_left(&self, soon: DateTime<Utc>, probe: bool) -> Result<bool> {
+        during("look for what is left", async {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state WHERE state IN ('pending', 'damaged')
                     AND (next_attempt_at IS NULL OR next_attempt_at <= ?1))
@@ -274,20 +278,22 @@ impl Store {
         .bind(probe)
         .fetch_one(self.read())
         .await?)
+        })
+        .await
     }
 
     /// Whether recordings are left whose last link led to `host`.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn is_any_on_host(&self, host: &str) -> Result<bool> {
-        Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state
+        during("look for recordings of a media host", async {
+            Ok(sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state
                 WHERE state IN ('pending', 'downloading', 'damaged') AND media_host = ?)",
-        )
-        .bind(host)
-        .fetch_one(self.read())
-        .await?)
+            )
+            .bind(host)
+            .fetch_one(self.read())
+            .await?)
+        })
+        .await
     }
 }
 

@@ -10,11 +10,11 @@ use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{Sqlite, Transaction};
 use tokio::sync::oneshot;
 
-pub use ending::{Ending, Landed, Retry, Tally, WaitsFor};
+pub use ending::{AttemptOutcome, Ending, Landed, Retry, Tally, WaitsFor};
 
 use super::claim::Claim;
 use crate::model::{Concern, ConcernKind, time};
-use crate::store::{Error, Result, Store, exactly_one, on};
+use crate::store::{Error, Result, Store, during, exactly_one, on};
 
 /// How long a damaged recording rests that SignalWire no longer has.
 const REST: TimeDelta = TimeDelta::days(1);
@@ -51,32 +51,35 @@ impl Store {
         tally: &Tally,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let (written, answer) = oneshot::channel();
-        let (claim, ending, tally) = (claim.clone(), ending.clone(), tally.clone());
-        self.ends.push(End {
-            claim,
-            ending,
-            tally,
-            at: now,
-            written,
-        });
-        {
-            let _turn = self.ends.turn.lock().await;
-            // Empty if another has written this one's with its own.
-            let ends = self.ends.take();
-            if !ends.is_empty() {
-                self.write_ends(ends).await;
+        during("end a download", async {
+            let (written, answer) = oneshot::channel();
+            let (claim, ending, tally) = (claim.clone(), ending.clone(), tally.clone());
+            self.ends.push(End {
+                claim,
+                ending,
+                tally,
+                at: now,
+                written,
+            });
+            {
+                let _turn = self.ends.turn.lock().await;
+                // Empty if another has written this one's with its own.
+                let ends = self.ends.take();
+                if !ends.is_empty() {
+                    self.write_ends(ends).await;
+                }
             }
-        }
-        // Nobody answers if the one that wrote for all was dropped half-way; nothing is written then.
-        answer.await.unwrap_or(Err(Error::Interrupted))
+            // Nobody answers if the one that wrote for all was dropped half-way; nothing is written then.
+            answer.await.unwrap_or(Err(Error::Interrupted))
+        })
+        .await
     }
 
     async fn write_ends(&self, mut ends: Vec<End>) {
         match self.write_together(&ends).await {
-            Ok(results) => {
-                for (end, result) in ends.into_iter().zip(results) {
-                    _ = end.written.send(result);
+            Ok(refused) => {
+                for (end, refused) in ends.into_iter().zip(refused) {
+                    _ = end.written.send(refused.map_or(Ok(()), Err));
                 }
             }
             Err(error) if ends.len() == 1 => {
@@ -86,25 +89,27 @@ impl Store {
             Err(_) => {
                 for end in ends {
                     let alone = self.write_together(std::slice::from_ref(&end)).await;
-                    let result = alone.and_then(|results| results.into_iter().collect());
+                    let refused = alone.map(|refused| refused.into_iter().flatten().next());
+                    let result = refused.and_then(|refused| refused.map_or(Ok(()), Err));
                     _ = end.written.send(result);
                 }
             }
         }
     }
 
-    /// One transaction for all. A guard that refuses one of them leaves the others be.
-    async fn write_together(&self, ends: &[End]) -> Result<Vec<Result<()>>> {
+    /// One transaction for all. Returns the guard that refused an end, if one did: it leaves the others be.
+    async fn write_together(&self, ends: &[End]) -> Result<Vec<Option<Error>>> {
         let mut tx = self.write().await?;
-        let mut results = Vec::with_capacity(ends.len());
+        let mut refused = Vec::with_capacity(ends.len());
         for end in ends {
             match end_one(&mut tx, end).await {
-                Err(error) if !matches!(error, Error::Guard { .. }) => return Err(error),
-                result => results.push(result),
+                Ok(()) => refused.push(None),
+                Err(error @ Error::Guard { .. }) => refused.push(Some(error)),
+                Err(error) => return Err(error),
             }
         }
         tx.commit().await?;
-        Ok(results)
+        Ok(refused)
     }
 }
 
@@ -148,7 +153,7 @@ async fn end_one(tx: &mut Transaction<'static, Sqlite>, end: &End) -> Result<()>
     .bind(tally.from_byte.cast_signed())
     .bind(tally.bytes.cast_signed())
     .bind(tally.http_status)
-    .bind(outcome)
+    .bind(outcome.as_str())
     .bind(&tally.error)
     .bind(claim.id.to_string())
     .bind(claim.attempt)

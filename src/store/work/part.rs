@@ -2,7 +2,7 @@
 
 use crate::model::RecordingId;
 use crate::store::rows::{json, recording_id};
-use crate::store::{Result, Store, exactly_one, on};
+use crate::store::{Result, Store, during, exactly_one, on};
 
 /// What is known of a part file: how much of it is durable, and which object it belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,26 +21,27 @@ impl Store {
     /// # Errors
     /// [`crate::store::Error::Guard`], if the recording is not being downloaded; [`crate::store::Error`], if the database fails.
     pub async fn part_durable(&self, id: RecordingId, part: &Part) -> Result<()> {
-        let mut tx = self.write().await?;
-        let done = sqlx::query(
-            "UPDATE recording SET part_bytes = ?, part_validator = ?, part_total = ?
+        during("note how much of a part is durable", async {
+            let mut tx = self.write().await?;
+            let done = sqlx::query(
+                "UPDATE recording SET part_bytes = ?, part_validator = ?, part_total = ?
              WHERE id = ? AND state = 'downloading'",
-        )
-        .bind(part.bytes.cast_signed())
-        .bind(&part.validator)
-        .bind(part.total.map(u64::cast_signed))
-        .bind(id.to_string())
-        .execute(on(&mut tx))
-        .await?;
-        exactly_one(&done, id, "downloading")?;
-        Ok(tx.commit().await?)
+            )
+            .bind(part.bytes.cast_signed())
+            .bind(&part.validator)
+            .bind(part.total.map(u64::cast_signed))
+            .bind(id.to_string())
+            .execute(on(&mut tx))
+            .await?;
+            exactly_one(&done, id, "downloading")?;
+            Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// Forgets a part that was discarded.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn forget_part(&self, id: RecordingId) -> Result<()> {
+        during("forget a part", async {
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE recording SET part_bytes = 0, part_validator = NULL, part_total = NULL WHERE id = ?",
@@ -49,22 +50,24 @@ impl Store {
         .execute(on(&mut tx))
         .await?;
         Ok(tx.commit().await?)
+        })
+        .await
     }
 
     /// Of these recordings, those whose part a later download may go on with. The parts of all others
     /// (archived, given up, left out, unknown) only take up room.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn resumable(&self, ids: &[RecordingId]) -> Result<Vec<RecordingId>> {
-        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let found: Vec<String> = sqlx::query_scalar(
-            "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value
+        during("look for parts of use", async {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            let found: Vec<String> = sqlx::query_scalar(
+                "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value
              WHERE r.state IN ('waiting', 'pending', 'downloading', 'damaged')",
-        )
-        .bind(json(&ids)?)
-        .fetch_all(self.read())
-        .await?;
-        found.iter().map(|id| recording_id(id)).collect()
+            )
+            .bind(json(&ids)?)
+            .fetch_all(self.read())
+            .await?;
+            found.iter().map(|id| recording_id(id)).collect()
+        })
+        .await
     }
 }

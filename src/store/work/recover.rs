@@ -3,14 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use crate::model::time;
-use crate::store::{Result, Store, on};
+use crate::store::{Result, Store, during, on};
 
 impl Store {
     /// At start: what was being downloaded when the last process ended is due again.
-    ///
-    /// # Errors
-    /// [`crate::store::Error`], if the database fails.
     pub async fn recover(&self, now: DateTime<Utc>) -> Result<u64> {
+        during("recover what the last process left", async {
         let now = time::to_text(now);
         let mut tx = self.write().await?;
         let done = sqlx::query(
@@ -38,5 +36,7 @@ impl Store {
         }
         tx.commit().await?;
         Ok(done.rows_affected())
+        })
+        .await
     }
 }

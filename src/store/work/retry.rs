@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::model::{RecordingId, State, time};
 use crate::store::rows::{json, recording_id};
-use crate::store::{Error, Result, Store, on};
+use crate::store::{Result, Store, during, on};
 
 /// What became of one recording that was to be tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,7 @@ impl Store {
         ids: Option<&[RecordingId]>,
         now: DateTime<Utc>,
     ) -> Result<Vec<Retried>> {
+        during("make recordings due again", async {
         let named = ids.map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>());
         let named = named.as_deref().map(json).transpose()?;
         let mut tx = self.write().await?;
@@ -66,7 +67,7 @@ impl Store {
         .await?;
         tx.commit().await?;
         let changed: HashMap<_, _> = changed.into_iter().collect();
-        let state = |text: &String| text.parse::<State>().map_err(|_| Error::Content("state"));
+        let state = |text: &String| text.parse::<State>();
         before
             .iter()
             .map(|(id, was)| {
@@ -77,5 +78,7 @@ impl Store {
                 })
             })
             .collect()
+        })
+        .await
     }
 }

@@ -2,13 +2,15 @@ use super::super::{Cooldown, Queue};
 use super::*;
 use crate::app::health::{Problem, ProblemKind};
 use crate::model::ConcernKind;
-use crate::store::{Counts, FailedAttempt, Failure, Gap, LastPass, Pause};
+use crate::store::{
+    AttemptOutcome, Counts, FailedAttempt, Failure, Gap, LastPass, PassOutcome, Pause,
+};
 
 const ID: &str = "d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f";
 
 fn quiet() -> Status {
     let counts = Counts {
-        by_state: State::ALL.map(|state| (state.to_string(), 0)).into(),
+        by_state: State::ALL.map(|state| (state, 0)).into(),
         ..Counts::default()
     };
     Status {
@@ -17,7 +19,7 @@ fn quiet() -> Status {
         problems: Vec::new(),
         running: true,
         queue: Queue::of(&counts),
-        recordings: counts.by_state.into_iter().collect(),
+        recordings: counts.by_state,
         archived_bytes: 0,
         failures: 0,
         stuck: 0,
@@ -33,12 +35,17 @@ fn quiet() -> Status {
     }
 }
 
-fn pass(kind: &str, ended: Option<&str>, outcome: &str, error: Option<&str>) -> LastPass {
+fn pass(
+    kind: PassKind,
+    ended: Option<&str>,
+    outcome: PassOutcome,
+    error: Option<&str>,
+) -> LastPass {
     LastPass {
-        kind: kind.to_owned(),
+        kind,
         started_at: "2026-11-23T19:55:00.000Z".to_owned(),
         ended_at: ended.map(str::to_owned),
-        outcome: outcome.to_owned(),
+        outcome,
         error: error.map(str::to_owned),
         last_complete_at: Some("2026-11-22T20:00:00.000Z".to_owned()),
     }
@@ -73,7 +80,7 @@ fn a_quiet_archive_is_healthy() {
 
 fn troubled() -> Status {
     let mut status = quiet();
-    status.recordings.insert("archived".to_owned(), 1_234);
+    status.recordings.insert(State::Archived, 1_234);
     status.archived_bytes = 1_503_238_554;
     status.healthy = false;
     status.problems = vec![Problem {
@@ -106,7 +113,7 @@ fn troubled() -> Status {
     status.oldest_failures = vec![Failure {
         recording_id: ID.to_owned(),
         room_name: Some("standup".to_owned()),
-        state: "damaged".to_owned(),
+        state: State::Damaged,
         since: "2026-11-23T16:48:00.000Z".to_owned(),
         reason: "the archived file is missing".to_owned(),
     }];
@@ -120,19 +127,19 @@ fn troubled() -> Status {
     }];
     status.passes = vec![
         pass(
-            "poll",
+            PassKind::Poll,
             Some("2026-11-23T19:55:02.000Z"),
-            "failed",
+            PassOutcome::Failed,
             Some("no answer"),
         ),
-        pass("sweep", None, "running", None),
+        pass(PassKind::Sweep, None, PassOutcome::Running, None),
     ];
     status.newest_errors = vec![FailedAttempt {
         recording_id: ID.to_owned(),
         attempt: 3,
         ended_at: Some("2026-11-23T19:59:20.000Z".to_owned()),
         http_status: Some(503),
-        outcome: "retry".to_owned(),
+        outcome: AttemptOutcome::Retry,
         error: "the media server answered 503".to_owned(),
     }];
     status.cooldowns = vec![Cooldown {

@@ -1,11 +1,8 @@
 //! How an attempt can end.
 
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
 
-use crate::model::Concern;
-use crate::store::Error;
+use crate::model::{Concern, words};
 use crate::store::work::claim::Doubt;
 
 /// A landed file.
@@ -56,50 +53,50 @@ pub struct Retry {
     pub doubt: Option<Doubt>,
 }
 
-/// What ends the wait for the next attempt early, or must not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaitsFor {
-    /// Room on the archive's disk.
-    Space,
-    /// A download that succeeds: this one failed while others did.
-    Recovery,
-    /// Time: the file may still be being written upstream.
-    Comparison,
-}
-
-impl WaitsFor {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Space => "space",
-            Self::Recovery => "recovery",
-            Self::Comparison => "comparison",
-        }
-    }
-}
-
-impl FromStr for WaitsFor {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        [Self::Space, Self::Recovery, Self::Comparison]
-            .into_iter()
-            .find(|what| what.as_str() == text)
-            .ok_or(Error::Content("waits_for"))
+words! {
+    /// What ends the wait for the next attempt early, or must not.
+    pub enum WaitsFor ("a reason to wait") {
+        /// Room on the archive's disk.
+        Space = "space",
+        /// A download that succeeds: this one failed while others did.
+        Recovery = "recovery",
+        /// Time: the file may still be being written upstream.
+        Comparison = "comparison",
     }
 }
 
 impl Ending {
-    /// The outcome's word in the view `attempts`; `None`: the attempt leaves no trace.
+    /// The outcome in the view `attempts`; `None`: the attempt leaves no trace.
     #[must_use]
-    pub fn outcome(&self) -> Option<&'static str> {
+    pub fn outcome(&self) -> Option<AttemptOutcome> {
         match self {
-            Self::Archived(Landed { adopted: true, .. }) => Some("adopted"),
-            Self::Archived(_) => Some("archived"),
-            Self::Retry(_) => Some("retry"),
-            Self::Gone => Some("lost"),
-            Self::Stopped => Some("stopped"),
+            Self::Archived(Landed { adopted: true, .. }) => Some(AttemptOutcome::Adopted),
+            Self::Archived(_) => Some(AttemptOutcome::Archived),
+            Self::Retry(_) => Some(AttemptOutcome::Retry),
+            Self::Gone => Some(AttemptOutcome::Lost),
+            Self::Stopped => Some(AttemptOutcome::Stopped),
             Self::Released { .. } => None,
         }
+    }
+}
+
+words! {
+    /// How an attempt ended, as the view `attempts` shows it.
+    pub enum AttemptOutcome ("an outcome of an attempt") {
+        /// It is under way.
+        Running = "running",
+        /// The file was downloaded and is archived.
+        Archived = "archived",
+        /// The file lay there already.
+        Adopted = "adopted",
+        /// To be tried again.
+        Retry = "retry",
+        /// Gone upstream.
+        Lost = "lost",
+        /// The process was to stop.
+        Stopped = "stopped",
+        /// The process ended without a word.
+        Interrupted = "interrupted",
     }
 }
 
