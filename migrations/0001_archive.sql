@@ -1,9 +1,10 @@
--- The archive's tables and indexes. Tables are private to room-archiver; the views of 0002 are its public interface.
+-- Tables and indexes. Tables are private to room-archiver; the views in 0002 are its public interface.
 --
 -- Ids are hyphenated lower-case UUIDs. Times are UTC text of fixed width, 2026-11-23T20:02:27.123Z, so that
 -- their order as text is their order in time. Sizes are bytes, durations seconds.
 -- No table ever holds a media link or a credential.
--- Without sqlite_stat tables on purpose: nearly all recordings are in one state, and statistics mislead the planner.
+-- There are no sqlite_stat tables on purpose: nearly all recordings are in one state, and statistics mislead the
+-- query planner.
 PRAGMA application_id = 0x524d4152; -- "RMAR"
 
 CREATE TABLE meta (
@@ -21,7 +22,7 @@ CREATE TABLE session (
     created_at       TEXT,
     ended_at         TEXT,            -- the best known end, once it is over
     first_seen_at    TEXT NOT NULL,
-    described_at     TEXT,            -- null: known from a recording alone, still to be requested
+    described_at     TEXT,            -- null: known only from a recording, still to be requested
     next_list_at     TEXT,            -- when its recordings are to be listed again; null: settled or gone
     listed_at        TEXT,            -- when they were last listed in full
     unlisted_since   TEXT,            -- since when listing them fails
@@ -30,7 +31,7 @@ CREATE TABLE session (
     upstream_gone_at TEXT,
     upstream         TEXT             -- SignalWire's object as JSON, without links
 ) STRICT;
--- Sessions due at the same time are kept in the order they came, not in the random order of their ids.
+-- Sessions that are due at the same time are in the order of their rows, not in the random order of their ids.
 CREATE INDEX session_due ON session (next_list_at) WHERE next_list_at IS NOT NULL;
 CREATE INDEX session_unlisted ON session (unlisted_since) WHERE unlisted_since IS NOT NULL;
 CREATE INDEX session_stub ON session (id) WHERE described_at IS NULL AND upstream_gone_at IS NULL;
@@ -85,23 +86,24 @@ CREATE TABLE recording (
     CHECK (state <> 'damaged' OR damage IS NOT NULL)
 ) STRICT;
 CREATE INDEX recording_session ON recording (session_id, state);
--- Each index costs every row that is written, so there are few. This one serves the lists, the view `archive`, the
--- claims (which recordings wait for their next attempt is known from the index alone), the counts, and which sessions
--- are open, in the order of time: an index for that in the random order of sessions cost a sweep more than all others.
+-- Each index makes every write slower, so there are few. This one serves the lists, the view `archive`, the claims
+-- (the index alone shows which recordings wait for their next attempt), the counts, and the question which sessions are
+-- open, in the order of time. An index for that question in the random order of session ids made a sweep slower than
+-- all other indexes together.
 CREATE INDEX recording_state ON recording (state, started_at, next_attempt_at, session_id);
 CREATE INDEX recording_verified ON recording (state, verified_at) WHERE state = 'archived';
 -- The largest files.
 CREATE INDEX recording_size ON recording (state, archived_bytes) WHERE state = 'archived';
--- When the next one is due, without reading all that wait for their turn.
+-- When the next recording is due, without reading all that wait.
 CREATE INDEX recording_next ON recording (next_attempt_at)
     WHERE state IN ('pending', 'damaged') AND next_attempt_at IS NOT NULL AND waits_for IS NULL;
--- What is pending for the longest time.
+-- What has been pending longest.
 CREATE INDEX recording_pending ON recording (pending_since) WHERE pending_since IS NOT NULL;
--- What waits for space, or for its media host to recover.
+-- What waits for space, or until its media host recovers.
 CREATE INDEX recording_waits ON recording (waits_for, media_host) WHERE waits_for IS NOT NULL;
--- What only the archive has.
+-- What exists only in the archive.
 CREATE INDEX recording_gone ON recording (state, upstream_gone_at) WHERE upstream_gone_at IS NOT NULL;
--- Whether a session has recordings that are not completed upstream: a sweep asks it of every session.
+-- Whether a session has recordings that are not completed upstream: a sweep checks that for every session.
 CREATE INDEX recording_unfinished ON recording (session_id)
     WHERE upstream_status IS NOT 'completed' AND upstream_gone_at IS NULL;
 
@@ -130,7 +132,7 @@ CREATE TABLE attempt (
     UNIQUE (recording_id, number)
 ) STRICT;
 CREATE INDEX attempt_running ON attempt (id) WHERE outcome = 'running';
--- The newest attempts that failed.
+-- The latest attempts that failed.
 CREATE INDEX attempt_error ON attempt (id) WHERE error IS NOT NULL;
 
 CREATE TABLE pass (
@@ -149,7 +151,7 @@ CREATE TABLE pass (
 ) STRICT;
 CREATE INDEX pass_kind ON pass (kind, outcome, started_at);
 
--- A host and port that is rate-limiting us (Retry-After), and until when.
+-- Hosts (with port) that are rate-limiting us (Retry-After), and until when.
 CREATE TABLE cooldown (
     host  TEXT PRIMARY KEY,
     until TEXT NOT NULL
@@ -182,9 +184,9 @@ CREATE TABLE stray (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stray_recording ON stray (recording_id);
 
--- The sums of the archived recordings of each day and room. Exact except for the days in storage_stale, which are
--- recalculated from time to time; until then the views add those days up from the recordings themselves.
--- An empty day or room stands for an unknown one.
+-- Totals of the archived recordings by day and room. They are exact, except for the days in storage_stale, which are
+-- recalculated from time to time; until then the views calculate those days from the recordings themselves.
+-- An empty day or room means unknown.
 CREATE TABLE storage (
     day              TEXT NOT NULL,
     room_name        TEXT NOT NULL,

@@ -1,6 +1,6 @@
--- The public interface: names and columns of these views are stable; views whose names begin with _ are private.
--- SQLite keeps a view's text with its comments, so `.schema archive` explains the columns.
--- Only what SQLite 3.40 understands: operators read the database with the sqlite3 of their system.
+-- The public interface: names and columns of these views are stable. Views whose names begin with _ are private.
+-- SQLite keeps the text of a view with its comments, so that `.schema archive` explains the columns.
+-- Use only what SQLite 3.40 understands: operators read the database with the sqlite3 of their system.
 
 CREATE VIEW archive AS SELECT      -- every recording whose whole file is durable on the disk
     r.id AS recording_id,          -- SignalWire's id of the recording
@@ -14,7 +14,7 @@ CREATE VIEW archive AS SELECT      -- every recording whose whole file is durabl
     r.sha256,                      -- SHA-256 of the file, hexadecimal
     r.path,                        -- the file, relative to archive.directory
     r.archived_at,                 -- when it was archived
-    r.verified_at,                 -- when the file was last read in full and its hash was right
+    r.verified_at,                 -- when the file was last read in full and its hash was correct
     r.concerns,                    -- what is odd about the file: duration, size, type, structure, truncated; null: nothing
     r.cost_in_dollars,             -- what SignalWire charged for it
     r.upstream_gone_at             -- since when SignalWire no longer has it; null: it still does
@@ -37,15 +37,15 @@ CREATE VIEW queue AS SELECT        -- every recording that is neither archived n
     r.upstream_status,             -- SignalWire's word: recording, paused, processing, completed, …
     r.size_bytes,                  -- bytes as SignalWire reports them; null: unknown
     r.attempts,                    -- downloads tried so far
-    r.next_attempt_at,             -- not tried again before; null: as soon as it is its turn
-    r.last_error,                  -- why the last attempt ended
+    r.next_attempt_at,             -- not tried again before then; null: as soon as it is its turn
+    r.last_error,                  -- why the last attempt failed
     r.first_seen_at,               -- when the archiver first saw it
     r.completed_seen_at,           -- when it first saw it completed upstream
     r.pending_since                -- since when it should be in the archive and is not
 FROM recording r LEFT JOIN session s ON s.id = r.session_id
 WHERE r.state IN ('waiting', 'pending', 'downloading', 'lost', 'damaged');
 
-CREATE VIEW _stuck_before AS       -- what is older than this is stuck
+CREATE VIEW _stuck_before AS       -- whatever is older than this is stuck
 SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || value || ' seconds') AS time
 FROM meta WHERE name = 'stuck_after_seconds';
 
@@ -120,7 +120,7 @@ CREATE VIEW attempts AS SELECT     -- the last 20 downloads of each recording
     bytes,                         -- bytes it received
     http_status,                   -- the media server's last status
     outcome,                       -- running, archived, adopted, retry, lost, stopped, interrupted
-    error                          -- what ended it
+    error                          -- why it failed
 FROM attempt;
 
 CREATE VIEW passes AS SELECT       -- every poll, sweep and verification
@@ -134,14 +134,14 @@ CREATE VIEW passes AS SELECT       -- every poll, sweep and verification
     recordings_new,                -- of those, unknown before
     requests,                      -- requests sent to the API
     outcome,                       -- running, complete, incomplete, refused, failed, stopped, interrupted
-    error                          -- what kept it from being complete, or what was rejected
+    error                          -- what kept it from being complete, or what was put off or rejected
 FROM pass;
 
-CREATE VIEW events AS SELECT       -- what happened besides: quarantined files, damage, rejected items
+CREATE VIEW events AS SELECT       -- what else happened: quarantined files, damage, rejected items
     id, at, kind, recording_id, text
 FROM event;
 
--- The sums of the stale days, as they are now.
+-- The totals of the stale days, calculated from the recordings.
 CREATE VIEW _storage_now AS
 SELECT d.day, coalesce(s.room_name, '') AS room_name, count(*) AS recordings, sum(r.archived_bytes) AS bytes,
     sum(r.duration_seconds) AS duration_seconds, min(r.started_at) AS first_started_at,
@@ -161,7 +161,7 @@ GROUP BY coalesce(s.room_name, '');
 CREATE VIEW _storage_all AS
 SELECT * FROM storage WHERE day NOT IN (SELECT day FROM storage_stale) UNION ALL SELECT * FROM _storage_now;
 
-CREATE VIEW storage_by_room AS SELECT  -- what each room's archived recordings take
+CREATE VIEW storage_by_room AS SELECT  -- the space that each room's archived recordings take
     nullif(room_name, '') AS room_name, -- the room; null: unknown
     sum(recordings) AS recordings,
     sum(bytes) AS bytes,
@@ -170,7 +170,7 @@ CREATE VIEW storage_by_room AS SELECT  -- what each room's archived recordings t
     max(last_started_at) AS last_started_at
 FROM _storage_all GROUP BY room_name;
 
-CREATE VIEW storage_by_day AS SELECT   -- what each day's archived recordings take
+CREATE VIEW storage_by_day AS SELECT   -- the space that each day's archived recordings take
     nullif(day, '') AS day,            -- the day the recordings started, UTC; null: unknown
     sum(recordings) AS recordings,
     sum(bytes) AS bytes,

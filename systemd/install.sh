@@ -4,10 +4,10 @@
 #   systemd/install.sh [install|uninstall] [--binary FILE] [--prefix DIR]
 #
 # --binary  the program; default: target/release/room-archiver of this source tree
-# --prefix  default /usr/local; the units are adapted to it
-# DESTDIR   (environment) stage below this directory, for packaging: no account is made, no systemd is touched
+# --prefix  default: /usr/local; the units are changed accordingly
+# DESTDIR   (environment) install below this directory, for packaging: makes no user and does not touch systemd
 #
-# A configuration or token that is there is never touched; removing leaves both, the account and all data.
+# An existing configuration or token is never changed. "uninstall" keeps both, the user and all data.
 set -euo pipefail
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -59,14 +59,14 @@ config=/etc/$name/config.toml
 live() { [ -z "$root" ]; }
 systemd_runs() { live && [ -d /run/systemd/system ]; }
 
-# put MODE SOURCE TARGET: replaces TARGET in one step, so that a running program is never seen half written.
+# put MODE SOURCE TARGET: replaces TARGET in one step, so that nobody sees a half-written file.
 put() {
     mkdir -p "$root$(dirname "$3")"
     install -m "$1" "$2" "$root$3.new"
     mv -f "$root$3.new" "$root$3"
 }
 
-# adapted SOURCE TARGET: like put, with this prefix in place of /usr/local.
+# adapted SOURCE TARGET: like put, with our prefix instead of /usr/local.
 adapted() {
     local text
     text=$(mktemp)
@@ -95,7 +95,10 @@ install_all() {
     adapted "$tree/systemd/$name@.service" "$units/$name@.service"
     put 0644 "$tree/systemd/sysusers.d/$name.conf" "$lib/sysusers.d/$name.conf"
     put 0644 "$tree/systemd/tmpfiles.d/$name.conf" "$lib/tmpfiles.d/$name.conf"
-    [ ! -e "$tree/README.md" ] || put 0644 "$tree/README.md" "$documents/README.md"
+    local paper
+    for paper in "$tree"/*.md "$tree"/LICENSE-* "$tree"/docs/*.md; do
+        [ ! -e "$paper" ] || put 0644 "$paper" "$documents${paper#"$tree"}"
+    done
     completion bash "$bash_completion"
     completion zsh "$zsh_completion"
     completion fish "$fish_completion"
@@ -109,7 +112,7 @@ install_all() {
 
     live || return 0
     systemd-sysusers "$lib/sysusers.d/$name.conf"
-    # Also gives the configuration to the group, and makes the state directory.
+    # This also lets the group read the configuration, and creates the state directory.
     systemd-tmpfiles --create "$lib/tmpfiles.d/$name.conf"
     ! systemd_runs || systemctl daemon-reload
     next_steps "$new"
@@ -120,12 +123,12 @@ next_steps() {
     [ -z "$1" ] || echo "A sample configuration is in $config: set your space and project there."
     if [ ! -e /etc/$name/token ]; then
         cat <<STEPS
-Store the API token, for root's eyes only (it is read from the keyboard, not echoed):
+Store the API token, readable by root only (it is read from the keyboard and not shown):
     (umask 077; systemd-ask-password -n "API token:" > /etc/$name/token)
 STEPS
     fi
     if systemd_runs && systemctl --quiet is-active "$name.service"; then
-        echo "It runs with the old program until: systemctl restart $name"
+        echo "The service runs the old program until you restart it: systemctl restart $name"
     else
         cat <<STEPS
 Then check and start it:
@@ -134,10 +137,10 @@ Then check and start it:
 STEPS
     fi
     cat <<STEPS
-Whoever may query the archive joins the group (and logs in anew):
+Add users who may query the archive to the group (they must log in again):
     usermod -aG $name USER
     sqlite3 -readonly /var/lib/$name/archive.db 'SELECT * FROM queue'
-Several projects on one machine: see the head of $units/$name@.service.
+Several projects on one machine: see the top of $units/$name@.service.
 STEPS
 }
 
@@ -153,11 +156,12 @@ uninstall_all() {
         done
     fi
     rm -f "$root$bin" "$root$units/$name.service" "$root$units/$name@.service" \
-        "$root$lib/sysusers.d/$name.conf" "$root$lib/tmpfiles.d/$name.conf" "$root$documents/README.md" \
+        "$root$lib/sysusers.d/$name.conf" "$root$lib/tmpfiles.d/$name.conf" \
+        "$root$documents"/*.md "$root$documents"/LICENSE-* "$root$documents"/docs/*.md \
         "$root$bash_completion" "$root$zsh_completion" "$root$fish_completion"
-    rmdir "$root$documents" 2>/dev/null || true
+    rmdir "$root$documents/docs" "$root$documents" 2>/dev/null || true
     ! systemd_runs || systemctl daemon-reload
-    ! live || echo "Removed. Left alone: /etc/$name, /var/lib/$name, the account and group $name."
+    ! live || echo "Removed. Kept: /etc/$name, /var/lib/$name, the user and group $name."
 }
 
 "${action}_all"

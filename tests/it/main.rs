@@ -35,6 +35,7 @@ mod mounted;
 mod network;
 mod once;
 mod owner;
+mod papers;
 mod patience;
 mod places;
 mod plans;

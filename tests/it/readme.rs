@@ -1,4 +1,4 @@
-//! The README keeps its word: its queries run, its views and keys are those of the program.
+//! README and docs keep their word: their queries run, their views, keys and commands are those of the program.
 
 use std::fmt::Write as _;
 
@@ -7,6 +7,10 @@ use fake_space::Options;
 use super::harness::{Setting, sqlite};
 
 const README: &str = include_str!("../../README.md");
+const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
+const OPERATING: &str = include_str!("../../docs/operating.md");
+const QUERIES: &str = include_str!("../../docs/queries.md");
+const RECOVERY: &str = include_str!("../../docs/recovery.md");
 
 fn filled() -> Setting {
     let setting = Setting::new(Options::default());
@@ -16,20 +20,19 @@ fn filled() -> Setting {
     setting
 }
 
-/// The fenced blocks of a language.
-fn blocks(language: &str) -> Vec<&'static str> {
-    README
-        .split(&format!("```{language}\n"))
+/// The queries of a page: its fenced blocks of SQL.
+fn queries(page: &'static str) -> Vec<&'static str> {
+    page.split("```sql\n")
         .skip(1)
         .map(|rest| rest.split("```").next().expect("an end"))
         .collect()
 }
 
 #[test]
-fn every_query_of_the_readme_runs() {
+fn every_query_of_the_documentation_runs() {
     let setting = filled();
-    let queries = blocks("sql");
-    assert!(queries.len() >= 12);
+    let queries = [queries(README), queries(QUERIES)].concat();
+    assert!(queries.len() >= 16);
     for query in &queries {
         sqlite(&setting.database(), query);
     }
@@ -39,16 +42,16 @@ fn every_query_of_the_readme_runs() {
     };
     assert_eq!(rows("SELECT sha256 || "), 2);
     assert_eq!(
-        rows("SELECT session_id, room_name, end_time, recordings_open FROM gaps"),
+        rows("SELECT session_id, room_name, end_time, recordings_open"),
         0
     );
     assert_eq!(rows("SELECT s.room_name"), 2);
 }
 
 #[test]
-fn the_backup_of_the_readme_is_a_whole_archive_database() {
+fn the_backup_of_the_documentation_is_a_whole_archive_database() {
     let setting = filled();
-    assert!(README.contains("archive.db \"VACUUM INTO '/backup/archive.db'\""));
+    assert!(RECOVERY.contains("archive.db \"VACUUM INTO '/backup/archive.db'\""));
     let backup = setting.directory.path().join("backup.db");
     sqlite(
         &setting.database(),
@@ -58,70 +61,77 @@ fn the_backup_of_the_readme_is_a_whole_archive_database() {
 }
 
 #[test]
-fn every_view_has_exactly_the_columns_that_the_readme_tells() {
+fn the_marker_file_can_be_made_again_as_the_documentation_says() {
+    let setting = filled();
+    let query = "SELECT value FROM meta WHERE name = 'archive_id'";
+    assert!(RECOVERY.contains(query));
+    let marker = std::fs::read_to_string(setting.recordings().join(".room-archiver"));
+    assert_eq!(setting.sql(query), marker.expect("a marker").trim());
+}
+
+#[test]
+fn every_view_has_exactly_the_columns_that_the_documentation_has() {
     let setting = filled();
     let views = setting.sql("SELECT name FROM sqlite_schema WHERE type = 'view' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name");
     assert_eq!(views.lines().count(), 12);
+    let columns =
+        |view: &str| setting.sql(&format!("SELECT name FROM pragma_table_info('{view}')"));
     for view in views.lines() {
-        let told = README.split(&format!("- **{view}**: ")).nth(1).expect(view);
-        let told = told.split("\n- **").next().expect(view);
-        let told = told.split("\n\n").next().expect(view);
-        let columns = setting.sql(&format!("SELECT name FROM pragma_table_info('{view}')"));
-        // Two views are told as another's columns.
+        let section = QUERIES.split(&format!("\n### {view}\n")).nth(1);
+        let section = section.expect(view).split("\n##").next().expect(view);
+        // Two views have another's columns, and no table.
         if matches!(view, "failures" | "gaps") {
             continue;
         }
-        let quoted: Vec<&str> = told.split('`').skip(1).step_by(2).collect();
-        let named: Vec<&str> = quoted
-            .into_iter()
-            .filter(|word| !word.contains('.') && *word != "queue")
+        let named: Vec<&str> = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
             .collect();
-        assert_eq!(named, columns.lines().collect::<Vec<_>>(), "{view}");
+        assert_eq!(named, columns(view).lines().collect::<Vec<_>>(), "{view}");
     }
-    let columns =
-        |view: &str| setting.sql(&format!("SELECT name FROM pragma_table_info('{view}')"));
     assert_eq!(columns("failures"), format!("{}\nreason", columns("queue")));
     assert_eq!(columns("gaps"), columns("sessions"));
 }
 
 #[test]
-fn every_key_of_the_configuration_is_in_the_readme_with_its_default() {
+fn every_key_of_the_configuration_is_in_the_documentation_with_its_default() {
     let defaults = room_archiver::config::Config::default();
-    let mut told = String::new();
+    let mut documented = String::new();
     for (section, keys) in &toml::Table::try_from(&defaults).expect("TOML") {
-        _ = writeln!(told, "[{section}]");
+        _ = writeln!(documented, "[{section}]");
         for (key, value) in keys.as_table().expect("a section") {
-            let row = README
+            let row = CONFIGURATION
                 .lines()
                 .find_map(|line| line.strip_prefix(&format!("| `{section}.{key}` | ")))
-                .unwrap_or_else(|| panic!("{section}.{key} is not in the README"));
+                .unwrap_or_else(|| panic!("{section}.{key} is not in docs/configuration.md"));
             let default = row.split('`').nth(1).filter(|_| row.starts_with('`'));
             match default {
-                Some(text) if value.is_str() => _ = writeln!(told, "{key} = {text:?}"),
-                Some(text) => _ = writeln!(told, "{key} = {text}"),
+                Some(text) if value.is_str() => _ = writeln!(documented, "{key} = {text:?}"),
+                Some(text) => _ = writeln!(documented, "{key} = {text}"),
                 None => {
                     assert!(value.as_str().is_some_and(str::is_empty), "{section}.{key}");
-                    _ = writeln!(told, "{key} = \"\"");
+                    _ = writeln!(documented, "{key} = \"\"");
                 }
             }
         }
     }
-    let told: room_archiver::config::Config = toml::from_str(&told).expect("a configuration");
-    assert_eq!(told, defaults);
+    let documented: room_archiver::config::Config =
+        toml::from_str(&documented).expect("a configuration");
+    assert_eq!(documented, defaults);
 }
 
 #[test]
-fn every_command_of_the_readme_is_one_of_the_program() {
+fn every_command_of_the_documentation_is_one_of_the_program() {
     let help = super::binary().arg("--help").output().expect("the program");
     let help = super::text(&help.stdout);
-    let commands = README
+    let commands = OPERATING
         .lines()
         .filter_map(|line| line.strip_prefix("| `room-archiver "));
-    let mut told = 0;
+    let mut count = 0;
     for line in commands {
         let command = line.split(['`', ' ']).next().expect("a word");
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
-        told += 1;
+        count += 1;
     }
-    assert_eq!(told, 10);
+    assert_eq!(count, 10);
 }
