@@ -32,7 +32,7 @@ use crate::signalwire::{self, Client};
 use crate::store::{self, Access, Store};
 use crate::verify::Verifier;
 
-/// Called whenever something got on.
+/// Called whenever something made progress.
 pub type Beat = Arc<dyn Fn() + Send + Sync>;
 
 /// An archive that this process has to itself: what lives as long as the process, whatever is reloaded.
@@ -60,7 +60,7 @@ pub struct App {
 }
 
 impl App {
-    /// Locks and opens the archive that the configuration tells of.
+    /// Locks and opens the archive that the configuration names.
     ///
     /// # Errors
     /// Another instance, a directory that is not the archive, a database that can't be used.
@@ -188,7 +188,7 @@ impl App {
     }
 
     /// Puts the configured filter in force, writes down what the database's views need of the configuration,
-    /// and places recordings anew if the filter is another than last time.
+    /// and places recordings again if the filter is another than last time.
     ///
     /// # Errors
     /// The database's.

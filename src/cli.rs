@@ -68,7 +68,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
     }
 }
 
-/// Prints the error with its causes and tells the exit code it means.
+/// Prints the error with its causes, and returns its exit code.
 fn report(error: &anyhow::Error) -> Exit {
     if out::is_closed(error) {
         return Exit::Done;
@@ -78,7 +78,7 @@ fn report(error: &anyhow::Error) -> Exit {
         Some(errors) => errors.to_string(),
         None => escape::line(&format!("{error:#}")).into_owned(),
     };
-    // Nobody is left to be told when stderr is closed.
+    // When stderr is closed there is no one to write to.
     let _ = writeln!(io::stderr(), "error: {text}");
     Exit::of(error)
 }

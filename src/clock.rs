@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-/// Tells the wall-clock time and a monotonic time that no clock adjustment moves.
+/// Gives the wall-clock time and a monotonic time that no clock adjustment moves.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 

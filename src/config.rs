@@ -1,5 +1,5 @@
 //! The settings: one TOML file, any key of which an environment variable can override, and the token beside it.
-//! Everything is checked when it is read, all problems are told at once, and nothing is trusted to be right later.
+//! Everything is checked when it is read, all problems are reported at once, and nothing is trusted to be right later.
 
 mod environment;
 mod errors;

@@ -1,4 +1,4 @@
-//! Hosts that asked for patience with `Retry-After`: shared by all requests to a host, kept in the
+//! Hosts that are rate-limiting us (`Retry-After`): shared by all requests to a host, kept in the
 //! database by those who join client and store.
 
 use std::collections::HashMap;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// What is waited when a host asks for patience without saying how much.
+/// The wait for a host that is rate-limiting us without saying for how long.
 const DEFAULT: Duration = Duration::from_secs(30);
 /// The longest that is waited, whatever a host asks for.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// The hosts that asked for patience. Clones share them.
+/// The hosts that are rate-limiting us. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Cooldowns(Arc<Mutex<Inner>>);
 
@@ -40,7 +40,7 @@ impl Cooldowns {
         (until > now && until <= now + LONGEST).then_some(until)
     }
 
-    /// A host asked for patience: `retry_after` is the header as it came, `date` the time of the answer.
+    /// A host is rate-limiting us: `retry_after` is the header as it came, `date` the time of the answer.
     /// Returns until when by our clock, which may be another than the host's.
     #[must_use]
     pub fn ask(
@@ -97,7 +97,7 @@ pub fn parse_retry_after(header: &str, now: DateTime<Utc>) -> Duration {
 
 /// Reads an HTTP date in its current form, such as `Sun, 06 Nov 1994 08:49:37 GMT`, or in one of the two
 /// obsolete ones (RFC 9110, 5.6.7).
-/// Years outside 1970–9999 are none: reckoning with them could overflow.
+/// Years outside 1970–9999 are refused: calculating with them could overflow.
 #[must_use]
 pub fn parse_http_date(text: &str) -> Option<DateTime<Utc>> {
     const FORMS: [&str; 3] = [

@@ -82,6 +82,6 @@ pub struct Setup {
     pub board: Board,
     /// The time.
     pub clock: Clock,
-    /// Called whenever downloads got on, for the watchdog.
+    /// Called whenever downloads made progress, for the watchdog.
     pub beat: Arc<dyn Fn() + Send + Sync>,
 }

@@ -53,7 +53,7 @@ pub fn time(text: &str) -> String {
     }
 }
 
-/// A length in seconds as the vendor tells it; empty if it is no length.
+/// A length in seconds as SignalWire reports it; empty if it is no length.
 #[must_use]
 pub fn seconds(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds)

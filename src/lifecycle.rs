@@ -1,5 +1,5 @@
 //! The life of the process: signals, soft and hard stop, tasks it cannot live without, and
-//! what the service manager is told.
+//! what the service manager is notified of.
 //!
 //! One type for all of it, so that the daemon is never half dead: when a task that matters
 //! ends, everything stops and the exit code says so.
@@ -31,7 +31,7 @@ pub use pulse::Pulse;
 pub use signals::{Signals, survive_size_limits};
 pub use systemd::Systemd;
 
-/// How long tasks may take to stop, unless told otherwise. Below systemd's 90 s.
+/// How long tasks may take to stop by default. Below systemd's 90 s.
 pub const GRACE: Duration = Duration::from_secs(30);
 
 /// The life of the process; clones share it.

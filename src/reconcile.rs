@@ -14,7 +14,7 @@ use crate::durable;
 use crate::store::{self, Found, Store};
 pub use source::{OtherSource, Source, SourceError};
 
-/// Called whenever the comparison got on.
+/// Called whenever the comparison made progress.
 type Beat = dyn Fn() + Send + Sync;
 
 /// The fact that names the archive, as its marker file does.
@@ -64,14 +64,14 @@ pub fn prepare_directory(path: &Path, database: &Path) -> Result<(), NotTheArchi
             Err(NotTheArchive::Unmounted(path.to_owned()))
         };
     }
-    // Before there is a database: one that outlived the directory would tell of an unmounted disk.
+    // Before there is a database: one that is older than the directory would mean an unmounted disk.
     durable::make_directory(path, 0o750).map_err(|source| NotTheArchive::Io {
         path: path.to_owned(),
         source,
     })
 }
 
-/// Opens the archive and holds its marker against the database's. A new archive gets one. Tells whether
+/// Opens the archive and compares its marker with the database's. A new archive gets one. Returns whether
 /// disk and rows have to be compared, because the last instance did not end in order or the database is
 /// new to this archive.
 ///

@@ -1,4 +1,4 @@
-//! The vendor's API: the only module that knows its paths, its JSON and its errors.
+//! SignalWire's API: the only module that knows its paths, its JSON and its errors.
 //!
 //! Contract: SignalWire's published `openapi.video.yaml`. Where it is silent the client works either way.
 

@@ -1,5 +1,5 @@
 //! What a file is, by its own bytes: which format, how long it lasts, whether its end is there, what is odd about
-//! it. The vendor's file is kept however odd it is; what is found here decides only whether it is transferred once
+//! it. SignalWire's file is kept however odd it is; what is found here decides only whether it is transferred once
 //! more first, and which concerns are noted beside it.
 //!
 //! Works on any size in a few KiB of memory and in time proportional to the file. Content never makes it fail.

@@ -158,7 +158,7 @@ impl PartFile {
     }
 }
 
-/// Reads a whole file and tells its length and SHA-256. `paid` hears of each MiB, and may end it by
+/// Reads a whole file and returns its length and SHA-256. `paid` is called for each MiB, and ends it by
 /// answering false.
 ///
 /// # Errors

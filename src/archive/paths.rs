@@ -39,7 +39,7 @@ pub struct Facts<'a> {
     pub started_at: Option<DateTime<Utc>>,
     /// The file's extension, once its bytes have shown what it is; it wins over `format`.
     pub extension: Option<&'a str>,
-    /// The vendor's label, which gives the extension as long as the bytes are not known; unknown: `mp4`.
+    /// SignalWire's label, which gives the extension as long as the bytes are not known; unknown: `mp4`.
     pub format: Option<&'a str>,
 }
 
@@ -246,7 +246,7 @@ fn file_name(rendered: &str, id: RecordingId, ext: &str, max: usize) -> String {
         Some((found, at)) if found == id => (&whole[..at], &whole[at + ID_LEN..]),
         _ => (whole.as_str(), ""),
     };
-    // A long end is dropped for the plain extension: what it said can't be told from here.
+    // A long end is dropped for the plain extension: what it said is not known here.
     let plain = format!(".{ext}");
     let end = if end.is_empty() || end.len() > 32 {
         &plain

@@ -62,7 +62,7 @@ Exit codes: 0 stopped as asked, 1 failure, 2 configuration, 6 another instance h
     /// Make one pass and download until nothing more can be done now
     Once(OnceArgs),
 
-    /// Tell how the archive stands: passes, queue, what needs a person
+    /// Show whether the archive is healthy: passes, queue, what needs attention
     Status(StatusArgs),
 
     /// List recordings
@@ -101,7 +101,7 @@ Retries of failed downloads that are due soon are waited for. At the end it prin
 Examples:
   room-archiver once                     what a poll of the daemon does
   room-archiver once --sweep             compare everything upstream with the archive
-  room-archiver once --sweep --dry-run   ... and only tell what would be done
+  room-archiver once --sweep --dry-run   ... and only show what would be done
 
 Exit codes: 0 everything completed upstream is archived, 3 credentials refused,
 4 recordings that are completed upstream are not archived, or recordings of a session
@@ -111,7 +111,7 @@ pub struct OnceArgs {
     #[arg(long)]
     pub sweep: bool,
 
-    /// Tell what would be done; download nothing, change nothing
+    /// Show what would be done; download nothing, change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -240,13 +240,13 @@ pub struct VerifyArgs {
 /// The commands below `config`.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Tell everything that is wrong with the configuration
+    /// Check the configuration and report everything that is wrong with it
     #[command(after_help = "Exit codes: 0 it can be used, 2 it can't.")]
     Check,
 
     /// Print the settings in effect as TOML, with where each came from
     #[command(after_help = "\
-Settings without a comment have their default. Secrets are not part of it: of the token it tells only whether it is set.")]
+Settings without a comment have their default. Secrets are not shown: of the token only whether it is set.")]
     Show,
 }
 

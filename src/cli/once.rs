@@ -39,7 +39,7 @@ const MOST_WAITS: u32 = 2;
 pub fn run(args: &OnceArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let config = Config::load(file, env)?;
     let clock = Clock::system();
-    // Bars and log lines don't go together: on a terminal the bars show, and the end tells what failed.
+    // Bars and log lines don't go together: on a terminal the bars are shown, and the summary at the end names what failed.
     if !std::io::stderr().is_terminal() {
         app::init_logs(&config, &clock)?;
     }
@@ -114,7 +114,7 @@ fn token_file(config: &Config, env: &Environment) -> Option<PathBuf> {
     }
 }
 
-/// A pass on a copy of the database, so that what it tells is what a real one would do.
+/// A pass on a copy of the database, so that it shows what a real one would do.
 async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) -> Result<Exit> {
     let token = app::token(config, env)?;
     let directory =

@@ -40,7 +40,7 @@ pub(super) fn run(args: &RetryArgs, file: Option<&Path>, env: &Environment) -> R
     if retried.is_empty() {
         queued.push_str("no recording is stuck\n");
     }
-    // Nobody is left to be told when stderr is closed.
+    // When stderr is closed there is no one to write to.
     let _ = io::stderr().write_all(refused.as_bytes());
     out::print(&queued)?;
     Ok(if refused.is_empty() {

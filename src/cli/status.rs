@@ -19,7 +19,7 @@ use crate::instance::Instance;
 use crate::model::{State, time};
 use crate::store::{self, Access, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
 
-/// Rows shown of a list that may be long; the counts tell how many there are.
+/// Rows shown of a list that may be long; the counts say how many there are.
 const SHOWN: u32 = 10;
 
 /// The JSON that scripts read: names stay as they are.

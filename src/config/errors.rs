@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, told all at once, each with its place and what to do.
+//! What is wrong with a configuration: all of it at once, each with its place and what to do.
 
 use std::fmt;
 

@@ -233,7 +233,7 @@ impl Reading {
             .deserialize::<Config>()
             .expect("each key was tried");
         for (key, text) in validate::problems(&config) {
-            // What is already told about a key may be the reason for this.
+            // A problem that the key already has may be the reason for this.
             if self
                 .problems
                 .iter()

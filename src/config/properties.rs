@@ -189,7 +189,7 @@ proptest! {
         settings in prop::collection::vec((key(), secretive(), 0..3_u8), 1..5),
         variables in prop::collection::vec((key(), secretive()), 0..4),
     ) {
-        // The template's own words are told, that they can be mended.
+        // The template's own words are shown, so that they can be corrected.
         let settings: Vec<_> = settings.into_iter().filter(|((_, key), ..)| key != "path_template").collect();
         let variables: Vec<_> = variables
             .into_iter()

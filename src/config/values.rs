@@ -53,7 +53,7 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-        // The largest unit that tells the number exactly, so that what is shown can be read back.
+        // The largest unit that gives the number exactly: what is shown can be read back.
         match units
             .into_iter()
             .find(|(bits, _)| self.0 > 0 && self.0.trailing_zeros() >= *bits)

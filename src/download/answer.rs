@@ -17,7 +17,7 @@ pub enum Verdict {
     },
     /// Write its body from byte 0.
     Whole {
-        /// Length of the object, if the answer tells it.
+        /// Length of the object, if the answer has it.
         total: Option<u64>,
         /// Its strong validator, if it has one.
         validator: Option<String>,

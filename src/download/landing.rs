@@ -216,7 +216,7 @@ impl Job<'_> {
     }
 
     /// A file of this recording that lies there already, from before a crash or a lost database: adopted
-    /// if it fits, put aside if it does not.
+    /// if it fits, quarantined if it does not.
     pub(super) async fn adopt(&mut self) -> Result<Option<Landed>, Failure> {
         let mut candidates = vec![self.place.clone()];
         candidates.extend(

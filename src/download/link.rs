@@ -122,7 +122,7 @@ pub(super) async fn describe(
     let listed = match answer {
         Ok(Some(listed)) => listed,
         Ok(None) => return Err(Failure::Gone),
-        Err(error @ Error::Patience { until }) => {
+        Err(error @ Error::RateLimited { until }) => {
             return Err(Failure::Api {
                 error: error.to_string(),
                 until: Some(until),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::model::RecordingId;
 use crate::store::AttemptOutcome;
 
-/// What a download of unknown length is reckoned to need still, until it is known.
+/// What a download of unknown length is assumed to need still, until it is known.
 const UNKNOWN: u64 = 64 << 20;
 
 /// One download under way.
@@ -81,7 +81,7 @@ impl Board {
 
     /// Admits a download that needs so many bytes more to so much room on the disk, if what those
     /// admitted before it have still to write leaves enough; in one step, so that of two that don't
-    /// both fit one is admitted. On refusal it tells what the others have still to write.
+    /// both fit one is admitted. On refusal it returns what the others have still to write.
     pub(super) fn admit(&self, id: RecordingId, needed: u64, room: u64) -> Result<(), u64> {
         let active = self.lock();
         let others = active

@@ -33,7 +33,7 @@ impl Throttle {
         }
     }
 
-    /// Takes bytes, and tells how long it is until they are paid for.
+    /// Takes bytes, and returns how long it is until they are paid for.
     fn charge(&self, bytes: u64) -> Duration {
         if self.limit == 0 {
             return Duration::ZERO;

@@ -12,11 +12,11 @@ pub struct Known {
     pub state: State,
     /// The session it was first seen in.
     pub session_id: Option<SessionId>,
-    /// The vendor's object as it was last seen.
+    /// SignalWire's object as it was last seen.
     pub upstream: String,
-    /// Its size as the vendor last told it.
+    /// Its size as SignalWire last reported it.
     pub size_bytes: Option<u64>,
-    /// When the vendor had last changed it.
+    /// When SignalWire had last changed it.
     pub updated_at: Option<DateTime<Utc>>,
     /// It was found to be gone upstream.
     pub gone: bool,
@@ -36,7 +36,7 @@ pub enum Room {
     Awaited,
 }
 
-/// A decision about one recording: what is to be written besides the vendor's description.
+/// A decision about one recording: what is to be written besides SignalWire's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The state it is to have.

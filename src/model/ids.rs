@@ -1,4 +1,4 @@
-//! Ids of the vendor's objects: UUIDs, always written hyphenated and in lower case.
+//! Ids of SignalWire's objects: UUIDs, always written hyphenated and in lower case.
 
 use std::fmt;
 use std::str::FromStr;

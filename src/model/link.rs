@@ -87,7 +87,7 @@ impl MediaLink {
     /// Reads a `uri` that arrived at `arrived` (monotonic) and was asked to live for `ttl`.
     ///
     /// It expires at the earlier of `arrived + ttl` and what S3's `X-Amz-Date` and `X-Amz-Expires`
-    /// parameters say, reckoned against `server_now`, the answer's own `Date`, so that a wrong local
+    /// parameters say, compared with `server_now`, the answer's own `Date`, so that a wrong local
     /// clock moves nothing.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A room recording as the vendor describes it.
+//! A room recording as SignalWire describes it.
 
 use chrono::{DateTime, Utc};
 
@@ -7,11 +7,11 @@ use super::{RecordingId, SessionId, UnreadLink};
 /// A room recording; everything but its id may be missing upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recording {
-    /// The vendor's id.
+    /// SignalWire's id.
     pub id: RecordingId,
     /// The session it was made in.
     pub session_id: Option<SessionId>,
-    /// The vendor's word for its status.
+    /// SignalWire's word for its status.
     pub status: UpstreamStatus,
     /// When it started.
     pub started_at: Option<DateTime<Utc>>,
@@ -23,13 +23,13 @@ pub struct Recording {
     pub size_bytes: Option<u64>,
     /// The MIME type.
     pub format: Option<String>,
-    /// What the vendor charges for it.
+    /// What SignalWire charges for it.
     pub cost_in_dollars: Option<f64>,
-    /// When the vendor made the object.
+    /// When SignalWire made the object.
     pub created_at: Option<DateTime<Utc>>,
-    /// When the vendor last changed the object.
+    /// When SignalWire last changed the object.
     pub updated_at: Option<DateTime<Utc>>,
-    /// The vendor's whole object as canonical JSON, without its `uri`.
+    /// SignalWire's whole object as canonical JSON, without its `uri`.
     pub upstream: String,
 }
 
@@ -58,7 +58,7 @@ pub enum UpstreamStatus {
 }
 
 impl UpstreamStatus {
-    /// Reads the vendor's word.
+    /// Reads SignalWire's word.
     #[must_use]
     pub fn parse(word: Option<String>) -> Self {
         match word.as_deref() {
@@ -70,7 +70,7 @@ impl UpstreamStatus {
         }
     }
 
-    /// The vendor's word, as it came.
+    /// SignalWire's word, as it came.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {

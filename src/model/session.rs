@@ -1,4 +1,4 @@
-//! A room session as the vendor describes it.
+//! A room session as SignalWire describes it.
 
 use chrono::{DateTime, Utc};
 
@@ -7,21 +7,21 @@ use super::SessionId;
 /// A room session; everything but its id may be missing upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
-    /// The vendor's id.
+    /// SignalWire's id.
     pub id: SessionId,
     /// The room's name.
     pub room_name: Option<String>,
-    /// The vendor's word for its status.
+    /// SignalWire's word for its status.
     pub status: SessionStatus,
     /// When it started.
     pub start_time: Option<DateTime<Utc>>,
     /// When it ended; absent while it runs.
     pub end_time: Option<DateTime<Utc>>,
-    /// When the vendor made the object.
+    /// When SignalWire made the object.
     pub created_at: Option<DateTime<Utc>>,
-    /// When the vendor last changed the object.
+    /// When SignalWire last changed the object.
     pub updated_at: Option<DateTime<Utc>>,
-    /// The vendor's whole object as canonical JSON, without its links.
+    /// SignalWire's whole object as canonical JSON, without its links.
     pub upstream: String,
 }
 
@@ -37,7 +37,7 @@ pub enum SessionStatus {
 }
 
 impl SessionStatus {
-    /// Reads the vendor's word.
+    /// Reads SignalWire's word.
     #[must_use]
     pub fn parse(word: Option<String>) -> Self {
         match word.as_deref() {
@@ -47,7 +47,7 @@ impl SessionStatus {
         }
     }
 
-    /// The vendor's word, as it came.
+    /// SignalWire's word, as it came.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -68,10 +68,10 @@ impl Session {
                 .or(self.updated_at)
                 .or(self.start_time)
                 .or(self.created_at)
-                // An end before the start is no end to reckon from.
+                // An end before the start is not used.
                 .max(self.start_time),
             SessionStatus::InProgress => None,
-            // Without a word that is understood, its end alone tells that it is over.
+            // Where the status is unknown, its end alone shows that it is over.
             SessionStatus::Other(_) => self.end_time,
         }
     }

@@ -182,7 +182,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Lists the recordings of one session; `false`: the vendor has no such list, which means an empty one
+    /// Lists the recordings of one session; `false`: SignalWire has no such list, which means an empty one
     /// if it has the session.
     async fn list_recordings(&self, due: &DueSession, counts: &mut Brought) -> Result<bool, Halt> {
         let mut pages = self.client.session_recordings(due.id);

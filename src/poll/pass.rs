@@ -59,7 +59,7 @@ impl Poller {
             Err(Halt::Stopped) => PassOutcome::Stopped,
             Err(Halt::Api(error)) => {
                 run.failures.insert(0, error.to_string());
-                if let signalwire::Error::Patience { until } = error {
+                if let signalwire::Error::RateLimited { until } = error {
                     rate_limited_until = Some(until);
                 }
                 match error {

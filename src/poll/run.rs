@@ -138,5 +138,5 @@ pub(super) fn is_final(error: &signalwire::Error) -> bool {
 }
 
 pub(super) fn is_rate_limit(error: &signalwire::Error) -> bool {
-    matches!(error, signalwire::Error::Patience { .. })
+    matches!(error, signalwire::Error::RateLimited { .. })
 }

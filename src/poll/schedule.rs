@@ -13,7 +13,7 @@ mod tests;
 /// For how long after its end a session is listed at each poll.
 const EAGER: Duration = Duration::from_mins(15);
 /// For how long after its start a running session is listed at each poll. One that runs on, be it a room that
-/// is always open or a session that the vendor never ended, is listed less often.
+/// is always open or a session that SignalWire never ended, is listed less often.
 const LONG_RUN: Duration = Duration::from_hours(36);
 /// After this time it is listed each day alone, unless something of it is being recorded.
 const ENDLESS_RUN: Duration = Duration::from_hours(7 * 24);
@@ -33,7 +33,7 @@ pub enum Listing {
 
 /// Decides when to list a session again.
 ///
-/// `now` is the vendor's time, as `started_at` and `ended_at` are. `open`: some recording of it is not
+/// `now` is SignalWire's time, as `started_at` and `ended_at` are. `open`: some recording of it is not
 /// completed. `settle`: how long after its end it may still bring recordings.
 #[must_use]
 pub fn next_listing(

@@ -143,7 +143,9 @@ impl Poller {
         failed_in_a_row: &mut u32,
     ) -> Result<ControlFlow<()>, Halt> {
         let error = match asked {
-            Err(Halt::Api(error)) if !matches!(error, signalwire::Error::Patience { .. }) => error,
+            Err(Halt::Api(error)) if !matches!(error, signalwire::Error::RateLimited { .. }) => {
+                error
+            }
             other => {
                 *failed_in_a_row = 0;
                 run.good_at = self.clock.monotonic();

@@ -33,7 +33,7 @@ impl Client {
         Pages::new(self, self.list("room_recordings", true))
     }
 
-    /// One session; `None` when the vendor does not know it.
+    /// One session; `None` when SignalWire does not know it.
     ///
     /// # Errors
     /// [`Error`], if the request fails.

@@ -26,11 +26,11 @@ pub enum Error {
     },
     /// 429, or 503 with `Retry-After`.
     #[error("SignalWire is rate-limiting us (Retry-After) until {}", crate::model::time::to_text(*.until))]
-    Patience {
+    RateLimited {
         /// Not before then.
         until: DateTime<Utc>,
     },
-    /// A status that means trouble at the vendor, or another request would do better.
+    /// A status that is neither success nor one of the other cases.
     #[error("{request} was answered with HTTP {status}{detail}")]
     Status {
         /// The request's path.

@@ -35,7 +35,7 @@ pub struct Pages<'a, T> {
     next: Option<Url>,
     followed: HashSet<u64>,
     empty_in_a_row: usize,
-    /// Why there is no next page, although one was told of: for the call after the page that told it.
+    /// Why there is no next page although the last page names one: for the next call.
     broken: Option<Error>,
     kind: PhantomData<T>,
 }

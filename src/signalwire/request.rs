@@ -123,7 +123,7 @@ impl Client {
             let until = self
                 .cooldowns
                 .ask(&host, retry_after.as_deref(), arrival.date, now);
-            return Err(Error::Patience { until });
+            return Err(Error::RateLimited { until });
         }
         if matches!(status, 200 | 404 | 422) && url.query() != Some(PROBE) {
             self.refusals.taken();
@@ -148,7 +148,7 @@ impl Client {
     async fn wait_for(&self, host: &str) -> Result<()> {
         let now = self.clock.now();
         match self.cooldowns.until(host, now) {
-            Some(until) if until - now > SHORT_WAIT => Err(Error::Patience { until }),
+            Some(until) if until - now > SHORT_WAIT => Err(Error::RateLimited { until }),
             Some(until) => {
                 tokio::time::sleep((until - now).to_std().unwrap_or_default()).await;
                 Ok(())

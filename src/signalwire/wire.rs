@@ -1,4 +1,4 @@
-//! The vendor's JSON, read leniently: everything but an `id` may be absent, null or odd.
+//! SignalWire's JSON, read leniently: everything but an `id` may be absent, null or odd.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Odd {
 
 /// A kind of item a list can hold.
 pub trait Item: Sized {
-    /// Reads it from the vendor's object.
+    /// Reads it from SignalWire's object.
     ///
     /// # Errors
     /// Why it can't be used.
@@ -209,7 +209,7 @@ fn number(object: &Map<String, Value>, key: &str) -> Option<f64> {
     .filter(|number| number.is_finite())
 }
 
-/// The contract's int32 can't tell a size of 2 GiB or more. Zero, negative numbers, and the very
+/// The contract's int32 can't hold a size of 2 GiB or more. Zero, negative numbers, and the very
 /// ends of int32, where a saturated one would stand, are unknown.
 fn size(object: &Map<String, Value>, key: &str) -> Option<u64> {
     object

@@ -1,4 +1,4 @@
-//! The archived files as rows: what lies on the disk held against what is known, and what to read again.
+//! The archived files as rows: what lies on the disk compared with what is known, and what to read again.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub struct Found {
     pub path: String,
     /// Its length.
     pub bytes: u64,
-    /// The recording its name tells of.
+    /// The recording in its name.
     #[serde(serialize_with = "as_text")]
     pub id: Option<RecordingId>,
 }
@@ -109,7 +109,7 @@ impl Store {
     }
 
     /// Draws the conclusions: archived rows without their file, or with one of another length, become
-    /// damaged; files named after a recording that no row tells of are kept for adoption. Returns how
+    /// damaged; files that have a recording's id in their name but no row are kept for adoption. Returns how
     /// many of each there are.
     pub async fn end_inventory(&self, now: DateTime<Utc>) -> Result<(u64, u64)> {
         during("end the comparison with the files", async {

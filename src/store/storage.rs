@@ -1,14 +1,14 @@
-//! What the archived recordings of each day and room come to: sums that are kept, and reckoned anew for
+//! What the archived recordings of each day and room come to: sums that are kept, and recalculated for
 //! the days on which something changed. The views add those up themselves until then, so they are never
 //! wrong, only slower.
 
 use crate::store::{Result, Store, during, on};
 
-/// Days reckoned anew in one transaction.
+/// Days recalculated in one transaction.
 const DAYS: u32 = 100;
 
 impl Store {
-    /// Reckons the sums of all stale days anew.
+    /// Recalculates the sums of all stale days.
     pub async fn refresh_storage(&self) -> Result<()> {
         during("recalculate the storage sums", async {
         loop {

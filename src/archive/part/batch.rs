@@ -69,7 +69,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Takes what it has room for off a chunk's front, and tells how many bytes that were.
+    /// Takes what it has room for off a chunk's front, and returns how many bytes that were.
     pub fn fill(&mut self, chunk: &mut Bytes) -> usize {
         let taken = chunk.len().min(self.most - self.bytes().len());
         self.room.extend_from_slice(&chunk[..taken]);

@@ -1,4 +1,4 @@
-//! The steps of a landing on a file of no worth, for `doctor`: what a look at permissions can't tell.
+//! The steps of a landing on a file of no worth, for `doctor`: what a look at permissions can't show.
 
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -14,7 +14,7 @@ use crate::human;
 use crate::reconcile::{self, NotTheArchive, Source};
 use crate::store::{Access, OpenError, Store};
 
-/// What `statfs` tells of NFS, CIFS and SMB, on which SQLite's write-ahead log does not work.
+/// The `statfs` types of NFS, CIFS and SMB, on which SQLite's write-ahead log does not work.
 const NETWORK: [i64; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
 const OWNER: &str =
     "run this as the user of the service, or give it the directory: chown room-archiver: DIRECTORY";

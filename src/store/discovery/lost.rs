@@ -1,5 +1,5 @@
 //! Recordings that were gone upstream before they were archived: asked for again from time to time, as what
-//! the vendor lost for a day may come back.
+//! SignalWire lost for a day may come back.
 
 use chrono::{DateTime, Utc};
 

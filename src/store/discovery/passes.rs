@@ -44,11 +44,11 @@ words! {
 /// What a pass saw and asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PassCounts {
-    /// Session rows the vendor sent.
+    /// Session rows SignalWire sent.
     pub sessions_seen: u64,
     /// Sessions whose recordings were listed.
     pub sessions_listed: u64,
-    /// Recording rows the vendor sent, or files read.
+    /// Recording rows SignalWire sent, or files read.
     pub recordings_seen: u64,
     /// Of those, unknown before.
     pub recordings_new: u64,

@@ -31,7 +31,7 @@ pub struct Applied {
     pub due: u64,
 }
 
-/// What filter and plan need to know of a recording to place it anew without asking upstream.
+/// What filter and plan need to know of a recording to place it again without asking upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placement {
     /// The recording.
@@ -40,7 +40,7 @@ pub struct Placement {
     pub state: State,
     /// Its room.
     pub room: Room,
-    /// The vendor's word for its status.
+    /// SignalWire's word for its status.
     pub status: UpstreamStatus,
     /// When it started.
     pub started_at: Option<DateTime<Utc>>,
@@ -52,7 +52,7 @@ pub struct Placement {
 pub type Plan<'a> = &'a (dyn Fn(&Recording, Option<&Known>, &Room) -> Option<Change> + Sync);
 
 impl Store {
-    /// Writes a page of recordings as the vendor describes them, each with the decision `plan` makes.
+    /// Writes a page of recordings as SignalWire describes them, each with the decision `plan` makes.
     /// A sweep notes them as `seen`. An unknown session gets a row to be filled in later.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub struct Seen {
     pub(super) recordings: Rows,
 }
 
-/// What the vendor was known to have and a sweep did not see: the ids of rows.
+/// What SignalWire was known to have and a sweep did not see: the ids of rows.
 #[derive(Debug, Default)]
 pub struct Unseen {
     /// Recordings that are not archived: losing them would matter.
@@ -74,7 +74,7 @@ impl Rows {
 }
 
 impl Store {
-    /// After both walks: what the vendor was known to have and they did not see.
+    /// After both walks: what SignalWire was known to have and they did not see.
     pub async fn unseen(&self, seen: &Seen) -> Result<Unseen> {
         during("look for what a sweep did not see", async {
             let (open, kept) = sqlx::query_as(

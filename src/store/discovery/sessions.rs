@@ -21,7 +21,7 @@ const LONGEST_PUT_OFF: TimeDelta = TimeDelta::minutes(15);
 pub struct DueSession {
     /// Its id.
     pub id: SessionId,
-    /// The vendor's word for its status.
+    /// SignalWire's word for its status.
     pub status: SessionStatus,
     /// When it started, as well as it is known: when it was first seen, if nothing else is.
     pub started_at: Option<DateTime<Utc>>,
@@ -73,7 +73,7 @@ struct SessionRow<'a> {
 }
 
 impl Store {
-    /// Writes a page of sessions as the vendor describes them. New and changed ones become due at once; that
+    /// Writes a page of sessions as SignalWire describes them. New and changed ones become due at once; that
     /// a running one lasts and costs more than before is no change. A sweep notes them as `seen`.
     ///
     /// # Errors

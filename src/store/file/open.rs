@@ -60,7 +60,7 @@ pub enum OpenError {
     /// Damaged.
     #[error(
         "the database '{path}' is damaged; move it away and run 'room-archiver once --sweep': \
-             it is rebuilt from the vendor and adopts the files that are there"
+             it is rebuilt from SignalWire and adopts the files that are there"
     )]
     Corrupt {
         /// The file.

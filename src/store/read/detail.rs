@@ -15,7 +15,7 @@ pub struct Detail {
     pub recording: Vec<(String, String)>,
     /// Its session, in the same way; empty if it has none.
     pub session: Vec<(String, String)>,
-    /// The vendor's object.
+    /// SignalWire's object.
     pub upstream: serde_json::Value,
     /// Every attempt.
     pub attempts: Vec<Attempt>,

@@ -17,7 +17,7 @@ pub struct Left {
     pub state: State,
     /// When it started.
     pub started_at: Option<String>,
-    /// Bytes, as the vendor tells.
+    /// Bytes, as SignalWire reports it.
     pub size_bytes: Option<u64>,
     /// Not tried again before.
     pub next_attempt_at: Option<String>,

@@ -36,7 +36,7 @@ pub struct Row {
     pub started_at: Option<String>,
     /// Its length in seconds.
     pub duration_seconds: Option<f64>,
-    /// Bytes: of the file if archived, else as the vendor tells it.
+    /// Bytes: of the file if archived, else as SignalWire reports it.
     pub size_bytes: Option<i64>,
     /// The file, relative to the archive.
     pub path: Option<String>,

@@ -85,7 +85,7 @@ pub struct Gap {
     pub room_name: Option<String>,
     /// When it ended, as well as it is known.
     pub since: Option<String>,
-    /// Recordings the vendor listed for it.
+    /// Recordings SignalWire listed for it.
     pub recordings_listed: i64,
     /// Of those, neither archived nor left out by the filter.
     pub recordings_open: i64,

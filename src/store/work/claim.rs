@@ -33,9 +33,9 @@ pub struct Claim {
     pub room_name: Option<String>,
     /// When it started.
     pub started_at: Option<DateTime<Utc>>,
-    /// Length in seconds, as the vendor tells it.
+    /// Length in seconds, as SignalWire reports it.
     pub duration_seconds: Option<f64>,
-    /// Bytes, as the vendor tells it.
+    /// Bytes, as SignalWire reports it.
     pub size_bytes: Option<u64>,
     /// MIME type.
     pub format: Option<String>,
@@ -53,7 +53,7 @@ pub struct Claim {
     pub doubt: Option<Doubt>,
     /// The damaged file that this download replaces: where it lies, and the hash it should have.
     pub damaged: Option<(String, String)>,
-    /// A file of this recording that no row tells of, to be adopted if it fits.
+    /// A file of this recording that has no row, to be adopted if it fits.
     pub stray: Option<String>,
 }
 
