@@ -71,6 +71,19 @@ pub fn took(started: &str, ended: Option<&str>) -> String {
     length().map(duration).unwrap_or_default()
 }
 
+/// An error and its causes on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +119,11 @@ mod tests {
     fn sizes_are_in_binary_units() {
         assert_eq!(size(0), "0 B");
         assert_eq!(size(1_503_238_554), "1.4 GiB");
+    }
+    #[test]
+    fn an_error_is_shown_with_its_causes() {
+        let cause = std::io::Error::other("disk on fire");
+        let error = anyhow::Error::from(cause).context("could not land the part");
+        assert_eq!(chain(&*error), "could not land the part: disk on fire");
     }
 }

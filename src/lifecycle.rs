@@ -24,6 +24,7 @@ use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::escape;
+use crate::human;
 use pulse::Pulses;
 use signals::Signal;
 
@@ -119,7 +120,7 @@ impl Lifecycle {
                 Ok(Ok(())) if inner.stop.is_cancelled() => return,
                 Ok(Ok(())) => error!(task = name, "a task ended unasked"),
                 Ok(Err(error)) => {
-                    let error = chain(&*error.into());
+                    let error = human::chain(&*error.into());
                     error!(task = name, error, "a task failed");
                 }
                 // The panic hook has said why.
@@ -256,18 +257,6 @@ async fn feed_watchdog(inner: Arc<Inner>) {
             inner.systemd.send("WATCHDOG=1");
         }
     }
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -3,12 +3,16 @@
 //! Nothing but a complete transfer is evidence about a recording. Everything else passes, with back-off, and
 //! never ends in a final state while SignalWire lists the recording.
 
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::model::{RecordingId, time};
+use crate::signalwire;
 use crate::store::{self, Doubt, Ending, Retry, WaitsFor};
 
 /// For how long downloads pause when the disk or the API stops them.
@@ -36,14 +40,14 @@ pub struct Backoff {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The media host can't be reached, says nothing, or answers with a 5xx status.
-    #[error("{0}")]
-    Host(String),
+    #[error(transparent)]
+    Host(Cause),
     /// The media host answers with something other than the recording, or its link can't be used.
-    #[error("{0}")]
-    Refused(String),
+    #[error(transparent)]
+    Refused(Cause),
     /// The transfer broke off; what came of it is kept where it can be.
-    #[error("{0}")]
-    BrokeOff(String),
+    #[error(transparent)]
+    BrokeOff(Cause),
     /// The media host fails, or rate-limits us: it was not asked.
     #[error("the media host {host} is not asked now: {error}")]
     HostWaits {
@@ -58,8 +62,8 @@ pub enum Failure {
     #[error("the media host is rate-limiting us (Retry-After) until {}", time::to_text(*.0))]
     RateLimited(DateTime<Utc>),
     /// SignalWire did not give a link to this recording.
-    #[error("could not get a link: {0}")]
-    Mint(String),
+    #[error("could not get a link")]
+    Mint(#[source] signalwire::Error),
     /// Completed upstream, but without a link.
     #[error("completed upstream, but without a link")]
     NoLink,
@@ -73,8 +77,8 @@ pub enum Failure {
     #[error("stopped")]
     Stopped,
     /// The disk can't be written to: downloads pause.
-    #[error("{0}")]
-    Disk(String),
+    #[error(transparent)]
+    Disk(Cause),
     /// The disk has no room for this one.
     #[error("{text}")]
     Space {
@@ -84,19 +88,14 @@ pub enum Failure {
         needed: u64,
     },
     /// The recording's place in the archive can't be used; its part is kept.
-    #[error("{0}")]
-    Place(String),
+    #[error(transparent)]
+    Place(Cause),
     /// The part can't be trusted: it was discarded.
-    #[error("{0}")]
-    BrokenPart(String),
+    #[error(transparent)]
+    BrokenPart(Cause),
     /// The API refused the credentials, or rate-limits us: downloads pause.
-    #[error("{error}")]
-    Api {
-        /// What the API answered.
-        error: String,
-        /// Not before then, if it said so.
-        until: Option<DateTime<Utc>>,
-    },
+    #[error(transparent)]
+    Api(signalwire::Error),
     /// A complete transfer that is not plausible: the next one is compared with it.
     #[error("the transfer is complete, but {concerns}: it is downloaded once more and compared")]
     Doubtful {
@@ -106,8 +105,75 @@ pub enum Failure {
         doubt: Doubt,
     },
     /// The database failed.
-    #[error("the database failed")]
+    #[error(transparent)]
     Database(#[from] store::Error),
+}
+
+/// What was wrong: in words, or as an error, or in words with the error that says why.
+#[derive(Debug)]
+pub struct Cause {
+    what: Option<Cow<'static, str>>,
+    source: Option<Source>,
+}
+
+type Source = Box<dyn Error + Send + Sync>;
+
+impl Cause {
+    /// What could not be done, and why.
+    pub fn of(what: impl Into<Cow<'static, str>>, source: impl Into<Source>) -> Self {
+        Self {
+            what: Some(what.into()),
+            source: Some(source.into()),
+        }
+    }
+
+    /// An error that says itself what could not be done.
+    pub fn error(source: impl Into<Source>) -> Self {
+        Self {
+            what: None,
+            source: Some(source.into()),
+        }
+    }
+}
+
+impl<T: Into<Cow<'static, str>>> From<T> for Cause {
+    fn from(what: T) -> Self {
+        Self {
+            what: Some(what.into()),
+            source: None,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.what, &self.source) {
+            (Some(what), _) => f.write_str(what),
+            (None, Some(source)) => source.fmt(f),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let source: &(dyn Error + 'static) = &**self.source.as_ref()?;
+        match self.what {
+            Some(_) => Some(source),
+            None => source.source(),
+        }
+    }
+}
+
+impl Failure {
+    /// The API said that it is of no use to ask again before then.
+    #[must_use]
+    pub fn asked_until(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Api(signalwire::Error::RateLimited { until }) => Some(*until),
+            _ => None,
+        }
+    }
 }
 
 /// What the recording's earlier attempts came to, and how the others fare.
@@ -158,7 +224,7 @@ pub fn decide(failure: &Failure, history: History, backoff: Backoff, now: DateTi
         Failure::Disk(_) => released(now + PAUSE, None),
         Failure::Space { .. } => released(now + NO_SPACE, Some(WaitsFor::Space)),
         Failure::HostWaits { until, .. } => released(*until, Some(WaitsFor::Recovery)),
-        Failure::Api { until, .. } => released(until.unwrap_or(now + PAUSE), None),
+        Failure::Api(_) => released(failure.asked_until().unwrap_or(now + PAUSE), None),
         Failure::Database(_) => released(now + NO_DATABASE, None),
     }
 }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::Setup;
-use super::failure::{Failure, History, decide};
+use super::failure::{Cause, Failure, History, decide};
 use super::place::not_landed;
 use super::progress::Place;
 use super::proof::Proof;
@@ -19,6 +19,7 @@ use super::writer::{disk, disk_or_pause, on_disk};
 use crate::archive::part::PartFile;
 use crate::archive::paths::RelativePath;
 use crate::archive::root::{PartError, Root};
+use crate::human;
 use crate::model::RecordingId;
 use crate::store::{self, Claim, Doubt, Ending, Landed, Part, Retry, Tally};
 
@@ -114,7 +115,7 @@ impl Job<'_> {
         }
         tally.error = match &failure {
             Failure::Stopped => None,
-            failure => Some(failure.to_string()),
+            failure => Some(human::chain(failure)),
         };
         match &failure {
             Failure::BrokenPart(_) | Failure::Gone => self.discard_part().await,
@@ -215,7 +216,7 @@ impl Job<'_> {
                 Ok(file) => file,
                 Err(PartError::Disk(source)) => return Err(disk_or_pause(source)),
                 Err(error @ PartError::InTheWay { .. }) => {
-                    return Err(Failure::Place(error.to_string()));
+                    return Err(Failure::Place(Cause::error(error)));
                 }
             };
             // Without a strong validator nothing may be spliced; what is complete need not be.

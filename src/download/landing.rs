@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::job::Job;
 use super::link::describe;
 use super::place::{Judged, Look, UNEXPECTED, agrees, facts, judge, land_beside, look};
@@ -15,6 +15,7 @@ use crate::archive::media::MediaKind;
 use crate::archive::part::hash_file;
 use crate::archive::paths::{RelativePath, Template};
 use crate::archive::root::Root;
+use crate::human;
 use crate::store::{Claim, Doubt, Landed};
 
 /// A complete file in the place of a recording's part.
@@ -46,7 +47,7 @@ impl Steps {
         let path = self.template.render(&facts(&self.claim, Some(kind)));
         let there = self.root.check_there();
         let landed = there
-            .map_err(|error| Failure::Disk(error.to_string()))
+            .map_err(|error| Failure::Disk(Cause::error(error)))
             .and_then(|()| land_beside(&self.root, &self.claim, &path, self.mode, &whole.sha256));
         if let Err(Failure::Disk(_) | Failure::Space { .. } | Failure::Place(_)) = &landed {
             // There was no room for a directory, say. The part is whole: it need not be downloaded again.
@@ -193,7 +194,7 @@ impl Job<'_> {
             root.restore_kept(id).map_err(disk)?;
             let file = root
                 .open_part(id)
-                .map_err(|error| Failure::Place(error.to_string()))?;
+                .map_err(|error| Failure::Place(Cause::error(error)))?;
             let (bytes, sha256) = hash_file(&file, |_| true).map_err(disk)?;
             let whole = Whole {
                 file,
@@ -233,14 +234,17 @@ impl Job<'_> {
             let (root, claim, at) = (self.setup.root.clone(), self.claim.clone(), path.clone());
             let looked = on_disk(move || {
                 root.check_there()
-                    .map_err(|error| Failure::Disk(error.to_string()))?;
+                    .map_err(|error| Failure::Disk(Cause::error(error)))?;
                 look(&root, &claim, &at).map_err(|error| match error.kind() {
                     io::ErrorKind::StorageFull
                     | io::ErrorKind::QuotaExceeded
                     | io::ErrorKind::ReadOnlyFilesystem => disk(error),
                     // Only this recording's place can't be used: neither is its part broken nor the disk.
                     _ => {
-                        Failure::Place(format!("could not look at what stands at '{at}': {error}; give it to the service's user, or move it away"))
+                        Failure::Place(Cause::of(
+                            format!("could not look at what stands at '{at}' (give it to the service's user, or move it away)"),
+                            error,
+                        ))
                     }
                 })
             });
@@ -248,7 +252,7 @@ impl Job<'_> {
             let looked = match looked.await {
                 // A file elsewhere that can't be read: the recording is downloaded to its own place.
                 Err(Failure::Place(error)) if is_stray => {
-                    tracing::warn!(recording.id = %self.claim.id, "{error}");
+                    tracing::warn!(recording.id = %self.claim.id, "{}", human::chain(&error));
                     continue;
                 }
                 looked => looked?,

@@ -122,19 +122,10 @@ pub(super) async fn describe(
     let listed = match answer {
         Ok(Some(listed)) => listed,
         Ok(None) => return Err(Failure::Gone),
-        Err(error @ Error::RateLimited { until }) => {
-            return Err(Failure::Api {
-                error: error.to_string(),
-                until: Some(until),
-            });
+        Err(error @ (Error::RateLimited { .. } | Error::Credentials { .. })) => {
+            return Err(Failure::Api(error));
         }
-        Err(error @ Error::Credentials { .. }) => {
-            return Err(Failure::Api {
-                error: error.to_string(),
-                until: None,
-            });
-        }
-        Err(error) => return Err(Failure::Mint(error.to_string())),
+        Err(error) => return Err(Failure::Mint(error)),
     };
     if listed.recording.status != UpstreamStatus::Completed {
         let word = listed

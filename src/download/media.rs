@@ -20,7 +20,7 @@ use rustls_platform_verifier::Verifier;
 use url::Url;
 
 use super::addresses::{CheckedResolver, Refused, check};
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::line::Connector;
 use crate::model::MediaLink;
 
@@ -104,9 +104,8 @@ impl Media {
                 Ok(answer) => url = next_hop(&url, &answer)?,
             }
         }
-        Err(Failure::Refused(format!(
-            "the media host redirected more than {HOPS} times"
-        )))
+        let what = format!("the media host redirected more than {HOPS} times");
+        Err(Failure::Refused(what.into()))
     }
 
     async fn hop(&self, url: &Url, resume: Option<&Resume>) -> Result<Response<Incoming>, Failure> {
@@ -125,12 +124,12 @@ impl Media {
         }
         let request = request
             .body(Empty::new())
-            .map_err(|_| Failure::Refused("the link can't be requested".to_owned()))?;
+            .map_err(|_| Failure::Refused("the link can't be requested".into()))?;
         // No time-out for the whole: a large recording takes as long as it takes.
         tokio::time::timeout(self.stall_timeout, self.http.request(request))
             .await
-            .map_err(|_| Failure::Host(silent(self.stall_timeout)))?
-            .map_err(|error| transport(&error, Failure::Host, "no answer from the media host"))
+            .map_err(|_| Failure::Host(silent(self.stall_timeout).into()))?
+            .map_err(|error| transport(error, Failure::Host, "no answer from the media host"))
     }
 }
 
@@ -140,11 +139,11 @@ fn next_hop(url: &Url, answer: &Response<Incoming>) -> Result<Url, Failure> {
     let next = location.and_then(|location| url.join(location.to_str().ok()?).ok());
     match next {
         Some(next) if url.scheme() == "https" && next.scheme() != "https" => Err(Failure::Refused(
-            "the media host redirected away from https".to_owned(),
+            "the media host redirected away from https".into(),
         )),
         Some(next) => Ok(next),
         None => Err(Failure::Refused(
-            "the media host redirected to nowhere".to_owned(),
+            "the media host redirected to nowhere".into(),
         )),
     }
 }
@@ -217,10 +216,10 @@ impl Answer {
         loop {
             let frame = tokio::time::timeout(self.stall_timeout, self.response.frame())
                 .await
-                .map_err(|_| Failure::BrokeOff(silent(self.stall_timeout)))?;
+                .map_err(|_| Failure::BrokeOff(silent(self.stall_timeout).into()))?;
             match frame.transpose().map_err(|error| {
                 transport(
-                    &error,
+                    error,
                     Failure::BrokeOff,
                     "the connection to the media host broke",
                 )
@@ -249,22 +248,23 @@ fn is_redirect(status: StatusCode) -> bool {
 /// else about a link concerns its recording.
 fn refused(refused: Refused) -> Failure {
     match refused {
-        Refused::Address => Failure::Host(refused.to_string()),
-        Refused::Scheme | Refused::UserInfo => Failure::Refused(refused.to_string()),
+        Refused::Address => Failure::Host(refused.to_string().into()),
+        Refused::Scheme | Refused::UserInfo => Failure::Refused(refused.to_string().into()),
     }
 }
 
 /// The failure of a request or body; none of these errors holds the URL.
-fn transport(error: &dyn std::error::Error, failure: fn(String) -> Failure, what: &str) -> Failure {
-    use std::fmt::Write as _;
-    let mut text = error.to_string();
+fn transport(
+    error: impl std::error::Error + Send + Sync + 'static,
+    failure: fn(Cause) -> Failure,
+    what: &'static str,
+) -> Failure {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(reason) = cause.downcast_ref::<Refused>() {
             return refused(*reason);
         }
-        _ = write!(text, ": {cause}");
         source = cause.source();
     }
-    failure(format!("{what}: {text}"))
+    failure(Cause::of(what, error))
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::writer::disk;
 use crate::archive::media::{self, Judgement, MediaKind, Reported};
 use crate::archive::part::hash_file;
@@ -103,20 +103,17 @@ pub(super) fn judge(
     complete: bool,
 ) -> Result<Judged, Failure> {
     let examined = media::examine(file, bytes)
-        .map_err(|error| Failure::BrokenPart(format!("could not read the part: {error}")))?;
+        .map_err(|error| Failure::BrokenPart(Cause::of("could not read the part", error)))?;
     if bytes == 0 {
-        return Err(Failure::Refused(
-            "the media host sent an empty file".to_owned(),
-        ));
+        return Err(Failure::Refused("the media host sent an empty file".into()));
     }
     if let Some(page) = examined.error_page() {
-        return Err(Failure::Refused(format!(
-            "the media host sent {page} in place of the recording"
-        )));
+        let what = format!("the media host sent {page} in place of the recording");
+        return Err(Failure::Refused(what.into()));
     }
     if !complete && !examined.proves_end() {
         return Err(Failure::BrokeOff(
-            "nothing proves that the body was complete".to_owned(),
+            "nothing proves that the body was complete".into(),
         ));
     }
     let reported = Reported {
@@ -182,11 +179,10 @@ pub(super) fn land_beside(
 /// What a failed landing means: only what could not be made durable is discarded, and downloaded again.
 pub(super) fn not_landed(error: LandError) -> Failure {
     match error {
-        LandError::Part { .. } => Failure::BrokenPart(error.to_string()),
+        LandError::Part { .. } => Failure::BrokenPart(Cause::error(error)),
         LandError::Disk { .. } => {
-            Failure::Disk(format!("the archive can't be written to: {error}"))
+            Failure::Disk(Cause::of("the archive can't be written to", error))
         }
-        LandError::Place(error) => Failure::Place(error.to_string()),
-        LandError::Occupied(_) => Failure::Place(error.to_string()),
+        LandError::Place(_) | LandError::Occupied(_) => Failure::Place(Cause::error(error)),
     }
 }

@@ -23,6 +23,7 @@ use super::place::facts;
 use super::proof::Proof;
 use super::ring::{Ring, Slot};
 use super::watermark::Watermark;
+use crate::human;
 use crate::model::RecordingId;
 use crate::store::{self, Claim, PauseRow};
 
@@ -363,7 +364,7 @@ impl Downloader {
         };
         self.end_pause_if_over(&failure);
         match &failure {
-            Failure::Disk(_) | Failure::Api { .. } => self.begin_pause(&failure, at),
+            Failure::Disk(_) | Failure::Api(_) => self.begin_pause(&failure, at),
             Failure::Space { needed, .. } => {
                 let (wanted, looked_at) = run.space_wanted.unwrap_or((u64::MAX, now));
                 run.space_wanted = Some((wanted.min(*needed), looked_at));
@@ -379,7 +380,7 @@ impl Downloader {
                 if let Some(host) = &done.host {
                     run.recovering.remove(host);
                 }
-                self.pace.failed(&failure.to_string(), now, at);
+                self.pace.failed(&human::chain(failure), now, at);
             }
         }
         Ok(())

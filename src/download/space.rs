@@ -18,7 +18,7 @@ pub(super) fn check(setup: &Setup, id: RecordingId, needed: Option<u64>) -> Resu
         others.saturating_add(needed)
     );
     Err(if room == 0 {
-        Failure::Disk(text)
+        Failure::Disk(text.into())
     } else {
         Failure::Space { text, needed }
     })

@@ -22,6 +22,7 @@ use super::writer::{Writer, blocking, disk};
 use crate::archive::media;
 use crate::archive::part::PartFile;
 use crate::cooldown::parse_http_date;
+use crate::human;
 use crate::model::MediaLink;
 use crate::store::{Claim, Part, Tally};
 
@@ -75,7 +76,7 @@ impl Transfer<'_> {
             let fetched = self.fetch(&link, &host, part).await;
             if let Err(Failure::Host(error)) = &fetched {
                 let (now, at) = (setup.clock.monotonic(), setup.clock.now());
-                setup.hosts.failed(&host, error, now, at);
+                setup.hosts.failed(&host, &human::chain(error), now, at);
             }
             match fetched? {
                 Step::Done(received) => return Ok(received),
@@ -84,7 +85,9 @@ impl Transfer<'_> {
                     part = kept;
                     fresh = true;
                 }
-                Step::FreshLink(_) => return Err(Failure::Refused(refused_links(self.tally))),
+                Step::FreshLink(_) => {
+                    return Err(Failure::Refused(refused_links(self.tally).into()));
+                }
             }
         }
     }
@@ -126,9 +129,8 @@ impl Transfer<'_> {
                 let opening = self.stop.run_until_cancelled(answer.opening()).await;
                 if let Some(page) = media::error_page(opening.ok_or(Failure::Stopped)?) {
                     self.proof.works(self.setup, host);
-                    return Err(Failure::Refused(format!(
-                        "the media host sent {page} in place of the recording"
-                    )));
+                    let what = format!("the media host sent {page} in place of the recording");
+                    return Err(Failure::Refused(what.into()));
                 }
                 if !part.is_empty() {
                     part = self.start_over(part).await?;
@@ -167,10 +169,10 @@ impl Transfer<'_> {
                 );
                 return Err(Failure::RateLimited(until));
             }
-            Verdict::HostFails(why) => return Err(Failure::Host(why)),
+            Verdict::HostFails(why) => return Err(Failure::Host(why.into())),
             Verdict::Refused(why) => {
                 self.proof.works(self.setup, host);
-                return Err(Failure::Refused(why));
+                return Err(Failure::Refused(why.into()));
             }
         };
         self.place.progress.set(part.len(), total);
@@ -223,22 +225,19 @@ impl Transfer<'_> {
             self.tally.bytes += size;
             self.setup.board.count(size);
             if len > most {
-                break Err(Failure::BrokenPart(format!(
-                    "the body is longer than {most} bytes"
-                )));
+                let what = format!("the body is longer than {most} bytes");
+                break Err(Failure::BrokenPart(what.into()));
             }
             if self.tally.bytes >= PROGRESS {
                 self.proof.progress(self.setup, Some(host));
             }
             if speed.too_slow(size, waited) {
-                break Err(Failure::BrokeOff(
-                    "the media host sends too slowly".to_owned(),
-                ));
+                break Err(Failure::BrokeOff("the media host sends too slowly".into()));
             }
             let paid = self.setup.throttle.take(size);
             let stopped = self.stop.run_until_cancelled(paid).await.is_none();
             if let Err(failure) = writer.push(chunk).await {
-                return Err(self.abandon(&failure));
+                return Err(self.abandon(failure));
             }
             if stopped {
                 break Err(Failure::Stopped);
@@ -252,7 +251,7 @@ impl Transfer<'_> {
                             .note_resumable(self.setup, self.claim, durable)
                             .await?;
                     }
-                    Err(failure) => return Err(self.abandon(&failure)),
+                    Err(failure) => return Err(self.abandon(failure)),
                 }
                 if let Err(failure) = space::check(
                     self.setup,
@@ -261,8 +260,9 @@ impl Transfer<'_> {
                 ) {
                     // Kept, the part of an endless body would hold the disk's last room for ever.
                     break Err(match failure {
-                        Failure::Disk(text) | Failure::Space { text, .. } if total.is_none() => {
-                            Failure::BrokenPart(text)
+                        Failure::Disk(cause) if total.is_none() => Failure::BrokenPart(cause),
+                        Failure::Space { text, .. } if total.is_none() => {
+                            Failure::BrokenPart(text.into())
                         }
                         failure => failure,
                     });
@@ -273,7 +273,7 @@ impl Transfer<'_> {
         self.setup.rate.measured(self.tally.bytes, took);
         match whole(ended, len, total, self.tally) {
             // The landing makes it durable.
-            Ok(()) => writer.finish().await.map_err(|error| self.abandon(&error)),
+            Ok(()) => writer.finish().await.map_err(|error| self.abandon(error)),
             Err(failure) => {
                 match writer.sync().await {
                     Ok(durable) => {
@@ -281,7 +281,7 @@ impl Transfer<'_> {
                             .note_resumable(self.setup, self.claim, durable)
                             .await?;
                     }
-                    Err(error) => return Err(self.abandon(&error)),
+                    Err(error) => return Err(self.abandon(error)),
                 }
                 Err(failure)
             }
@@ -289,8 +289,8 @@ impl Transfer<'_> {
     }
 
     /// After a failed write or sync the part's content is unknown, unless the disk was merely full.
-    fn abandon(&mut self, error: &io::Error) -> Failure {
-        let failure = disk(io::Error::new(error.kind(), error.to_string()));
+    fn abandon(&mut self, error: io::Error) -> Failure {
+        let failure = disk(error);
         if matches!(failure, Failure::BrokenPart(_)) {
             self.claim.part = Part::default();
         }
@@ -313,7 +313,7 @@ fn whole(
 ) -> Result<(), Failure> {
     match ended {
         Ok(()) if total.is_some_and(|total| len < total) => {
-            Err(Failure::BrokeOff("the body ended early".to_owned()))
+            Err(Failure::BrokeOff("the body ended early".into()))
         }
         // A host that sends a head and nothing else is no better than one that sends nothing.
         Err(Failure::BrokeOff(why)) if tally.bytes == 0 => Err(Failure::Host(why)),

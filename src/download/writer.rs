@@ -6,7 +6,7 @@ use std::io;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use crate::archive::part::{Batch, Batches, PartFile};
 
 /// Gathers chunks and writes them on the blocking pool, one batch while the next gathers.
@@ -101,26 +101,22 @@ pub(super) async fn blocking(
 }
 
 /// The same for a failure to make a part: no other can be made either.
-#[expect(clippy::needless_pass_by_value, reason = "as above")]
 pub(super) fn disk_or_pause(error: io::Error) -> Failure {
-    Failure::Disk(format!("the archive can't be written to: {error}"))
+    Failure::Disk(Cause::of("the archive can't be written to", error))
 }
 
 /// What a failure of the file system means: full or read-only passes, too large concerns one recording
 /// alone, everything else breaks the part.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn disk(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::StorageFull
         | io::ErrorKind::QuotaExceeded
         | io::ErrorKind::ReadOnlyFilesystem
-        | io::ErrorKind::PermissionDenied => {
-            Failure::Disk(format!("the archive can't be written to: {error}"))
-        }
+        | io::ErrorKind::PermissionDenied => disk_or_pause(error),
         io::ErrorKind::FileTooLarge => {
-            Failure::BrokenPart(format!("the archive can't take so large a file: {error}"))
+            Failure::BrokenPart(Cause::of("the archive can't take so large a file", error))
         }
-        _ => Failure::BrokenPart(format!("the part could not be written: {error}")),
+        _ => Failure::BrokenPart(Cause::of("the part could not be written", error)),
     }
 }
 

@@ -261,11 +261,3 @@ async fn without_a_watchdog_nothing_is_pinged() {
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(stage.told(), ["READY=1"]);
 }
-
-#[test]
-fn an_error_is_told_with_its_causes() {
-    let cause = io::Error::other("disk on fire");
-    let error = anyhow::Error::from(cause).context("could not land the part");
-    let error: Box<dyn Error + Send + Sync> = error.into();
-    assert_eq!(chain(&*error), "could not land the part: disk on fire");
-}

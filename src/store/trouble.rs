@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::human;
 use crate::model::time;
 use crate::store::{Error, Result, Store};
 
@@ -25,7 +26,7 @@ struct Failing {
 impl Trouble {
     /// Notes a failure; the first of a row is logged.
     pub fn note(&self, error: &Error, now: DateTime<Utc>) {
-        let error = chain(error);
+        let error = human::chain(error);
         let mut trouble = self.lock();
         if trouble.is_none() {
             tracing::error!("the database can't be used now, and is tried again: {error}");
@@ -79,23 +80,4 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// An error with its causes; SQLite's own words are enough.
-fn chain(error: &Error) -> String {
-    if let Error::Sqlite {
-        operation,
-        source: sqlx::Error::Database(error),
-    } = error
-    {
-        return format!("could not {operation}: {}", error.message());
-    }
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

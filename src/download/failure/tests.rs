@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::{Backoff, Failure, History, decide};
+use crate::signalwire;
 use crate::store::{Doubt, Ending, Retry, WaitsFor};
 
 const BACKOFF: Backoff = Backoff {
@@ -41,7 +42,7 @@ fn wait(failure: &Failure, history: History) -> Duration {
 }
 
 fn outage() -> Failure {
-    Failure::Host("an outage".to_owned())
+    Failure::Host("an outage".into())
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn a_complete_transfer_that_is_odd_is_compared_with_another_not_sooner_than_some
 
 #[test]
 fn a_place_that_cannot_be_used_is_tried_again_soon_however_often_it_failed() {
-    let place = Failure::Place("no permission".to_owned());
+    let place = Failure::Place("no permission".into());
     assert!(wait(&place, history(30, false)) <= Duration::from_secs(90));
 }
 
@@ -104,9 +105,12 @@ fn a_place_that_cannot_be_used_is_tried_again_soon_however_often_it_failed() {
 fn what_fails_while_others_do_waits_for_their_recovery() {
     for failure in [
         outage(),
-        Failure::Refused("404".to_owned()),
-        Failure::Mint("500".to_owned()),
-        Failure::Place("taken".to_owned()),
+        Failure::Refused("404".into()),
+        Failure::Mint(signalwire::Error::Refused {
+            request: "/".to_owned(),
+            status: 403,
+        }),
+        Failure::Place("taken".into()),
     ] {
         assert_eq!(retry(&failure, history(0, false)).waits_for, None);
         let history = History {
@@ -119,12 +123,8 @@ fn what_fails_while_others_do_waits_for_their_recovery() {
 
 #[test]
 fn what_was_never_tried_leaves_no_trace() {
-    let api = |until| Failure::Api {
-        error: "refused".to_owned(),
-        until,
-    };
     for failure in [
-        Failure::Disk("full".to_owned()),
+        Failure::Disk("full".into()),
         Failure::Space {
             text: "too large".to_owned(),
             needed: 1,
@@ -134,8 +134,10 @@ fn what_was_never_tried_leaves_no_trace() {
             until: now() + TimeDelta::minutes(1),
             error: "refused".to_owned(),
         },
-        api(None),
-        api(Some(now() + TimeDelta::hours(1))),
+        Failure::Api(signalwire::Error::Credentials { status: 401 }),
+        Failure::Api(signalwire::Error::RateLimited {
+            until: now() + TimeDelta::hours(1),
+        }),
     ] {
         let ending = decide(&failure, history(3, false), BACKOFF, now());
         assert!(
@@ -155,9 +157,9 @@ proptest! {
         let failure = match kind {
             0 => outage(),
             1 => Failure::RateLimited(now()),
-            2 => Failure::BrokenPart("broken".to_owned()),
-            3 => Failure::Refused("404".to_owned()),
-            4 => Failure::BrokeOff("reset".to_owned()),
+            2 => Failure::BrokenPart("broken".into()),
+            3 => Failure::Refused("404".into()),
+            4 => Failure::BrokeOff("reset".into()),
             5 => Failure::NotReady("processing".to_owned()),
             _ => Failure::NoLink,
         };

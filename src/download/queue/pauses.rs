@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Downloader, Failure, PAUSE, Run};
 use crate::download::Setup;
+use crate::human;
 use crate::store::{self, PauseKind, PauseRow};
 
 /// What stops all downloads.
@@ -58,10 +59,10 @@ impl Downloader {
 
     pub(super) fn begin_pause(&self, failure: &Failure, now: DateTime<Utc>) {
         let (reason, asked) = match failure {
-            Failure::Api { until, .. } => (PauseReason::Api, *until),
+            Failure::Api(_) => (PauseReason::Api, failure.asked_until()),
             _ => (PauseReason::Disk, None),
         };
-        let error = failure.to_string();
+        let error = human::chain(failure);
         let mut pause = self.pause();
         let since = match &*pause {
             Some(before) if before.reason == reason => before.since,
