@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
-use fake_space::{Generated, Media, NewRecording, NewSession, Options, Space};
+use fake_space::{Fixture, Generated, Media, NewRecording, NewSession, Options, Space};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -79,8 +79,8 @@ fn fill(space: &Space) -> Vec<(String, Media)> {
             ..Generated::of_size((20 + 10 * seed) << 20)
         };
         for media in [
-            Media::fixture("three-seconds"),
-            Media::fixture("audio-video"),
+            Media::fixture(Fixture::ThreeSeconds),
+            Media::fixture(Fixture::AudioVideo),
             Media::generated(large),
         ] {
             let id = space.add_recording(session, NewRecording::completed(media.clone()));

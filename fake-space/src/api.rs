@@ -6,52 +6,46 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::http::{Body, Request, Response};
-use crate::model::Recording;
 use crate::paging::{Paging, invalid, number};
-use crate::signing::secure_link;
-use crate::space::{Complaints, Inner};
-use crate::world::{Filter, List, Row};
+use crate::signing::LONGEST_LIFE;
+use crate::state::State;
+use crate::world::{List, Row};
 
-/// `SigV4` itself allows no longer life.
-const LONGEST_LINK: u64 = 604_800;
+/// The error is a response as well, so that `?` ends the handling of a bad request.
+type Handled = Result<Response, Box<Response>>;
 
-type Answered = Result<Response, Box<Response>>;
-
-pub(crate) fn handle(inner: &Inner, request: &Request) -> Response {
-    answer(inner, request).unwrap_or_else(|refusal| *refusal)
+pub(crate) fn handle(state: &State, request: &Request) -> Response {
+    route(state, request).unwrap_or_else(|refusal| *refusal)
 }
 
-/// A documented error: one word for the status.
-fn error(status: u16, word: &str) -> Box<Response> {
-    Box::new(Response::json(status, &json!({ "error": word })))
+fn not_found() -> Box<Response> {
+    Box::new(Response::error(404))
 }
 
-fn answer(inner: &Inner, request: &Request) -> Answered {
-    authorize(inner, request)?;
+fn route(state: &State, request: &Request) -> Handled {
+    authorize(state, request)?;
     let path = request.path.strip_prefix("/api/video/").unwrap_or_default();
     let segments: Vec<&str> = path.split('/').collect();
     match (request.method.as_str(), segments.as_slice()) {
-        ("GET", ["room_sessions"]) => list(inner, request, List::Sessions),
-        ("GET", ["room_sessions", id]) => session(inner, id),
+        ("GET", ["room_sessions"]) => list(state, request, List::Sessions),
+        ("GET", ["room_sessions", id]) => session(state, id),
         ("GET", ["room_sessions", id, "recordings"]) => {
-            // An id that is none is answered like one that is unknown: with an empty list.
+            // An invalid id is answered like an unknown one: with an empty list.
             let id = Uuid::try_parse(id).unwrap_or_default();
-            list(inner, request, List::SessionRecordings(id))
+            list(state, request, List::SessionRecordings(id))
         }
-        ("GET", ["room_recordings"]) => list(inner, request, List::Recordings),
-        ("GET", ["room_recordings", id]) => recording(inner, request, id),
-        ("DELETE", ["room_recordings", id]) => delete(inner, id),
-        _ => Err(error(404, "Not Found")),
+        ("GET", ["room_recordings"]) => list(state, request, List::Recordings),
+        ("GET", ["room_recordings", id]) => recording(state, request, id),
+        ("DELETE", ["room_recordings", id]) => delete(state, id),
+        _ => Err(not_found()),
     }
 }
 
-fn authorize(inner: &Inner, request: &Request) -> Result<(), Box<Response>> {
-    let (options, refused) =
-        inner.with_settings(|settings| (settings.options.clone(), settings.refuse_credentials));
-    match refused {
-        Some(403) => return Err(error(403, "Forbidden")),
-        Some(_) => return Err(error(401, "Unauthorized")),
-        None => {}
+fn authorize(state: &State, request: &Request) -> Result<(), Box<Response>> {
+    let (options, refuse) =
+        state.with_settings(|settings| (settings.options.clone(), settings.refuse_credentials));
+    if let Some(status) = refuse {
+        return Err(Box::new(Response::error(status)));
     }
     let pair = format!("{}:{}", options.project_id, options.token);
     let wanted = BASE64_STANDARD.encode(pair);
@@ -63,133 +57,85 @@ fn authorize(inner: &Inner, request: &Request) -> Result<(), Box<Response>> {
     });
     right
         .then_some(())
-        .ok_or_else(|| error(401, "Unauthorized"))
+        .ok_or_else(|| Box::new(Response::error(401)))
 }
 
 fn uuid(text: &str) -> Result<Uuid, Box<Response>> {
-    Uuid::try_parse(text).map_err(|_| error(404, "Not Found"))
+    Uuid::try_parse(text).map_err(|_| not_found())
 }
 
-fn session(inner: &Inner, id: &str) -> Answered {
+fn session(state: &State, id: &str) -> Handled {
     let id = uuid(id)?;
-    let now = inner.clock.now();
-    inner.with_world(|world| {
-        let session = world.session(id).ok_or_else(|| error(404, "Not Found"))?;
+    let now = state.now();
+    state.with_world(|world| {
+        let session = world.session(id).ok_or_else(not_found)?;
         Ok(Response::json(200, &world.patched(id, session.single(now))))
     })
 }
 
-fn recording(inner: &Inner, request: &Request, id: &str) -> Answered {
+fn recording(state: &State, request: &Request, id: &str) -> Handled {
     let id = uuid(id)?;
-    let ttl = media_ttl(inner, request)?;
-    inner.with_world(|world| {
-        let recording = world.recording(id).ok_or_else(|| error(404, "Not Found"))?;
-        let object = recording.json(mint(inner, &recording, ttl).as_deref());
+    let ttl = media_ttl(state, request)?;
+    state.with_world(|world| {
+        let recording = world.recording(id).ok_or_else(not_found)?;
+        let object = recording.json(state.mint(&recording, ttl).as_deref());
         Ok(Response::json(200, &world.patched(id, object)))
     })
 }
 
-fn delete(inner: &Inner, id: &str) -> Answered {
+fn delete(state: &State, id: &str) -> Handled {
     let id = uuid(id)?;
-    if inner.with_world(|world| world.delete_recording(id)) {
+    if state.with_world(|world| world.delete_recording(id)) {
         return Ok(Response::new(204, Body::of("")));
     }
-    Err(error(404, "Not Found"))
+    Err(not_found())
 }
 
-fn list(inner: &Inner, request: &Request, list: List) -> Answered {
-    let fresh = inner.fresh_id();
-    let now = inner.clock.now();
-    let options = inner.with_settings(|settings| settings.options.clone());
-    let paging = inner.with_settings(|settings| {
+fn list(state: &State, request: &Request, list: List) -> Handled {
+    let fresh = state.fresh_id();
+    let now = state.now();
+    let options = state.options();
+    let paging = state.with_settings(|settings| {
         Paging::read(request, &options, &mut settings.page_tokens, fresh)
     })?;
-    let mut filter = Filter::default();
-    let mut ttl = 0;
-    if list == List::Sessions {
-        filter = read_filter(options.complaints, request)?;
-    } else {
-        ttl = media_ttl(inner, request)?;
-    }
+    let ttl = match list {
+        List::Sessions => 0,
+        List::Recordings | List::SessionRecordings(_) => media_ttl(state, request)?,
+    };
     let (offset, size) = (paging.offset(), paging.size);
-    let (data, more) = inner.with_world(|world| {
-        let (rows, more) = world.page(list, &filter, options.order, offset, size);
+    let (data, more) = state.with_world(|world| {
+        let (rows, more) = world.page(list, options.order, offset, size);
         let data = rows.into_iter().map(|row| match row {
             Row::Raw(value) => value,
             Row::Session(session) => world.patched(session.id, session.listed(now)),
             Row::Recording(recording) => world.patched(
                 recording.id,
-                recording.json(mint(inner, &recording, ttl).as_deref()),
+                recording.json(state.mint(&recording, ttl).as_deref()),
             ),
         });
         (data.collect::<Vec<Value>>(), more)
     });
-    let links = paging.links(request, &options, &inner.api_url(), more);
+    let links = paging.links(request, &options, &state.api_url(), more);
     Ok(Response::json(
         200,
         &json!({ "links": links, "data": data }),
     ))
 }
 
-fn read_filter(form: Complaints, request: &Request) -> Result<Filter, Box<Response>> {
-    let parameter = |name| request.param(name).map(str::to_owned);
-    let status = parameter("status");
-    if status
-        .as_ref()
-        .is_some_and(|word| !["in-progress", "completed"].contains(&word.as_str()))
-    {
-        let message = "status must be in-progress or completed";
-        return Err(Box::new(invalid(
-            form,
-            "invalid_parameter",
-            message,
-            "status",
-        )));
-    }
-    Ok(Filter {
-        room_id: parameter("room_id"),
-        room_name: parameter("room_name"),
-        room_name_matches: parameter("room_name_matches"),
-        status,
-    })
-}
-
-fn media_ttl(inner: &Inner, request: &Request) -> Result<u64, Box<Response>> {
-    let options = inner.with_settings(|settings| settings.options.clone());
-    let asked = number(options.complaints, request, "media_ttl")?;
-    if asked.is_some_and(|asked| asked > options.media_ttl_max) {
+fn media_ttl(state: &State, request: &Request) -> Result<u64, Box<Response>> {
+    let options = state.options();
+    let requested = number(options.error_format, request, "media_ttl")?;
+    if requested.is_some_and(|seconds| seconds > options.media_ttl_max) {
         let message = format!("media_ttl must be at most {}", options.media_ttl_max);
         let refusal = invalid(
-            options.complaints,
+            options.error_format,
             "invalid_parameter",
             &message,
             "media_ttl",
         );
         return Err(Box::new(refusal));
     }
-    Ok(asked
+    Ok(requested
         .unwrap_or(options.link_ttl_default.as_secs())
-        .min(LONGEST_LINK))
-}
-
-/// A fresh link to a completed recording.
-pub(crate) fn mint(inner: &Inner, recording: &Recording, ttl: u64) -> Option<String> {
-    let (id, session) = (recording.id, recording.session_id);
-    let (project, secure) = inner.with_settings(|settings| {
-        let options = &settings.options;
-        (options.project_id, options.secure_links.clone())
-    });
-    let folder = format!("/files.signalwire.com/{project}/{session}/video-room-recordings");
-    recording.is_ready().then(|| {
-        if let Some(secure) = &secure {
-            return secure_link(secure, &format!("{id}.mp4"), inner.clock.now(), ttl);
-        }
-        inner.signer.sign(
-            &format!("{folder}/{id}.mp4"),
-            &format!("{id}.mp4"),
-            recording.media.content_type(),
-            inner.clock.now(),
-            ttl.cast_signed(),
-        )
-    })
+        .min(LONGEST_LIFE))
 }

@@ -1,4 +1,4 @@
-//! A million recordings without holding them: each object is computed from its number.
+//! A million recordings without holding them in memory: each object is computed from its number.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::media::{Generated, Media};
-use crate::model::{Recording, Reported, Session};
+use crate::model::{Recording, Reported, Session, Status};
 
 /// Completed sessions in bulk, each with as many completed recordings.
 #[derive(Debug, Clone, Copy)]
 pub struct BulkSpec {
-    /// How many sessions.
+    /// Number of sessions.
     pub sessions: u64,
-    /// Recordings of each.
+    /// Number of recordings of each session.
     pub recordings_per_session: u32,
     /// Start of the first session.
     pub start: DateTime<Utc>,
     /// From the start of one session to the start of the next.
     pub step: Duration,
-    /// The sessions go round so many rooms, `bulk-0`, `bulk-1`, …
+    /// The sessions alternate between so many rooms, `bulk-0`, `bulk-1`, …
     pub rooms: u64,
-    /// Bytes of each recording.
+    /// Size of each recording in bytes.
     pub media_size: u64,
-    /// Length of each recording in seconds.
+    /// Duration of each recording in seconds.
     pub duration: u32,
 }
 
 impl BulkSpec {
-    /// Small recordings, one session each ten minutes from `start` on.
+    /// Small recordings, a session every ten minutes from `start` on.
     #[must_use]
     pub fn new(sessions: u64, recordings_per_session: u32, start: DateTime<Utc>) -> Self {
         Self {
@@ -43,9 +43,10 @@ impl BulkSpec {
     }
 }
 
-/// Marks the ids of computed objects; the bulk's number, the kind and the object's number follow.
+/// The first bits of the ids of computed objects; the bulk's number, the kind and the object's number follow.
 const TAG: u32 = 0xb01c_0000;
-/// The bits of an id that hold the object's number, multiplied by an odd constant; the other undoes it.
+/// The bits of an id that hold the object's number, times `SCATTER`. `GATHER` is the inverse of `SCATTER`
+/// modulo 2^62, so that the number can be read back from an id.
 const NUMBER: u64 = (1 << 62) - 1;
 const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
 const GATHER: u64 = 0xf1de_83e1_9937_733d;
@@ -73,14 +74,14 @@ impl Bulk {
         self.sessions() * self.per_session()
     }
 
-    /// Scattered over all ids, as the vendor's are: neighbours in a list are none in an index.
+    /// Neighbours in a list are far apart in an index of ids, as with SignalWire's random ids.
     fn id(&self, kind: u16, index: u64) -> Uuid {
         let scattered = index.wrapping_mul(SCATTER) & NUMBER;
         let tail = (0x8000_0000_0000_0000 | scattered).to_be_bytes();
         Uuid::from_fields(TAG | u32::from(self.number), kind, 0x4000, &tail)
     }
 
-    /// The number of the object of this kind with this id.
+    /// The number of the object of this kind that has this id.
     fn index(&self, kind: u16, id: Uuid) -> Option<u64> {
         let (tag, id_kind, _, tail) = id.as_fields();
         let index = u64::from_be_bytes(*tail).wrapping_mul(GATHER) & NUMBER;
@@ -101,18 +102,13 @@ impl Bulk {
         self.spec.start + TimeDelta::seconds(seconds.cast_signed())
     }
 
-    pub(crate) fn room(&self, index: u64) -> String {
-        format!("bulk-{}", index % self.spec.rooms.max(1))
-    }
-
     pub(crate) fn session(&self, index: u64) -> Session {
         let start = self.start(index);
         let lasts = TimeDelta::seconds(i64::from(self.spec.duration) * 2);
         Session {
             id: self.id(1, index),
-            room: self.room(index),
-            room_id: None,
-            status: "completed".to_owned(),
+            room: format!("bulk-{}", index % self.spec.rooms.max(1)),
+            status: Status::Completed,
             start_time: start,
             end_time: Some(start + lasts),
             created_at: start,
@@ -126,12 +122,11 @@ impl Bulk {
         Recording {
             id: self.id(2, index),
             session_id: self.id(1, session),
-            status: "completed".to_owned(),
+            status: Status::Completed,
             media: Media::generated(Generated {
                 size: self.spec.media_size,
                 duration_s: self.spec.duration.into(),
                 seed: index,
-                moov_last: false,
             }),
             reported_size: Reported::True,
             duration: self.spec.duration,

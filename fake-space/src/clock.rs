@@ -1,12 +1,12 @@
-//! The space's own time: the system's, moved by an offset that tests set.
-//! Links expire by it and the `Date` header shows it, so a test can let hours pass, or be years off.
+//! The space's own time: the system's plus an offset that tests set. Links expire by it and the `Date`
+//! header shows it, so that a test can let hours pass, or be years off.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// System time plus an offset in milliseconds.
+/// The offset, in milliseconds.
 #[derive(Debug, Default)]
 pub(crate) struct Clock(AtomicI64);
 

@@ -1,28 +1,25 @@
-//! Faults by rule: which requests a rule is for, how often, and what it does to them.
+//! Faults by rule: which requests a rule matches, how often it acts, and what it does to them.
 
 mod action;
 mod apply;
-mod chaos;
 
 use uuid::Uuid;
 
 pub use action::{Action, Answer};
-pub(crate) use apply::{Before, after, before, bend};
-pub use chaos::{Chaos, Dice};
+pub(crate) use apply::{Intercepted, intercept, modify, run_hooks};
 
 use crate::http::Request;
 use crate::journal::Origin;
 
-/// The number of an injected rule.
+/// Identifies an injected rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RuleId(u64);
 
-/// Which requests are treated how. Every rule that matches a request acts on it, in the order they
-/// were injected. Without a limit it acts for ever.
+/// A fault and the requests it acts on. Every rule that matches a request acts on it, in the order in
+/// which the rules were injected, and without a limit until it is removed.
 #[derive(Clone)]
 pub struct Rule {
     origin: Option<Origin>,
-    method: Option<String>,
     path: Option<String>,
     page: Option<u64>,
     object: Option<String>,
@@ -33,12 +30,11 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Every request of both origins.
+    /// Every request to both origins.
     #[must_use]
     pub fn any(action: Action) -> Self {
         Self {
             origin: None,
-            method: None,
             path: None,
             page: None,
             object: None,
@@ -71,7 +67,7 @@ impl Rule {
         Self::api(action).path("/api/video/room_sessions")
     }
 
-    /// The lists of sessions' recordings.
+    /// The list of the recordings of a session, of each session.
     #[must_use]
     pub fn session_recordings(action: Action) -> Self {
         Self::api(action).path("/api/video/room_sessions/*/recordings")
@@ -83,23 +79,16 @@ impl Rule {
         Self::api(action).path("/api/video/room_recordings")
     }
 
-    /// Single recordings, that is the minting of links.
+    /// Single recordings, which are requested for a fresh link.
     #[must_use]
     pub fn single_recordings(action: Action) -> Self {
         Self::api(action).path("/api/video/room_recordings/*")
     }
 
-    /// Only paths like this one; `*` stands for anything.
+    /// Only paths that match this pattern; `*` stands for any text.
     #[must_use]
     pub fn path(mut self, pattern: &str) -> Self {
         self.path = Some(pattern.to_owned());
-        self
-    }
-
-    /// Only this method.
-    #[must_use]
-    pub fn method(mut self, method: &str) -> Self {
-        self.method = Some(method.to_owned());
         self
     }
 
@@ -110,47 +99,47 @@ impl Rule {
         self
     }
 
-    /// Only what concerns this recording (or session): its id is in the path.
+    /// Only this recording or session: its id is in the path.
     #[must_use]
     pub fn of(mut self, id: Uuid) -> Self {
         self.object = Some(id.to_string());
         self
     }
 
-    /// Only requests with a Range header, or only those without.
+    /// Only requests with a `Range` header, or only those without.
     #[must_use]
     pub fn ranged(mut self, ranged: bool) -> Self {
         self.ranged = Some(ranged);
         self
     }
 
-    /// Only the `nth` request that matches, counted from 1.
+    /// Only the `nth` matching request, counted from 1.
     #[must_use]
     pub fn nth(self, nth: u64) -> Self {
         self.from(nth).times(1)
     }
 
-    /// Not before the `nth` request that matches, counted from 1.
+    /// Only from the `nth` matching request on, counted from 1.
     #[must_use]
     pub fn from(mut self, nth: u64) -> Self {
         self.from = nth;
         self
     }
 
-    /// At most so many times.
+    /// At most `count` times.
     #[must_use]
     pub fn times(mut self, count: u64) -> Self {
         self.times = count;
         self
     }
 
-    /// A single time.
+    /// Only once.
     #[must_use]
     pub fn once(self) -> Self {
         self.times(1)
     }
 
-    /// Does this as well.
+    /// Adds an action.
     #[must_use]
     pub fn and(mut self, action: Action) -> Self {
         self.actions.push(action);
@@ -164,10 +153,6 @@ impl Rule {
                 .and_then(|text| text.parse().ok())
         };
         self.origin.is_none_or(|wanted| wanted == origin)
-            && self
-                .method
-                .as_ref()
-                .is_none_or(|method| *method == request.method)
             && self
                 .path
                 .as_ref()
@@ -183,7 +168,7 @@ impl Rule {
     }
 }
 
-/// Whether `text` is like `pattern`, in which `*` stands for anything.
+/// Whether `text` matches `pattern`, in which `*` stands for any text.
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -194,7 +179,7 @@ fn glob(pattern: &str, text: &str) -> bool {
     }
 }
 
-struct Held {
+struct Injected {
     id: RuleId,
     rule: Rule,
     matched: u64,
@@ -205,7 +190,7 @@ struct Held {
 #[derive(Default)]
 pub(crate) struct Faults {
     next: u64,
-    held: Vec<Held>,
+    rules: Vec<Injected>,
 }
 
 impl Faults {
@@ -213,7 +198,7 @@ impl Faults {
         self.next += 1;
         let id = RuleId(self.next);
         let (matched, fired) = (0, 0);
-        self.held.push(Held {
+        self.rules.push(Injected {
             id,
             rule,
             matched,
@@ -223,29 +208,29 @@ impl Faults {
     }
 
     pub(crate) fn remove(&mut self, id: RuleId) {
-        self.held.retain(|held| held.id != id);
+        self.rules.retain(|injected| injected.id != id);
     }
 
     pub(crate) fn clear(&mut self) {
-        self.held.clear();
+        self.rules.clear();
     }
 
     pub(crate) fn fired(&self, id: RuleId) -> u64 {
-        let held = self.held.iter().find(|held| held.id == id);
-        held.map_or(0, |held| held.fired)
+        let injected = self.rules.iter().find(|injected| injected.id == id);
+        injected.map_or(0, |injected| injected.fired)
     }
 
-    /// What is to be done to a request; counts it.
+    /// The actions on a request, which is counted.
     pub(crate) fn take(&mut self, origin: Origin, request: &Request) -> Vec<Action> {
         let mut actions = Vec::new();
-        for held in &mut self.held {
-            if !held.rule.matches(origin, request) {
+        for injected in &mut self.rules {
+            if !injected.rule.matches(origin, request) {
                 continue;
             }
-            held.matched += 1;
-            if held.matched >= held.rule.from && held.fired < held.rule.times {
-                held.fired += 1;
-                actions.extend(held.rule.actions.iter().cloned());
+            injected.matched += 1;
+            if injected.matched >= injected.rule.from && injected.fired < injected.rule.times {
+                injected.fired += 1;
+                actions.extend(injected.rule.actions.iter().cloned());
             }
         }
         actions

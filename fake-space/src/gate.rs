@@ -1,4 +1,4 @@
-//! A gate that holds requests until a test opens it: better than sleeping.
+//! A gate that holds requests until a test opens it, so that no test has to sleep.
 
 use std::sync::Arc;
 
@@ -27,15 +27,15 @@ impl Gate {
         }
     }
 
-    /// Lets through whoever waits and whoever comes.
+    /// Lets every waiting and every later request through.
     pub fn open(&self) {
         self.open.send_replace(true);
     }
 
-    /// Waits until `count` requests in all have come to the gate.
+    /// Waits until `count` requests in all have reached the gate.
     pub async fn arrived(&self, count: usize) {
         let mut arrived = self.arrived.subscribe();
-        // The sender lives in `self`: waiting can't fail.
+        // Waiting fails only when the sender is gone, and `self` holds it.
         let _ = arrived.wait_for(|now| *now >= count).await;
     }
 

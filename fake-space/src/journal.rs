@@ -1,14 +1,15 @@
-//! The journal: every request the space saw and how it was answered, for tests to look at and wait on.
+//! The journal: every request to the space and its response, for tests to check and to wait for.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::http::Request;
+use crate::lock::locked;
 
-/// Which of the two servers a request came to.
+/// One of the two servers of a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The video API.
@@ -17,18 +18,18 @@ pub enum Origin {
     Media,
 }
 
-/// A request and its answer so far.
+/// A request, and its response as far as it was sent.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// The server it came to.
+    /// The server that received it.
     pub origin: Origin,
-    /// The method.
+    /// `GET`, `DELETE`, …
     pub method: String,
-    /// The path as it came.
+    /// The path, still percent-encoded.
     pub path: String,
-    /// The query, decoded.
+    /// The parameters of the query, decoded.
     pub query: Vec<(String, String)>,
-    /// The query as it came.
+    /// The query, still percent-encoded.
     pub raw_query: String,
     /// Every header, names in lower case.
     pub headers: Vec<(String, String)>,
@@ -42,11 +43,11 @@ pub struct Seen {
     pub if_range: Option<String>,
     /// The `Accept-Encoding` header.
     pub accept_encoding: Option<String>,
-    /// The status it was answered; 0 before an answer, and for a connection that was cut instead.
+    /// The status of the response; 0 while there is none, and if the connection was closed instead.
     pub status: u16,
-    /// Bytes of the body that were handed to the network so far.
+    /// Bytes of the body that were passed to the kernel so far.
     pub body_bytes_sent: u64,
-    /// Whether the space is done with it.
+    /// Whether the response was sent, or the connection closed.
     pub finished: bool,
 }
 
@@ -65,20 +66,14 @@ impl Seen {
         Some(&pair.1)
     }
 
-    /// Whether it came to the API.
-    #[must_use]
-    pub fn is_api(&self) -> bool {
-        self.origin == Origin::Api
-    }
-
-    /// Whether it came to the media store.
+    /// Whether the media store received it.
     #[must_use]
     pub fn is_media(&self) -> bool {
         self.origin == Origin::Media
     }
 }
 
-/// Totals since the start or the last clearing.
+/// Totals since the start or since the journal was last cleared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests to the API.
@@ -92,17 +87,17 @@ pub struct Counters {
 }
 
 #[derive(Debug, Default)]
-struct Pages {
-    /// Number of the first entry that is still held.
+struct Entries {
+    /// Number of the oldest entry that is still held.
     first: u64,
     seen: VecDeque<Seen>,
     counters: Counters,
 }
 
-/// Entries of a running space. Only the newest `cap` are held, so that a benchmark's million fit.
+/// Only the newest `cap` entries are held, so that a benchmark of a million requests fits in memory.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    pages: Mutex<Pages>,
+    entries: Mutex<Entries>,
     changed: Notify,
     cap: usize,
 }
@@ -110,17 +105,17 @@ pub(crate) struct Journal {
 impl Journal {
     pub(crate) fn new(cap: usize) -> Self {
         Self {
-            pages: Mutex::default(),
+            entries: Mutex::default(),
             changed: Notify::new(),
             cap,
         }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Pages) -> T) -> T {
-        work(&mut self.pages.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, work: impl FnOnce(&mut Entries) -> T) -> T {
+        locked(&self.entries, work)
     }
 
-    /// Writes a request down; the number it gets is for [`Journal::update`].
+    /// Adds a request; returns its number for [`Journal::update`].
     pub(crate) fn push(&self, origin: Origin, request: &Request) -> u64 {
         let header = |name| request.header(name).map(str::to_owned);
         let seen = Seen {
@@ -139,17 +134,17 @@ impl Journal {
             body_bytes_sent: 0,
             finished: false,
         };
-        let number = self.with(|pages| {
+        let number = self.with(|entries| {
             match origin {
-                Origin::Api => pages.counters.api_requests += 1,
-                Origin::Media => pages.counters.media_requests += 1,
+                Origin::Api => entries.counters.api_requests += 1,
+                Origin::Media => entries.counters.media_requests += 1,
             }
-            pages.seen.push_back(seen);
-            if pages.seen.len() > self.cap {
-                pages.seen.pop_front();
-                pages.first += 1;
+            entries.seen.push_back(seen);
+            if entries.seen.len() > self.cap {
+                entries.seen.pop_front();
+                entries.first += 1;
             }
-            pages.first + pages.seen.len() as u64 - 1
+            entries.first + entries.seen.len() as u64 - 1
         });
         self.changed.notify_waiters();
         number
@@ -157,37 +152,37 @@ impl Journal {
 
     /// Changes an entry, if it is still held.
     pub(crate) fn update(&self, number: u64, change: impl FnOnce(&mut Seen)) {
-        self.with(|pages| {
-            let at = number.checked_sub(pages.first)?;
-            let entry = pages.seen.get_mut(usize::try_from(at).ok()?)?;
+        self.with(|entries| {
+            let at = number.checked_sub(entries.first)?;
+            let entry = entries.seen.get_mut(usize::try_from(at).ok()?)?;
             change(entry);
             Some(())
         });
         self.changed.notify_waiters();
     }
 
-    /// Counts bytes of a body.
+    /// Counts bytes of a response's body.
     pub(crate) fn sent(&self, number: u64, origin: Origin, bytes: u64) {
-        self.with(|pages| match origin {
-            Origin::Api => pages.counters.api_bytes += bytes,
-            Origin::Media => pages.counters.media_bytes += bytes,
+        self.with(|entries| match origin {
+            Origin::Api => entries.counters.api_bytes += bytes,
+            Origin::Media => entries.counters.media_bytes += bytes,
         });
         self.update(number, |seen| seen.body_bytes_sent += bytes);
     }
 
     pub(crate) fn entries(&self) -> Vec<Seen> {
-        self.with(|pages| pages.seen.iter().cloned().collect())
+        self.with(|entries| entries.seen.iter().cloned().collect())
     }
 
     pub(crate) fn counters(&self) -> Counters {
-        self.with(|pages| pages.counters)
+        self.with(|entries| entries.counters)
     }
 
     pub(crate) fn clear(&self) {
-        self.with(|pages| {
-            pages.first += pages.seen.len() as u64;
-            pages.seen.clear();
-            pages.counters = Counters::default();
+        self.with(|entries| {
+            entries.first += entries.seen.len() as u64;
+            entries.seen.clear();
+            entries.counters = Counters::default();
         });
     }
 
@@ -196,7 +191,7 @@ impl Journal {
         let met = async {
             loop {
                 let mut changed = std::pin::pin!(self.changed.notified());
-                // Registered before the look, so that no change in between is missed.
+                // Registered before the check, so that no change in between is missed.
                 changed.as_mut().enable();
                 if predicate(&self.entries()) {
                     return;
@@ -213,7 +208,7 @@ impl Journal {
                 .iter()
                 .map(|seen| format!("{} {} → {}", seen.method, seen.path, seen.status))
                 .collect();
-            panic!("the journal did not come to hold it in 30 s: {seen:#?}");
+            panic!("the journal did not meet the condition within 30 s: {seen:#?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A SignalWire space for tests and demos, on two loopback ports.
 //!
-//! One origin serves the documented video API, the other S3-like media links that really are signed
-//! and really expire. Time is the space's own ([`Space::advance`]); every request is in the journal
+//! One server has the documented video API, the other S3-like media links that are really signed and really
+//! expire. Links expire by the space's own clock ([`State::advance`]); every request is in the journal
 //! ([`Space::journal`]); faults are injected by rule ([`Space::inject`]).
 //!
 //! ```
@@ -15,57 +15,54 @@
 //! # });
 //! ```
 //!
-//! The map: `space` is the handle; `server` takes connections and `http` reads and writes them;
-//! `api` (with `paging`) and `storage` (with `signing`) answer for the two origins out of `world`
-//! (`model`, `bulk`, `media`); `faults` bends what they answer; `journal` writes it down.
+//! The modules, each of which uses only those above it:
+//!
+//! - `clock`, `dice`, `gate`, `hex`, `lock`, `options`; `media` (files) and `http` (requests and responses);
+//! - `model` (sessions and recordings), `bulk` (a million of them), `world` (all of them, and their lists);
+//! - `signing` and `paging` of links; `journal`;
+//! - `state`: all that tests change and servers read;
+//! - `api` and `storage`: the responses of the two servers; `faults`: what rules do to them;
+//! - `server`: connections; `space`: the handle to both servers; `chaos` and `lifecycle`: things that
+//!   happen in a running space by themselves.
 
 #![allow(
     clippy::must_use_candidate,
-    reason = "most of what a test calls here it calls for its effect"
+    reason = "most methods are called for their effect, and their result is often not needed"
 )]
 
 mod api;
 mod bulk;
+mod chaos;
 mod clock;
+mod dice;
 mod faults;
 mod gate;
+mod hex;
 mod http;
 mod journal;
 mod lifecycle;
+mod lock;
 mod media;
 mod model;
+mod options;
 mod paging;
 mod server;
 mod signing;
 mod space;
+mod state;
 mod storage;
 mod world;
 
 pub use bulk::BulkSpec;
-pub use faults::{Action, Answer, Chaos, Dice, Rule, RuleId};
+pub use chaos::Chaos;
+pub use dice::Dice;
+pub use faults::{Action, Answer, Rule, RuleId};
 pub use gate::Gate;
 pub use journal::{Counters, Origin, Seen};
 pub use lifecycle::Lifecycle;
-pub use media::{Generated, Media};
-pub use model::{NewRecording, NewSession, Recording, Reported, Session};
-pub use space::{Complaints, NextLinks, Options, Order, SecureLinks, Space};
+pub use media::{Fixture, Generated, Media};
+pub use model::{NewRecording, NewSession, Recording, Reported, Status};
+pub use options::{ErrorFormat, NextLinks, Options, Order, SecureLinks};
+pub use space::Space;
+pub use state::State;
 pub use world::{List, Patch};
-
-/// The next number of a `SplitMix64` sequence: cheap, seeded, good enough for ids and noise.
-fn mix(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *seed;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// Lower-case hex.
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
-}

@@ -1,4 +1,4 @@
-//! Rooms that live: sessions start, are recorded, end, and their recordings become ready, step by step.
+//! Rooms in use: sessions start, are recorded and end, and their recordings are completed, step by step.
 
 use std::time::Duration;
 
@@ -8,7 +8,6 @@ use crate::media::{Generated, Media};
 use crate::model::{NewRecording, NewSession};
 use crate::space::Space;
 
-/// What a room's next step is.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     Empty,
@@ -17,8 +16,8 @@ enum Stage {
     Processing { recording: Uuid },
 }
 
-/// Rooms that go, each step, from empty to a session in progress, to a recording, to a session that is
-/// over with a recording in processing, to a completed recording, and begin anew.
+/// Rooms that go through these stages, one with each step, and then start again: empty, a session, a
+/// recording, the session ended and the recording in processing, the recording completed.
 #[derive(Debug)]
 pub struct Lifecycle {
     space: Space,
@@ -28,7 +27,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// So many rooms, `room-0`, `room-1`, …, that begin one step apart.
+    /// So many empty rooms, `room-0`, `room-1`, …
     #[must_use]
     pub fn new(space: &Space, rooms: usize, media_size: u64) -> Self {
         let rooms = (0..rooms).map(|number| (format!("room-{number}"), Stage::Empty));
@@ -40,7 +39,7 @@ impl Lifecycle {
         }
     }
 
-    /// Moves every room on by one stage.
+    /// Moves every room to its next stage.
     pub fn step(&mut self) {
         for number in 0..self.rooms.len() {
             let (room, stage) = &self.rooms[number];
@@ -85,7 +84,7 @@ impl Lifecycle {
         &self.completed
     }
 
-    /// Steps for ever, one step each `period`.
+    /// Makes a step every `period`, until it is dropped.
     pub async fn run(mut self, period: Duration) {
         loop {
             self.step();

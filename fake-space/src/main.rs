@@ -7,64 +7,52 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::Parser;
 use fake_space::{
-    Action, BulkSpec, Chaos, Generated, Lifecycle, Media, NewRecording, NewSession, Options, Order,
-    Rule, SecureLinks, Space,
+    Action, BulkSpec, Chaos, Fixture, Generated, Lifecycle, Media, NewRecording, NewSession,
+    Options, Rule, SecureLinks, Space,
 };
 
 /// A fake SignalWire space on loopback: the video API and its media links.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Completed sessions to begin with, each with one recording.
+    /// Number of completed sessions to start with, each with one recording.
     #[arg(long, default_value_t = 10)]
     sessions: u32,
-    /// Bytes of a recording; 0: small real videos.
+    /// Size of each recording in bytes; 0: small real videos.
     #[arg(long, default_value_t = 0)]
     media_size: u64,
-    /// Recordings to compute in bulk, ten to a session.
+    /// Number of recordings to add in bulk, ten per session; there can be millions.
     #[arg(long, default_value_t = 0)]
     bulk: u64,
-    /// Rooms that live: sessions come and go, recordings become ready.
+    /// Simulate three rooms in use: sessions start and end, recordings are made and completed.
     #[arg(long)]
     live: bool,
-    /// Rooms of --live.
-    #[arg(long, default_value_t = 3)]
-    rooms: usize,
-    /// How much faster than life; at 1 a room takes a step each minute.
+    /// How fast --live runs; at 1, a room takes one step per minute.
     #[arg(long, default_value_t = 20.0)]
     speed: f64,
-    /// Port of the API; 0: any.
+    /// Port of the API; 0: any free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Port of the media store; 0: any.
-    #[arg(long, default_value_t = 0)]
-    media_port: u16,
-    /// Longest page of a list.
-    #[arg(long, default_value_t = 1000)]
-    page_size_cap: u64,
-    /// Lists in no order, after this seed.
-    #[arg(long)]
-    shuffle: Option<u64>,
-    /// Life of media links in seconds, when the request names none.
+    /// Lifetime of media links in seconds, for requests without `media_ttl`.
     #[arg(long, default_value_t = 900)]
     link_ttl: u64,
-    /// Bytes a second of each media connection.
+    /// Limit each media connection to this many bytes per second.
     #[arg(long)]
     bandwidth: Option<u64>,
-    /// Milliseconds before each answer.
+    /// Delay each response by this many milliseconds.
     #[arg(long)]
     latency: Option<u64>,
-    /// Writes the media into this directory before it serves, for a web server of its own.
+    /// Write all media files to this directory before serving, for another web server.
     #[arg(long)]
     export: Option<PathBuf>,
-    /// Links lead to this URL of the exported directory, signed for nginx's `secure_link` module.
+    /// Make links to this URL, where nginx serves the exported directory with its `secure_link` module.
     #[arg(long, requires = "links_secret")]
     links_to: Option<String>,
-    /// The secret of these links.
+    /// The secret in nginx's `secure_link_md5`.
     #[arg(long)]
     links_secret: Option<String>,
-    /// Faults of all kinds that come and go at random, after this seed.
-    #[arg(long)]
+    /// Inject random faults that change every two seconds; the same seed gives the same faults.
+    #[arg(long, value_name = "SEED")]
     chaos: Option<u64>,
 }
 
@@ -83,11 +71,6 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> std::io::Result<()> {
     let space = Space::start(Options {
         api_port: arguments.port,
-        media_port: arguments.media_port,
-        page_size_cap: arguments.page_size_cap,
-        order: arguments
-            .shuffle
-            .map_or(Order::NewestFirst, Order::Shuffled),
         link_ttl_default: Duration::from_secs(arguments.link_ttl),
         secure_links: arguments.links_to.clone().map(|base| SecureLinks {
             base,
@@ -109,7 +92,7 @@ async fn run(arguments: &Arguments) -> std::io::Result<()> {
     if arguments.live {
         let size = arguments.media_size.max(100_000);
         let period = Duration::from_secs_f64(60.0 / arguments.speed.clamp(0.001, 60_000.0));
-        tokio::spawn(Lifecycle::new(&space, arguments.rooms, size).run(period));
+        tokio::spawn(Lifecycle::new(&space, 3, size).run(period));
     }
     if let Some(seed) = arguments.chaos {
         let chaos = Chaos::new(&space, seed, arguments.media_size.max(100_000));
@@ -121,6 +104,12 @@ async fn run(arguments: &Arguments) -> std::io::Result<()> {
     Ok(())
 }
 
+const FIXTURES: [Fixture; 3] = [
+    Fixture::OneSecondFastStart,
+    Fixture::ThreeSeconds,
+    Fixture::AudioVideo,
+];
+
 fn fill(space: &Space, arguments: &Arguments) {
     let now = space.now();
     for number in 0..arguments.sessions {
@@ -129,9 +118,7 @@ fn fill(space: &Space, arguments: &Arguments) {
         let session = NewSession::completed(&room).at(end - TimeDelta::minutes(15), Some(end));
         let session = space.add_session(session);
         let media = match arguments.media_size {
-            0 => Media::fixture(
-                ["one-second-faststart", "three-seconds", "audio-video"][number as usize % 3],
-            ),
+            0 => Media::fixture(FIXTURES[number as usize % FIXTURES.len()]),
             size => Media::generated(Generated {
                 seed: number.into(),
                 ..Generated::of_size(size)
@@ -142,7 +129,7 @@ fn fill(space: &Space, arguments: &Arguments) {
     if arguments.bulk > 0 {
         let sessions = arguments.bulk.div_ceil(10);
         let mut bulk = BulkSpec::new(sessions, 10, now);
-        // All of them are over for so long that nothing more is expected of them.
+        // All sessions ended so long ago that the archiver expects no more recordings of them.
         let before =
             bulk.step * u32::try_from(sessions).unwrap_or(u32::MAX) + Duration::from_hours(72);
         bulk.start = now - before;
@@ -159,7 +146,7 @@ fn introduce(space: &Space) {
     println!("project {}", space.project_id());
     println!("token   {}", space.token());
     println!(
-        "\n# room-archiver's configuration; the token: ROOM_ARCHIVER_API_TOKEN={}",
+        "\n# Configuration of room-archiver, which reads the token from ROOM_ARCHIVER_API_TOKEN={}",
         space.token()
     );
     println!("[signalwire]");
@@ -168,5 +155,5 @@ fn introduce(space: &Space) {
     println!("[download]\nallow_private_hosts = true");
     println!("[archive]\ndirectory = \"/tmp/room-archiver/recordings\"\nmin_free_space = \"0\"");
     println!("[database]\npath = \"/tmp/room-archiver/archive.db\"");
-    println!("\nCtrl-C stops it.");
+    println!("\nPress Ctrl-C to stop.");
 }

@@ -1,5 +1,5 @@
-//! The files behind the links: real small MP4s, generated ones of any size, and damaged ones.
-//! A media is a list of parts of which any range is read without holding the file in memory.
+//! The files behind the links: small real MP4s, generated ones of any size, and damaged ones.
+//! A file is a list of parts, so that any range can be read without holding the file in memory.
 
 mod mp4;
 
@@ -9,6 +9,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+
+pub use mp4::Generated;
+
+use crate::dice::Dice;
+use crate::hex::hex;
 
 /// One file; cheap to clone.
 #[derive(Clone)]
@@ -32,103 +37,64 @@ enum Part {
     },
 }
 
-/// What [`Media::generated`] makes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Generated {
-    /// Bytes of the whole file; at least 1 KiB, smaller ones are made that long.
-    pub size: u64,
-    /// Length in seconds that its `mvhd` tells.
-    pub duration_s: f64,
-    /// Files of different seeds differ.
-    pub seed: u64,
-    /// Whether `moov` lies after `mdat`, as encoders write it, or before (*fast start*).
-    pub moov_last: bool,
+/// A real video, made with ffmpeg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fixture {
+    /// One second, with `moov` before `mdat` (*fast start*).
+    OneSecondFastStart,
+    /// Three seconds, with `moov` at the end.
+    ThreeSeconds,
+    /// Two seconds with sound, `moov` at the end.
+    AudioVideo,
 }
 
-impl Generated {
-    /// A file of `size` bytes that says it lasts a minute.
-    #[must_use]
-    pub fn of_size(size: u64) -> Self {
-        Self {
-            size,
-            duration_s: 60.0,
-            seed: size,
-            moov_last: false,
-        }
-    }
-}
-
-const FIXTURES: [(&str, &[u8], f64); 3] = [
-    (
-        "one-second-faststart",
-        include_bytes!("../fixtures/one-second-faststart.mp4"),
-        1.0,
-    ),
-    (
-        "three-seconds",
-        include_bytes!("../fixtures/three-seconds.mp4"),
-        3.0,
-    ),
-    (
-        "audio-video",
-        include_bytes!("../fixtures/audio-video.mp4"),
-        2.0,
-    ),
-];
-
-/// Prime, so that bytes spliced at a wrong offset show in the digest.
+/// Length of the shared block of noise. Prime, so that bytes joined at a wrong offset change the digest.
 const BLOCK: usize = 1_048_583;
 
 fn block() -> &'static Bytes {
     static NOISE: OnceLock<Bytes> = OnceLock::new();
     NOISE.get_or_init(|| {
-        let mut seed = 0;
-        let words = (0..=BLOCK / 8).flat_map(|_| crate::mix(&mut seed).to_le_bytes());
+        let mut dice = Dice::new(0);
+        let words = (0..=BLOCK / 8).flat_map(|_| dice.bits().to_le_bytes());
         words.take(BLOCK).collect()
     })
 }
 
 impl Media {
-    /// A real video made with ffmpeg: `one-second-faststart`, `three-seconds` (`moov` at the end)
-    /// or `audio-video` (two seconds).
-    ///
-    /// # Panics
-    /// If there is no fixture of that name.
+    /// One of the real videos.
     #[must_use]
-    pub fn fixture(name: &str) -> Self {
-        let (_, bytes, duration_s) = FIXTURES
-            .into_iter()
-            .find(|(known, ..)| *known == name)
-            .expect("a fixture's name");
+    pub fn fixture(fixture: Fixture) -> Self {
+        let (bytes, duration_s): (&[u8], _) = match fixture {
+            Fixture::OneSecondFastStart => {
+                (include_bytes!("../fixtures/one-second-faststart.mp4"), 1.0)
+            }
+            Fixture::ThreeSeconds => (include_bytes!("../fixtures/three-seconds.mp4"), 3.0),
+            Fixture::AudioVideo => (include_bytes!("../fixtures/audio-video.mp4"), 2.0),
+        };
         Self::build(vec![Part::Bytes(Bytes::from_static(bytes))], duration_s)
     }
 
-    /// A file of valid boxes around bytes made when they are read.
+    /// A file of valid MP4 boxes around noise that is generated when it is read.
     #[must_use]
     pub fn generated(spec: Generated) -> Self {
-        let (head, noise, tail) = mp4::frame(&spec, true);
-        Self::around(&spec, head, noise, tail)
+        Self::framed(&spec, mp4::frame(&spec, true))
     }
 
     /// As [`Media::generated`], without its `moov`.
     #[must_use]
     pub fn without_moov(spec: Generated) -> Self {
-        let (head, noise, tail) = mp4::frame(&spec, false);
-        Self::around(&spec, head, noise, tail)
+        Self::framed(&spec, mp4::frame(&spec, false))
     }
 
-    fn around(spec: &Generated, head: Bytes, noise: u64, tail: Bytes) -> Self {
+    fn framed(spec: &Generated, (head, noise): (Bytes, u64)) -> Self {
         let noise = Part::Noise {
             offset: spec.seed % BLOCK as u64,
             len: noise,
         };
-        Self::build(
-            vec![Part::Bytes(head), noise, Part::Bytes(tail)],
-            spec.duration_s,
-        )
+        Self::build(vec![Part::Bytes(head), noise], spec.duration_s)
     }
 
-    /// Any bytes, said to be a video of no length.
+    /// Any bytes, served as a video of zero seconds.
     #[must_use]
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Self::build(vec![Part::Bytes(bytes.into())], 0.0)
@@ -140,7 +106,7 @@ impl Media {
         Self::bytes(Bytes::new())
     }
 
-    /// An error page in HTML that is stored as if it were the video.
+    /// An HTML error page stored in place of the video.
     #[must_use]
     pub fn html_page() -> Self {
         Self::bytes(
@@ -148,7 +114,7 @@ impl Media {
         )
     }
 
-    /// The first `keep` bytes of this file, as a file of its own: its last box is cut.
+    /// The first `keep` bytes of this file, as a file of its own.
     #[must_use]
     pub fn truncated(&self, keep: u64) -> Self {
         let mut left = keep;
@@ -161,7 +127,7 @@ impl Media {
         Self::build(parts, self.0.duration_s)
     }
 
-    /// The same file with another `Content-Type` and `format`.
+    /// The same file with another `Content-Type`, which the API shows as `format`.
     #[must_use]
     pub fn typed(&self, content_type: &'static str) -> Self {
         Self(Arc::new(Inner {
@@ -174,7 +140,8 @@ impl Media {
     }
 
     fn build(parts: Vec<Part>, duration_s: f64) -> Self {
-        // Like S3's: 32 hex digits that stay while the bytes do. The noise is described, not read.
+        // Like S3's: 32 hex digits that change only with the bytes. Hashing the noise's position and
+        // length is enough, and takes no time for a file of terabytes.
         let mut digest = Sha256::new();
         for part in &parts {
             match part {
@@ -185,7 +152,7 @@ impl Media {
                 }
             }
         }
-        let etag = format!("\"{}\"", crate::hex(&digest.finalize()[..16]));
+        let etag = format!("\"{}\"", hex(&digest.finalize()[..16]));
         Self(Arc::new(Inner {
             len: parts.iter().map(Part::len).sum(),
             parts,
@@ -195,32 +162,28 @@ impl Media {
         }))
     }
 
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    #[expect(clippy::len_without_is_empty, reason = "no test needs it")]
     pub fn len(&self) -> u64 {
         self.0.len
     }
 
-    /// Length in seconds that the file itself tells.
-    #[must_use]
-    pub fn duration_s(&self) -> f64 {
+    pub(crate) fn duration_s(&self) -> f64 {
         self.0.duration_s
     }
 
-    /// Its MIME type.
-    #[must_use]
-    pub fn content_type(&self) -> &'static str {
+    pub(crate) fn content_type(&self) -> &'static str {
         self.0.content_type
     }
 
-    /// Its strong validator, quotes included.
+    /// The value of its `ETag` header, quotes included.
     #[must_use]
     pub fn etag(&self) -> &str {
         &self.0.etag
     }
 
-    /// Its bytes of `range`, piece by piece; nothing beyond its end.
+    /// The bytes of `range`, piece by piece, up to the end of the file.
     pub fn read(&self, range: Range<u64>) -> impl Iterator<Item = Bytes> + Send + 'static {
         let media = self.clone();
         let end = range.end.min(self.0.len);
@@ -232,7 +195,7 @@ impl Media {
         })
     }
 
-    /// One contiguous piece at `at`, of at most `most` bytes, at least one.
+    /// One contiguous piece at `at`, of 1 to `most` bytes.
     fn piece(&self, at: u64, most: u64) -> Bytes {
         let mut start = 0;
         for part in &self.0.parts {
@@ -245,14 +208,14 @@ impl Media {
         Bytes::new()
     }
 
-    /// The SHA-256 of the whole file, in hex; reads it all.
+    /// The SHA-256 of the whole file, in hex; reads all of it.
     #[must_use]
     pub fn sha256(&self) -> String {
         let mut digest = Sha256::new();
         for piece in self.read(0..self.0.len) {
             digest.update(&piece);
         }
-        crate::hex(&digest.finalize())
+        hex(&digest.finalize())
     }
 }
 

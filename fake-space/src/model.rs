@@ -1,44 +1,72 @@
-//! The vendor's objects as the fake holds them, and their JSON as the contract documents it.
+//! Sessions and recordings as the fake holds them, and their JSON as the contract documents it.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::media::Media;
+use crate::media::{Fixture, Media};
 
-/// What a new session is like. Times left out come from the space's clock.
+/// The status of a session or of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// A session that runs.
+    InProgress,
+    /// A recording whose room has ended or that was stopped, before it has a link.
+    Processing,
+    /// A session that has ended, or a recording that has a link.
+    Completed,
+    /// Any other word, documented (`recording`, `paused`) or not.
+    Other(String),
+}
+
+impl Status {
+    fn word(&self) -> &str {
+        match self {
+            Self::InProgress => "in-progress",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<&str> for Status {
+    fn from(word: &str) -> Self {
+        match word {
+            "in-progress" => Self::InProgress,
+            "processing" => Self::Processing,
+            "completed" => Self::Completed,
+            word => Self::Other(word.to_owned()),
+        }
+    }
+}
+
+/// A session to add. Times that are not given come from the space's clock.
 #[derive(Debug, Clone)]
 pub struct NewSession {
-    /// The room's name.
-    pub room: String,
-    /// The room's id, if the room was not auto-created.
-    pub room_id: Option<Uuid>,
-    /// `in-progress`, `completed`, or any other word.
-    pub status: String,
-    /// When it started; `None`: now, or an hour before its end.
-    pub start_time: Option<DateTime<Utc>>,
-    /// When it ended; `None`: now, if it is completed.
-    pub end_time: Option<DateTime<Utc>>,
+    pub(crate) room: String,
+    pub(crate) status: Status,
+    pub(crate) start_time: Option<DateTime<Utc>>,
+    pub(crate) end_time: Option<DateTime<Utc>>,
 }
 
 impl NewSession {
-    /// A session that runs in `room`.
+    /// A session that starts now.
     #[must_use]
     pub fn running(room: &str) -> Self {
         Self {
             room: room.to_owned(),
-            room_id: None,
-            status: "in-progress".to_owned(),
+            status: Status::InProgress,
             start_time: None,
             end_time: None,
         }
     }
 
-    /// A session in `room` that is over.
+    /// A session that started an hour ago and ends now.
     #[must_use]
     pub fn completed(room: &str) -> Self {
         Self {
-            status: "completed".to_owned(),
+            status: Status::Completed,
             ..Self::running(room)
         }
     }
@@ -52,59 +80,50 @@ impl NewSession {
     }
 }
 
-/// A session; change it with [`crate::Space::update_session`].
 #[derive(Debug, Clone)]
-pub struct Session {
-    /// Its id.
+pub(crate) struct Session {
     pub id: Uuid,
-    /// The room's name.
     pub room: String,
-    /// The room's id.
-    pub room_id: Option<Uuid>,
-    /// The vendor's word.
-    pub status: String,
-    /// When it started.
+    pub status: Status,
     pub start_time: DateTime<Utc>,
-    /// When it ended.
     pub end_time: Option<DateTime<Utc>>,
-    /// When the object was made; lists are ordered by it.
+    /// Lists are ordered by it.
     pub created_at: DateTime<Utc>,
-    /// When the object was changed last.
     pub updated_at: DateTime<Utc>,
 }
 
 /// What `size_in_bytes` says of a completed recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reported {
-    /// The media's true length.
+    /// The true size of the media.
     #[default]
     True,
-    /// The true length cut to 32 bits with its sign, as a service holding an int32 would.
+    /// The true size truncated to a signed 32-bit integer, as in the contract.
     Wrapped,
     /// `null`.
     Null,
-    /// This number.
+    /// This number, true or not.
     Value(i64),
 }
 
-/// What a new recording is like.
+/// A recording to add.
 #[derive(Debug, Clone)]
 pub struct NewRecording {
-    /// `recording`, `paused`, `processing`, `completed`, or any other word.
-    pub status: String,
+    /// Only a completed one has a link.
+    pub status: Status,
     /// The file behind its link.
     pub media: Media,
-    /// What its size is said to be.
+    /// What the API reports as its size.
     pub reported_size: Reported,
-    /// Its length in seconds as the API tells it; `None`: the media's own.
+    /// What the API reports as its duration, in seconds; `None`: the true one.
     pub duration: Option<u32>,
-    /// When it started; `None`: when its session did.
+    /// `None`: when its session started.
     pub started_at: Option<DateTime<Utc>>,
 }
 
 impl Default for NewRecording {
     fn default() -> Self {
-        Self::completed(Media::fixture("one-second-faststart"))
+        Self::completed(Media::fixture(Fixture::OneSecondFastStart))
     }
 }
 
@@ -113,7 +132,7 @@ impl NewRecording {
     #[must_use]
     pub fn completed(media: Media) -> Self {
         Self {
-            status: "completed".to_owned(),
+            status: Status::Completed,
             media,
             reported_size: Reported::True,
             duration: None,
@@ -123,12 +142,12 @@ impl NewRecording {
 
     /// The same with another status.
     #[must_use]
-    pub fn status(mut self, word: &str) -> Self {
-        word.clone_into(&mut self.status);
+    pub fn status(mut self, status: impl Into<Status>) -> Self {
+        self.status = status.into();
         self
     }
 
-    /// The same with another word on its size.
+    /// The same with another reported size.
     #[must_use]
     pub fn size(mut self, reported: Reported) -> Self {
         self.reported_size = reported;
@@ -136,26 +155,20 @@ impl NewRecording {
     }
 }
 
-/// A recording; change it with [`crate::Space::update_recording`].
+/// A recording; change it with [`crate::State::update_recording`].
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// Its id.
-    pub id: Uuid,
-    /// Its session.
+    pub(crate) id: Uuid,
+    /// The session that the API lists it under.
     pub session_id: Uuid,
-    /// The vendor's word.
-    pub status: String,
+    pub(crate) status: Status,
     /// The file behind its link.
     pub media: Media,
-    /// What its size is said to be.
-    pub reported_size: Reported,
-    /// Its length in seconds as the API tells it.
-    pub duration: u32,
-    /// When it started.
-    pub started_at: DateTime<Utc>,
-    /// When the object was made; lists are ordered by it.
-    pub created_at: DateTime<Utc>,
-    /// When the object was changed last.
+    pub(crate) reported_size: Reported,
+    pub(crate) duration: u32,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
+    /// Also the `Last-Modified` of its file.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -164,7 +177,7 @@ fn text(time: DateTime<Utc>) -> String {
 }
 
 impl Session {
-    /// The object as lists show it.
+    /// The object in a list.
     pub(crate) fn listed(&self, now: DateTime<Utc>) -> Value {
         let mut object = self.single(now);
         object["cost_in_dollars"] = json!(0.05);
@@ -173,12 +186,12 @@ impl Session {
         object
     }
 
-    /// The object as its own endpoint shows it: three fields fewer.
+    /// The object of its own endpoint, which has three fields fewer.
     pub(crate) fn single(&self, now: DateTime<Utc>) -> Value {
         let seconds = (self.end_time.unwrap_or(now) - self.start_time).num_seconds();
         let mut object = json!({
             "id": self.id.to_string(),
-            "room_id": self.room_id.map(|id| id.to_string()),
+            "room_id": null,
             "name": self.room,
             "display_name": self.room,
             "max_members": 20,
@@ -193,7 +206,7 @@ impl Session {
             "start_time": text(self.start_time),
             "end_time": self.end_time.map(text),
             "duration": i32::try_from(seconds.max(0)).unwrap_or(i32::MAX),
-            "status": self.status,
+            "status": self.status.word(),
             "created_at": text(self.created_at),
             "updated_at": text(self.updated_at),
             "prioritize_handraise": false,
@@ -213,20 +226,20 @@ impl Session {
 }
 
 impl Recording {
-    /// Whether it has a link.
+    /// Whether it has a link to its media.
     pub(crate) fn is_ready(&self) -> bool {
-        self.status == "completed"
+        self.status == Status::Completed
     }
 
     /// The object, with `uri` as given.
     pub(crate) fn json(&self, uri: Option<&str>) -> Value {
         let ready = self.is_ready();
-        let stopped = ready || self.status == "processing";
-        let finished = self.started_at + chrono::TimeDelta::seconds(self.duration.into());
+        let stopped = ready || self.status == Status::Processing;
+        let finished = self.started_at + TimeDelta::seconds(self.duration.into());
         json!({
             "id": self.id.to_string(),
             "room_session_id": self.session_id.to_string(),
-            "status": self.status,
+            "status": self.status.word(),
             "started_at": text(self.started_at),
             "finished_at": stopped.then(|| text(finished)),
             "duration": ready.then_some(self.duration),
@@ -242,7 +255,10 @@ impl Recording {
     fn size(&self) -> Value {
         match self.reported_size {
             Reported::True => json!(self.media.len()),
-            #[expect(clippy::cast_possible_truncation, reason = "the fault is the cut")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the truncation is the fault"
+            )]
             Reported::Wrapped => json!(self.media.len().cast_signed() as i32),
             Reported::Null => Value::Null,
             Reported::Value(number) => json!(number),

@@ -1,14 +1,13 @@
-//! Paging as documented: `page_size`, `page_number`, `page_token`, the links, and the 422 answers.
-//! A page is cut by its offset when it is asked for, so rows shift when others come or go.
+//! Paging as documented: `page_size`, `page_number`, `page_token`, the links between pages, and the 422s.
+//! A page is cut by its offset at the time of the request, so rows shift when others are added or deleted.
 
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::http::{Request, Response};
-use crate::signing::encode;
-use crate::space::{Complaints, NextLinks, Options};
+use crate::http::{Request, Response, encode};
+use crate::options::{ErrorFormat, NextLinks, Options};
 
 const PARAMETERS: [&str; 3] = ["page_number", "page_size", "page_token"];
 
@@ -19,8 +18,8 @@ pub(crate) struct Paging {
     pub token: Uuid,
 }
 
-/// A validation error.
-pub(crate) fn invalid(form: Complaints, code: &str, message: &str, attribute: &str) -> Response {
+/// A 422 about this parameter.
+pub(crate) fn invalid(format: ErrorFormat, code: &str, message: &str, attribute: &str) -> Response {
     let error = json!({
         "type": "validation_error",
         "code": code,
@@ -28,17 +27,17 @@ pub(crate) fn invalid(form: Complaints, code: &str, message: &str, attribute: &s
         "attribute": attribute,
         "url": format!("https://developer.signalwire.com/rest/overview/error-codes/#{code}"),
     });
-    let body = match form {
-        Complaints::Listed => json!({ "errors": [error] }),
-        Complaints::Bare => error,
-        Complaints::Unnamed => json!({ "error": "Unprocessable Entity" }),
+    let body = match format {
+        ErrorFormat::Listed => json!({ "errors": [error] }),
+        ErrorFormat::Bare => error,
+        ErrorFormat::Unnamed => json!({ "error": "Unprocessable Entity" }),
     };
     Response::json(422, &body)
 }
 
-/// Reads a whole number of a query.
+/// A parameter that must be a whole number, if it is there.
 pub(crate) fn number(
-    form: Complaints,
+    format: ErrorFormat,
     request: &Request,
     name: &str,
 ) -> Result<Option<u64>, Box<Response>> {
@@ -49,31 +48,31 @@ pub(crate) fn number(
     let number = number.filter(|number| i32::try_from(*number).is_ok());
     number.map(Some).ok_or_else(|| {
         let message = format!("{name} must be a whole number");
-        Box::new(invalid(form, "invalid_parameter", &message, name))
+        Box::new(invalid(format, "invalid_parameter", &message, name))
     })
 }
 
 impl Paging {
-    /// Reads a request's paging; `fresh` becomes the token of a walk that begins.
+    /// Reads the parameters of a request; `fresh` becomes the token if this is the first page.
     pub(crate) fn read(
         request: &Request,
         options: &Options,
         known: &mut HashSet<Uuid>,
         fresh: Uuid,
     ) -> Result<Self, Box<Response>> {
-        let form = options.complaints;
-        let size = number(form, request, "page_size")?.unwrap_or(50.min(options.page_size_max));
+        let format = options.error_format;
+        let size = number(format, request, "page_size")?.unwrap_or(50.min(options.page_size_max));
         if !(1..=options.page_size_max).contains(&size) {
             let message = format!("page_size must be between 1 and {}", options.page_size_max);
             return Err(Box::new(invalid(
-                form,
+                format,
                 "invalid_parameter",
                 &message,
                 "page_size",
             )));
         }
-        let number = number(form, request, "page_number")?.unwrap_or(0);
-        let refuse = |code, message| Err(Box::new(invalid(form, code, message, "page_token")));
+        let number = number(format, request, "page_number")?.unwrap_or(0);
+        let refuse = |code, message| Err(Box::new(invalid(format, code, message, "page_token")));
         let token = match request.param("page_token") {
             None if number > 0 => {
                 let message = "page_token is required when page_number is above 0";

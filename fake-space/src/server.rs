@@ -1,88 +1,91 @@
-//! The two servers: connections are taken, requests written down, answered, bent and sent.
+//! Serving one origin: accepting connections, recording requests in the journal, applying faults, responding.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::faults::{self, Before};
-use crate::http::{self, Break, Response};
-use crate::journal::Origin;
-use crate::space::{Inner, Space};
+use crate::faults::{self, Faults, Intercepted};
+use crate::http::{self, Request, Response};
+use crate::journal::{Journal, Origin};
+use crate::lock::locked;
+use crate::state::State;
 use crate::{api, storage};
 
-/// Serves an origin for ever; when this future is dropped, its connections are too.
-pub(crate) async fn run(inner: Arc<Inner>, origin: Origin, listener: TcpListener) {
+/// What both servers work on.
+pub(crate) struct Shared {
+    pub state: State,
+    pub journal: Journal,
+    pub faults: Mutex<Faults>,
+}
+
+/// Serves an origin until this future is dropped, and its connections with it.
+pub(crate) async fn run(shared: Arc<Shared>, origin: Origin, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => if let Ok((stream, _)) = accepted {
                 let _ = stream.set_nodelay(true);
-                connections.spawn(serve(Arc::clone(&inner), origin, stream));
+                connections.spawn(serve(Arc::clone(&shared), origin, stream));
             },
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn serve(inner: Arc<Inner>, origin: Origin, mut stream: TcpStream) {
+async fn serve(shared: Arc<Shared>, origin: Origin, mut stream: TcpStream) {
     let mut buffer = Vec::new();
     while let Ok(Some(request)) = http::read(&mut stream, &mut buffer).await {
-        let number = inner.journal.push(origin, &request);
-        let go_on = exchange(&inner, origin, request, number, &mut stream).await;
-        inner.journal.update(number, |seen| seen.finished = true);
-        if !go_on.unwrap_or(false) {
+        let number = shared.journal.push(origin, &request);
+        let reusable = exchange(&shared, origin, request, number, &mut stream).await;
+        shared.journal.update(number, |seen| seen.finished = true);
+        if !reusable.unwrap_or(false) {
             return;
         }
     }
 }
 
-/// One request and its answer; `true` if the connection can go on.
+/// Responds to one request; returns whether the connection can be used again.
 async fn exchange(
-    inner: &Arc<Inner>,
+    shared: &Shared,
     origin: Origin,
-    mut request: http::Request,
+    mut request: Request,
     number: u64,
     stream: &mut TcpStream,
 ) -> std::io::Result<bool> {
-    let actions = inner.with_faults(|faults| faults.take(origin, &request));
-    let response = match faults::before(&actions, &mut request).await {
-        Before::Cut(Break::Reset) => return http::reset(stream).await.map(|()| false),
-        Before::Cut(_) => return Ok(false),
-        Before::Raw(bytes) => return stream.write_all(&bytes).await.map(|()| false),
-        Before::Answered(response) => response,
-        Before::GoOn => answer(inner, origin, &request),
+    let state = &shared.state;
+    let actions = locked(&shared.faults, |faults| faults.take(origin, &request));
+    let mut response = match faults::intercept(&actions, &mut request).await {
+        Intercepted::Close => return Ok(false),
+        Intercepted::Reset => return http::reset(stream).await.map(|()| false),
+        Intercepted::Raw(bytes) => return stream.write_all(&bytes).await.map(|()| false),
+        Intercepted::Answer(response) => response,
+        Intercepted::Pass => handle(state, origin, &request),
     };
-    let response = dated(response, inner);
-    let response = faults::bend(&actions, inner, &request, response);
-    faults::after(&actions, &Space::passing(inner));
+    if response.header("date").is_none() {
+        response.set_header("date", http::date(state.now()));
+    }
+    let response = faults::modify(&actions, state, &request, response);
+    // After the response is made, so that a hook which changes rows shifts those of the next page only.
+    faults::run_hooks(&actions, state);
     let close = request
         .header("connection")
         .is_some_and(|text| text.eq_ignore_ascii_case("close"));
     let status = response.status;
-    inner.journal.update(number, |seen| seen.status = status);
+    shared.journal.update(number, |seen| seen.status = status);
     let with_body = request.method != "HEAD" && !matches!(status, 204 | 304);
-    let go_on = http::deliver(stream, response, with_body, |bytes| {
-        inner.journal.sent(number, origin, bytes);
+    let reusable = http::deliver(stream, response, with_body, |bytes| {
+        shared.journal.sent(number, origin, bytes);
     });
-    Ok(go_on.await? && !close)
+    Ok(reusable.await? && !close)
 }
 
-/// The answer with the space's time, if it tells none of its own.
-fn dated(response: Response, inner: &Inner) -> Response {
-    let is_date = |(name, _): &(String, String)| name.eq_ignore_ascii_case("date");
-    if response.headers.iter().any(is_date) {
-        return response;
-    }
-    response.header("date", storage::http_date(inner.clock.now()))
-}
-
-fn answer(inner: &Inner, origin: Origin, request: &http::Request) -> Response {
-    // A redirect to the other origin finds the media there.
-    if origin == Origin::Media || request.path.starts_with("/hop/") {
-        storage::handle(inner, request)
+fn handle(state: &State, origin: Origin, request: &Request) -> Response {
+    // The API's server serves files to requests that a fault redirected to it.
+    if origin == Origin::Media || storage::is_hop(request) {
+        storage::handle(state, request)
     } else {
-        api::handle(inner, request)
+        api::handle(state, request)
     }
 }

@@ -1,39 +1,28 @@
-//! Pre-signed links after AWS Signature Version 4 (query parameters, only `host` signed, GET only).
+//! Pre-signed links with AWS Signature Version 4: in query parameters, only `host` signed, GET only.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use crate::hex;
-use crate::http::Request;
-use crate::space::SecureLinks;
+use crate::hex::hex;
+use crate::http::{Request, encode};
+use crate::lock::locked;
+use crate::options::SecureLinks;
 
-/// What `SigV4` leaves unencoded in a query.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
-/// A link's access key: this and the generation of links it belongs to.
+/// The access key of a link is this and the generation of the link.
 const ACCESS_KEY: &str = "AKIAFAKESPACE";
 const SECRET: &str = "not a secret, the space is a fake";
 const REGION: &str = "us-east-2";
-/// `SigV4` itself allows no longer life.
-const LONGEST: i64 = 604_800;
+/// The longest lifetime that `SigV4` allows, in seconds.
+pub(crate) const LONGEST_LIFE: u64 = 604_800;
 
-/// Percent-encodes a query's value.
-pub(crate) fn encode(text: &str) -> String {
-    utf8_percent_encode(text, UNRESERVED).to_string()
-}
-
-/// A link that nginx's `secure_link` module takes for `seconds` from `now` on.
+/// A link that nginx's `secure_link` module accepts for `seconds` from `now` on.
 pub(crate) fn secure_link(
     to: &SecureLinks,
     file: &str,
@@ -57,7 +46,7 @@ pub(crate) fn secure_link(
 pub(crate) enum Refusal {
     /// No signature at all.
     Unsigned,
-    /// A parameter is missing or can't be.
+    /// A parameter is missing or invalid.
     Malformed,
     Expired,
     Mismatch,
@@ -68,20 +57,20 @@ pub(crate) enum Refusal {
 pub(crate) struct Signer {
     host: String,
     marker: String,
-    /// The signing key of a day, kept because a page of a thousand links needs it a thousand times.
+    /// The signing key of one day, cached because a page of a thousand links needs it a thousand times.
     key: Mutex<(String, [u8; 32])>,
-    /// Links of an earlier generation are dead before their time.
+    /// Links of an earlier generation are refused.
     generation: AtomicU32,
 }
 
 fn hmac(key: &[u8], text: &str) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("an HMAC takes any key");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length is valid");
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().into()
 }
 
 impl Signer {
-    /// `marker` stands before every signature.
+    /// Every signature begins with `marker`.
     pub(crate) fn new(host: String, marker: Option<String>) -> Self {
         Self {
             host,
@@ -91,8 +80,8 @@ impl Signer {
         }
     }
 
-    /// Kills every link signed so far.
-    pub(crate) fn kill(&self) {
+    /// Revokes every link signed so far.
+    pub(crate) fn revoke(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -101,16 +90,15 @@ impl Signer {
     }
 
     fn key(&self, day: &str) -> [u8; 32] {
-        let mut held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.0 != day {
-            let parts = [day, REGION, "s3", "aws4_request"];
-            let mut key = format!("AWS4{SECRET}").into_bytes();
-            for part in parts {
-                key = hmac(&key, part).to_vec();
+        locked(&self.key, |(cached_day, key)| {
+            if cached_day != day {
+                let of_day = hmac(format!("AWS4{SECRET}").as_bytes(), day);
+                let parts = [REGION, "s3", "aws4_request"];
+                *key = parts.iter().fold(of_day, |key, part| hmac(&key, part));
+                day.clone_into(cached_day);
             }
-            *held = (day.to_owned(), key.try_into().unwrap_or_default());
-        }
-        held.1
+            *key
+        })
     }
 
     fn signature(&self, path: &str, canonical_query: &str, host: &str, date: &str) -> String {
@@ -122,14 +110,14 @@ impl Signer {
         hex(&hmac(&self.key(day), &text))
     }
 
-    /// A link to `path` (which needs no encoding) that lives for `seconds` from `now` on.
+    /// A link to `path` (which must need no encoding) that is valid for `seconds` from `now` on.
     pub(crate) fn sign(
         &self,
         path: &str,
         file_name: &str,
         content_type: &str,
         now: DateTime<Utc>,
-        seconds: i64,
+        seconds: u64,
     ) -> String {
         let date = now.format("%Y%m%dT%H%M%SZ").to_string();
         let scope = format!(
@@ -138,7 +126,7 @@ impl Signer {
             &date[..8]
         );
         let disposition = encode(&format!("attachment; filename=\"{file_name}\""));
-        // In the order the signature wants them: capitals first.
+        // The signature is over the sorted parameters, and capitals sort first.
         let signed = format!(
             "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={date}&\
              X-Amz-Expires={seconds}&X-Amz-SignedHeaders=host",
@@ -155,14 +143,14 @@ impl Signer {
         )
     }
 
-    /// Checks a link's shape, life and signature, as S3 does when a request starts.
-    /// No link lives longer than `longest` seconds, whatever it promises.
+    /// Checks a link's parameters, lifetime and signature, as S3 does when a request starts.
+    /// No link is valid for longer than `longest` seconds.
     pub(crate) fn check(
         &self,
         request: &Request,
         host: &str,
         now: DateTime<Utc>,
-        longest: Option<i64>,
+        longest: Option<u64>,
     ) -> Result<(), Refusal> {
         let given = request.param("X-Amz-Signature").ok_or(Refusal::Unsigned)?;
         let date = request.param("X-Amz-Date").ok_or(Refusal::Malformed)?;
@@ -171,15 +159,15 @@ impl Signer {
             .and_utc();
         let seconds = request
             .param("X-Amz-Expires")
-            .and_then(|text| text.parse::<i64>().ok())
-            .filter(|seconds| (0..=LONGEST).contains(seconds))
+            .and_then(|text| text.parse::<u64>().ok())
+            .filter(|seconds| *seconds <= LONGEST_LIFE)
             .ok_or(Refusal::Malformed)?;
         let credential = request
             .param("X-Amz-Credential")
             .ok_or(Refusal::Malformed)?;
-        let dead = !credential.starts_with(&self.access_key());
+        let revoked = !credential.starts_with(&self.access_key());
         let life = longest.map_or(seconds, |longest| longest.min(seconds));
-        if dead || now > signed_at + TimeDelta::seconds(life) {
+        if revoked || now > signed_at + TimeDelta::seconds(life.cast_signed()) {
             return Err(Refusal::Expired);
         }
         let mut pairs: Vec<&str> = request

@@ -1,101 +1,40 @@
-//! The handle to a running space: starting and stopping, its settings, its clock, its journal, its faults.
+//! A running space: its two servers, and what only a running space can do.
 
-mod content;
-mod options;
-
-use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, TimeDelta, Utc};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use uuid::{Builder, Uuid};
 
-pub use options::{Complaints, NextLinks, Options, Order, SecureLinks};
-
-use crate::clock::Clock;
 use crate::faults::{Faults, Rule, RuleId};
 use crate::journal::{Counters, Journal, Origin, Seen};
-use crate::server;
-use crate::signing::Signer;
-use crate::world::World;
+use crate::lock::locked;
+use crate::options::Options;
+use crate::server::{self, Shared};
+use crate::state::State;
 
-pub(crate) struct Settings {
-    pub options: Options,
-    /// Refuses right credentials with this status.
-    pub refuse_credentials: Option<u16>,
-    pub page_tokens: HashSet<Uuid>,
-    /// State of the id generator.
-    seed: u64,
+/// The task of one origin, while it accepts connections.
+struct Server {
+    origin: Origin,
+    address: SocketAddr,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the servers share.
-pub(crate) struct Inner {
-    pub clock: Clock,
-    pub journal: Journal,
-    pub signer: Signer,
-    api: SocketAddr,
-    media: SocketAddr,
-    settings: Mutex<Settings>,
-    world: Mutex<World>,
-    faults: Mutex<Faults>,
-}
-
-fn locked<T, R>(mutex: &Mutex<T>, work: impl FnOnce(&mut T) -> R) -> R {
-    work(&mut mutex.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-impl Inner {
-    pub(crate) fn with_settings<R>(&self, work: impl FnOnce(&mut Settings) -> R) -> R {
-        locked(&self.settings, work)
-    }
-
-    pub(crate) fn with_world<R>(&self, work: impl FnOnce(&mut World) -> R) -> R {
-        locked(&self.world, work)
-    }
-
-    pub(crate) fn with_faults<R>(&self, work: impl FnOnce(&mut Faults) -> R) -> R {
-        locked(&self.faults, work)
-    }
-
-    pub(crate) fn api_url(&self) -> String {
-        format!("http://{}", self.api)
-    }
-
-    pub(crate) fn media_host(&self) -> String {
-        self.media.to_string()
-    }
-
-    pub(crate) fn fresh_id(&self) -> Uuid {
-        self.with_settings(|settings| {
-            let (high, low) = (
-                crate::mix(&mut settings.seed),
-                crate::mix(&mut settings.seed),
-            );
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&high.to_be_bytes());
-            bytes[8..].copy_from_slice(&low.to_be_bytes());
-            Builder::from_random_bytes(bytes).into_uuid()
-        })
-    }
-}
-
-/// The two servers; they stop when the last handle goes.
+/// Both servers; they stop when the last handle is dropped.
 struct Servers {
-    api: Mutex<Option<JoinHandle<()>>>,
-    media: Mutex<Option<JoinHandle<()>>>,
+    api: Server,
+    media: Server,
     runtime: Handle,
     /// Ends the servers' own thread, if they have one, by being dropped.
     _thread: Option<oneshot::Sender<()>>,
 }
 
 impl Servers {
-    fn of(&self, origin: Origin) -> &Mutex<Option<JoinHandle<()>>> {
+    fn of(&self, origin: Origin) -> &Server {
         match origin {
             Origin::Api => &self.api,
             Origin::Media => &self.media,
@@ -106,17 +45,26 @@ impl Servers {
 impl Drop for Servers {
     fn drop(&mut self) {
         for server in [&self.api, &self.media] {
-            locked(server, |server| server.take().map(|task| task.abort()));
+            locked(&server.task, |task| task.take().map(|task| task.abort()));
         }
     }
 }
 
 /// A handle to a running space; cheap to clone. The space stops when the last handle is dropped.
+///
+/// What the space holds and how it behaves is its [`State`], to which this dereferences.
 #[derive(Clone)]
 pub struct Space {
-    inner: Arc<Inner>,
-    /// Absent in the handles that the servers themselves pass to hooks.
-    servers: Option<Arc<Servers>>,
+    shared: Arc<Shared>,
+    servers: Arc<Servers>,
+}
+
+impl Deref for Space {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.shared.state
+    }
 }
 
 impl std::fmt::Debug for Space {
@@ -130,7 +78,7 @@ async fn bind(port: u16) -> io::Result<TcpListener> {
 }
 
 impl Space {
-    /// Starts an empty space on two loopback ports, served by the runtime this is called in.
+    /// Starts an empty space on two loopback ports, served by the current runtime.
     ///
     /// # Errors
     /// When a port can't be bound.
@@ -138,11 +86,11 @@ impl Space {
         Self::start_with(options, None).await
     }
 
-    /// Starts an empty space that is served by a thread of its own: for tests that block, such as
-    /// those that run a program and wait for it, and for benchmarks.
+    /// Starts an empty space that is served by its own thread: for tests that block, such as those that
+    /// run a program and wait for it, and for benchmarks.
     ///
     /// # Errors
-    /// When a port can't be bound or a thread not be started.
+    /// When a port can't be bound or the thread can't be started.
     pub fn start_on_own_thread(options: Options) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -161,218 +109,120 @@ impl Space {
     }
 
     async fn start_with(options: Options, thread: Option<oneshot::Sender<()>>) -> io::Result<Self> {
-        let (api, media) = (
-            bind(options.api_port).await?,
-            bind(options.media_port).await?,
-        );
-        let media_address = media.local_addr()?;
-        let marker = options.signature_marker.clone();
-        let inner = Arc::new(Inner {
-            clock: Clock::default(),
+        let api = bind(options.api_port).await?;
+        let media = bind(options.media_port).await?;
+        let (api_address, media_address) = (api.local_addr()?, media.local_addr()?);
+        let shared = Arc::new(Shared {
             journal: Journal::new(options.journal_cap),
-            signer: Signer::new(media_address.to_string(), marker),
-            api: api.local_addr()?,
-            media: media_address,
-            settings: Mutex::new(Settings {
-                refuse_credentials: None,
-                page_tokens: HashSet::new(),
-                seed: options.seed,
-                options,
-            }),
-            world: Mutex::default(),
+            state: State::new(options, api_address, media_address),
             faults: Mutex::default(),
         });
-        let serve = |origin, listener| {
-            let server = server::run(Arc::clone(&inner), origin, listener);
-            Mutex::new(Some(tokio::spawn(server)))
+        let serve = |origin, address, listener| Server {
+            origin,
+            address,
+            task: Mutex::new(Some(tokio::spawn(server::run(
+                Arc::clone(&shared),
+                origin,
+                listener,
+            )))),
         };
         let servers = Servers {
-            api: serve(Origin::Api, api),
-            media: serve(Origin::Media, media),
+            api: serve(Origin::Api, api_address, api),
+            media: serve(Origin::Media, media_address, media),
             runtime: Handle::current(),
             _thread: thread,
         };
         Ok(Self {
-            servers: Some(Arc::new(servers)),
-            inner,
+            servers: Arc::new(servers),
+            shared,
         })
     }
 
-    /// A handle that does not keep the servers alive.
-    pub(crate) fn passing(inner: &Arc<Inner>) -> Self {
-        Self {
-            inner: Arc::clone(inner),
-            servers: None,
-        }
-    }
-
-    /// Stops both servers and cuts every connection.
+    /// Stops both servers and closes every connection.
     pub async fn shutdown(&self) {
         self.refuse_connections(Origin::Api).await;
         self.refuse_connections(Origin::Media).await;
     }
 
-    /// Stops one of the servers: its connections are cut, new ones refused.
+    /// Stops one of the servers: its connections are closed, new ones refused.
     pub async fn refuse_connections(&self, origin: Origin) {
-        let Some(servers) = &self.servers else { return };
-        if let Some(task) = locked(servers.of(origin), Option::take) {
+        let server = self.servers.of(origin);
+        if let Some(task) = locked(&server.task, Option::take) {
             task.abort();
-            // The port is free when the task is gone; that it was cancelled is no news.
+            // The port is free once the task has ended; the error only says that it was aborted.
             let _ = task.await;
         }
     }
 
-    /// Takes connections again, on the same port as before.
+    /// Accepts connections again, on the same port as before.
     ///
     /// # Errors
     /// When another process has taken the port.
     pub async fn accept_connections(&self, origin: Origin) -> io::Result<()> {
-        let Some(servers) = &self.servers else {
-            return Ok(());
-        };
-        if locked(servers.of(origin), |task| task.is_some()) {
+        let server = self.servers.of(origin);
+        if locked(&server.task, |task| task.is_some()) {
             return Ok(());
         }
-        let address = match origin {
-            Origin::Api => self.inner.api,
-            Origin::Media => self.inner.media,
-        };
-        // A listener belongs to the runtime it was made in.
-        let bound = servers.runtime.spawn(bind(address.port())).await;
+        // A listener works only with the runtime that it was created in.
+        let runtime = &self.servers.runtime;
+        let bound = runtime.spawn(bind(server.address.port())).await;
         let listener = bound.map_err(io::Error::other)??;
-        let server = server::run(Arc::clone(&self.inner), origin, listener);
-        let server = servers.runtime.spawn(server);
-        locked(servers.of(origin), |task| *task = Some(server));
+        let task = runtime.spawn(server::run(
+            Arc::clone(&self.shared),
+            server.origin,
+            listener,
+        ));
+        locked(&server.task, |held| *held = Some(task));
         Ok(())
     }
 
-    /// The API's origin, such as `http://127.0.0.1:40001`.
-    #[must_use]
-    pub fn api_url(&self) -> String {
-        self.inner.api_url()
+    fn with_faults<R>(&self, work: impl FnOnce(&mut Faults) -> R) -> R {
+        locked(&self.shared.faults, work)
     }
 
-    /// The media store's origin.
-    #[must_use]
-    pub fn media_url(&self) -> String {
-        format!("http://{}", self.inner.media)
-    }
-
-    /// The project's id: the user of Basic authentication.
-    #[must_use]
-    pub fn project_id(&self) -> String {
-        self.inner
-            .with_settings(|settings| settings.options.project_id.to_string())
-    }
-
-    /// The API token: the password of Basic authentication.
-    #[must_use]
-    pub fn token(&self) -> String {
-        self.inner
-            .with_settings(|settings| settings.options.token.clone())
-    }
-
-    /// Makes another token the valid one.
-    pub fn set_token(&self, token: &str) {
-        self.configure(|options| token.clone_into(&mut options.token));
-    }
-
-    /// Refuses even the right credentials, with 401 or 403; `None` takes them again.
-    pub fn refuse_credentials(&self, status: Option<u16>) {
-        self.inner
-            .with_settings(|settings| settings.refuse_credentials = status);
-    }
-
-    /// Changes options of the running space.
-    pub fn configure(&self, change: impl FnOnce(&mut Options)) {
-        self.inner
-            .with_settings(|settings| change(&mut settings.options));
-    }
-
-    /// Changes the order of lists.
-    pub fn set_order(&self, order: Order) {
-        self.configure(|options| options.order = order);
-    }
-
-    /// Changes the form of the links between pages.
-    pub fn set_next_links(&self, links: NextLinks) {
-        self.configure(|options| options.next_links = links);
-    }
-
-    /// Caps the length of pages.
-    pub fn set_page_size_cap(&self, rows: u64) {
-        self.configure(|options| options.page_size_cap = rows);
-    }
-
-    /// The space's time.
-    #[must_use]
-    pub fn now(&self) -> DateTime<Utc> {
-        self.inner.clock.now()
-    }
-
-    /// Lets time pass: links age.
-    pub fn advance(&self, by: Duration) {
-        self.inner.clock.advance(by);
-    }
-
-    /// Sets the space's clock so far beside the system's.
-    pub fn set_clock_offset(&self, offset: TimeDelta) {
-        self.inner.clock.set_offset(offset);
-    }
-
-    /// Kills every link that was minted so far, before its time; new ones live.
-    pub fn kill_links(&self) {
-        self.inner.signer.kill();
-    }
-
-    /// Media links die after this time, whatever they promise; `None`: they keep their promise.
-    pub fn set_real_link_life(&self, life: Option<Duration>) {
-        self.configure(|options| options.real_link_life = life);
-    }
-
-    /// Puts a rule in force.
+    /// Adds a rule to those in force.
     pub fn inject(&self, rule: Rule) -> RuleId {
-        self.inner.with_faults(|faults| faults.inject(rule))
+        self.with_faults(|faults| faults.inject(rule))
     }
 
-    /// Takes a rule back.
+    /// Removes a rule.
     pub fn remove_fault(&self, id: RuleId) {
-        self.inner.with_faults(|faults| faults.remove(id));
+        self.with_faults(|faults| faults.remove(id));
     }
 
-    /// Takes every rule back.
+    /// Removes every rule.
     pub fn clear_faults(&self) {
-        self.inner.with_faults(Faults::clear);
+        self.with_faults(Faults::clear);
     }
 
     /// How often a rule has acted.
     #[must_use]
     pub fn fired(&self, id: RuleId) -> u64 {
-        self.inner.with_faults(|faults| faults.fired(id))
+        self.with_faults(|faults| faults.fired(id))
     }
 
-    /// Every request seen, in the order they came; see [`Options::journal_cap`].
+    /// Every request so far, oldest first; see [`Options::journal_cap`].
     #[must_use]
     pub fn journal(&self) -> Vec<Seen> {
-        self.inner.journal.entries()
+        self.shared.journal.entries()
     }
 
     /// Totals since the start or the last [`Space::clear_journal`].
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.inner.journal.counters()
+        self.shared.journal.counters()
     }
 
-    /// Forgets the requests seen.
+    /// Empties the journal and resets the counters.
     pub fn clear_journal(&self) {
-        self.inner.journal.clear();
+        self.shared.journal.clear();
     }
 
-    /// Waits until `predicate` holds of the journal.
+    /// Waits until the journal meets the condition.
     ///
     /// # Panics
     /// When it does not within 30 seconds.
-    pub async fn wait_for(&self, predicate: impl FnMut(&[Seen]) -> bool) {
-        self.inner.journal.wait_for(predicate).await;
+    pub async fn wait_for(&self, condition: impl FnMut(&[Seen]) -> bool) {
+        self.shared.journal.wait_for(condition).await;
     }
 }

@@ -1,84 +1,92 @@
-//! The media origin: what S3 does with a pre-signed GET, as far as a downloader can tell.
+//! The media store: what S3 does with a pre-signed GET, as far as a downloader can observe it.
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::http::{Body, Request, Response};
+use crate::http::{self, Body, Request, Response};
 use crate::media::Media;
 use crate::model::Recording;
 use crate::signing::Refusal;
-use crate::space::Inner;
+use crate::state::State;
 
-/// A time as HTTP writes it.
-pub(crate) fn http_date(time: DateTime<Utc>) -> String {
-    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
+const HOP: &str = "/hop/";
 
-/// An error as S3 writes it.
-pub(crate) fn xml(status: u16, code: &str, message: &str) -> Response {
-    let body = format!(
+/// The body of an error of S3.
+pub(crate) fn error_body(code: &str, message: &str) -> String {
+    format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code>\
          <Message>{message}</Message><RequestId>FAKE0000SPACE000</RequestId>\
          <HostId>fake-space</HostId></Error>"
-    );
-    Response::new(status, Body::of(body)).header("content-type", "application/xml")
+    )
 }
 
-pub(crate) fn handle(inner: &Inner, request: &Request) -> Response {
+fn error(status: u16, code: &str, message: &str) -> Response {
+    let body = Body::of(error_body(code, message));
+    Response::new(status, body).with_header("content-type", "application/xml")
+}
+
+/// A 416 for a file of this length.
+pub(crate) fn not_satisfiable(len: u64) -> Response {
+    let message = "The requested range is not satisfiable";
+    error(416, "InvalidRange", message).with_header("content-range", format!("bytes */{len}"))
+}
+
+pub(crate) fn handle(state: &State, request: &Request) -> Response {
     let response = match hop(request) {
-        Some((0, request)) => object(inner, &request, &inner.media_host()),
-        Some((left, request)) => redirect_on(left, &request),
-        None => object(inner, request, request.header("host").unwrap_or_default()),
+        Some((0, request)) => object(state, &request, &state.media_host()),
+        Some((left, request)) => Response::redirect(302, &hop_path(&request, left - 1)),
+        None => object(state, request, request.header("host").unwrap_or_default()),
     };
     response
-        .header("x-amz-request-id", "FAKE0000SPACE000")
-        .header("server", "AmazonS3")
+        .with_header("x-amz-request-id", "FAKE0000SPACE000")
+        .with_header("server", "AmazonS3")
 }
 
-/// A redirect of a fault leads through `/hop/<how many are left>` before the path.
+/// The path of a redirect that a fault makes: `/hop/<redirects left>` before the path of the file.
+pub(crate) fn hop_path(request: &Request, left: u32) -> String {
+    format!("{HOP}{left}{}?{}", request.path, request.raw_query)
+}
+
+pub(crate) fn is_hop(request: &Request) -> bool {
+    request.path.starts_with(HOP)
+}
+
+/// The redirects left, and the request without its hop.
 fn hop(request: &Request) -> Option<(u32, Request)> {
-    let (left, path) = request.path.strip_prefix("/hop/")?.split_once('/')?;
+    let (left, path) = request.path.strip_prefix(HOP)?.split_once('/')?;
     let mut request = request.clone();
     request.path = format!("/{path}");
     Some((left.parse().ok()?, request))
 }
 
-fn redirect_on(left: u32, request: &Request) -> Response {
-    let (path, query) = (&request.path, &request.raw_query);
-    let location = format!("/hop/{}{path}?{query}", left - 1);
-    Response::new(302, Body::of("")).header("location", location)
-}
-
-fn object(inner: &Inner, request: &Request, host: &str) -> Response {
+fn object(state: &State, request: &Request, host: &str) -> Response {
     if request.header("authorization").is_some() {
         let message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, \
                        Signature query string parameter or the Authorization header should be specified";
-        return xml(400, "InvalidArgument", message);
+        return error(400, "InvalidArgument", message);
     }
-    let life = inner.with_settings(|settings| settings.options.real_link_life);
-    let life = life.map(|life| life.as_secs().cast_signed());
-    if let Err(refusal) = inner.signer.check(request, host, inner.clock.now(), life) {
+    let life = state.options().real_link_life.map(|life| life.as_secs());
+    if let Err(refusal) = state.signer.check(request, host, state.now(), life) {
         return refused(refusal);
     }
     let found = recording_id(&request.path)
-        .and_then(|id| inner.with_world(|world| world.recording(id)))
+        .and_then(|id| state.with_world(|world| world.recording(id)))
         .filter(Recording::is_ready);
     match found {
         Some(recording) => serve(request, &recording),
-        None => xml(404, "NoSuchKey", "The specified key does not exist."),
+        None => error(404, "NoSuchKey", "The specified key does not exist."),
     }
 }
 
 fn refused(refusal: Refusal) -> Response {
     match refusal {
-        Refusal::Unsigned => xml(403, "AccessDenied", "Access Denied"),
-        Refusal::Expired => xml(403, "AccessDenied", "Request has expired"),
-        Refusal::Malformed => xml(
+        Refusal::Unsigned => error(403, "AccessDenied", "Access Denied"),
+        Refusal::Expired => error(403, "AccessDenied", "Request has expired"),
+        Refusal::Malformed => error(
             400,
             "AuthorizationQueryParametersError",
             "X-Amz-Expires must be a number less than a week (in seconds) 604800",
         ),
-        Refusal::Mismatch => xml(
+        Refusal::Mismatch => error(
             403,
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. \
@@ -94,33 +102,25 @@ fn recording_id(path: &str) -> Option<Uuid> {
 
 fn serve(request: &Request, recording: &Recording) -> Response {
     let media = &recording.media;
-    let modified = http_date(recording.updated_at);
+    let modified = http::date(recording.updated_at);
     if let Some(wanted) = request.header("if-match")
         && wanted != "*"
         && wanted != media.etag()
     {
         let message = "At least one of the pre-conditions you specified did not hold";
-        return xml(412, "PreconditionFailed", message);
+        return error(412, "PreconditionFailed", message);
     }
     let same = request
         .header("if-range")
         .is_none_or(|validator| validator == media.etag() || validator == modified);
-    let asked = request.header("range").filter(|_| same);
-    let mut response = match asked.map_or(Asked::Whole, |text| Asked::read(text, media.len())) {
-        Asked::Whole => Response::new(200, body(media, 0, media.len())),
-        Asked::Part(first, last) => {
+    let range = request.header("range").filter(|_| same);
+    let mut response = match range.map_or(Range::Whole, |text| Range::read(text, media.len())) {
+        Range::Whole => Response::new(200, body(media, 0, media.len())),
+        Range::Part(first, last) => {
             let range = format!("bytes {first}-{last}/{}", media.len());
-            Response::new(206, body(media, first, last + 1)).header("content-range", range)
+            Response::new(206, body(media, first, last + 1)).with_header("content-range", range)
         }
-        Asked::Nothing => {
-            let range = format!("bytes */{}", media.len());
-            return xml(
-                416,
-                "InvalidRange",
-                "The requested range is not satisfiable",
-            )
-            .header("content-range", range);
-        }
+        Range::NotSatisfiable => return not_satisfiable(media.len()),
     };
     let content_type = request.param("response-content-type");
     response.set_header("content-type", content_type.unwrap_or(media.content_type()));
@@ -128,9 +128,9 @@ fn serve(request: &Request, recording: &Recording) -> Response {
         response.set_header("content-disposition", disposition);
     }
     response
-        .header("etag", media.etag())
-        .header("last-modified", modified)
-        .header("accept-ranges", "bytes")
+        .with_header("etag", media.etag())
+        .with_header("last-modified", modified)
+        .with_header("accept-ranges", "bytes")
 }
 
 fn body(media: &Media, from: u64, to: u64) -> Body {
@@ -140,17 +140,17 @@ fn body(media: &Media, from: u64, to: u64) -> Body {
     }
 }
 
-/// What a Range header comes to.
+/// What a `Range` header asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum Range {
     Whole,
-    /// From this byte to this one, both included.
+    /// From this byte to that one, both included.
     Part(u64, u64),
-    Nothing,
+    NotSatisfiable,
 }
 
-impl Asked {
-    /// What can't be read, and more ranges than one, S3 answers with the whole.
+impl Range {
+    /// As S3 does, an invalid header or more than one range is answered with the whole file.
     fn read(text: &str, len: u64) -> Self {
         let range = text
             .strip_prefix("bytes=")
@@ -167,7 +167,7 @@ impl Asked {
             Some((first, last)) if first <= last && first < len => {
                 Self::Part(first, last.min(len - 1))
             }
-            Some((first, last)) if first <= last => Self::Nothing,
+            Some((first, last)) if first <= last => Self::NotSatisfiable,
             _ => Self::Whole,
         }
     }

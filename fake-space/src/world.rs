@@ -1,4 +1,4 @@
-//! What there is in the space: sessions, recordings, their patches, and the order lists show them in.
+//! The sessions and recordings of a space, and the changes that tests make to how they are listed and shown.
 
 mod lists;
 
@@ -12,19 +12,17 @@ use uuid::Uuid;
 use crate::bulk::{Bulk, BulkSpec};
 use crate::model::{Recording, Session};
 
-pub(crate) use lists::{Filter, Row};
+pub(crate) use lists::Row;
 
-/// A change to an object as the API shows it: nulls, missing, extra and mistyped fields.
+/// A change to the JSON that the API shows of an object: null, missing, extra and mistyped fields.
 #[derive(Clone)]
 pub enum Patch {
     /// Adds or replaces a field.
     Set(String, Value),
-    /// Takes a field out.
+    /// Removes a field.
     Remove(String),
-    /// Replaces a field by what this makes of it; for a `uri`, of the link just minted.
+    /// Replaces a field by the result for its value; for `uri`, that is a fresh link.
     Map(String, Arc<dyn Fn(&Value) -> Value + Send + Sync>),
-    /// Shows another value instead of the whole object.
-    Whole(Value),
 }
 
 impl Patch {
@@ -39,20 +37,19 @@ impl Patch {
         Self::set(field, Value::Null)
     }
 
-    /// Takes a field out.
+    /// Removes a field.
     #[must_use]
     pub fn remove(field: &str) -> Self {
         Self::Remove(field.to_owned())
     }
 
-    /// Replaces a field by what `change` makes of it.
+    /// Replaces a field by the result of `change` for its value.
     pub fn map(field: &str, change: impl Fn(&Value) -> Value + Send + Sync + 'static) -> Self {
         Self::Map(field.to_owned(), Arc::new(change))
     }
 
     fn apply(&self, object: &mut Value) {
         match self {
-            Self::Whole(value) => *object = value.clone(),
             Self::Set(field, value) => {
                 if let Some(fields) = object.as_object_mut() {
                     fields.insert(field.clone(), value.clone());
@@ -78,12 +75,11 @@ impl fmt::Debug for Patch {
             Self::Set(field, value) => write!(f, "Set({field}, {value})"),
             Self::Remove(field) => write!(f, "Remove({field})"),
             Self::Map(field, _) => write!(f, "Map({field})"),
-            Self::Whole(value) => write!(f, "Whole({value})"),
         }
     }
 }
 
-/// One of the lists.
+/// A list of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
     /// `/room_sessions`
@@ -94,57 +90,58 @@ pub enum List {
     SessionRecordings(Uuid),
 }
 
-/// A row that a list shows beside the true ones.
+/// A row that a list shows in addition to its own.
 #[derive(Debug, Clone)]
 enum Extra {
     /// This JSON.
     Raw(Value),
-    /// This recording, said to belong to another session.
+    /// This recording, shown as if it belonged to the session `by`.
     Claimed { recording: Uuid, by: Uuid },
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct World {
     next: u64,
+    /// By number, which is the order in which they were added.
     sessions: BTreeMap<u64, Session>,
     recordings: BTreeMap<u64, Recording>,
-    /// Where a session or a recording is held.
-    held: HashMap<Uuid, u64>,
+    /// The numbers of sessions and recordings.
+    numbers: HashMap<Uuid, u64>,
+    /// The numbers of the recordings of each session.
     of_session: HashMap<Uuid, Vec<u64>>,
     bulks: Vec<Bulk>,
-    /// Computed objects that were deleted.
+    /// Computed objects can't be removed from anywhere; the deleted ones are left out.
     gone: HashSet<Uuid>,
     patches: HashMap<Uuid, Vec<Patch>>,
     extras: Vec<(List, Extra)>,
 }
 
 impl World {
-    fn hold(&mut self, id: Uuid) -> u64 {
+    fn number(&mut self, id: Uuid) -> u64 {
         self.next += 1;
-        self.held.insert(id, self.next);
+        self.numbers.insert(id, self.next);
         self.next
     }
 
     pub(crate) fn add_session(&mut self, session: Session) {
-        let at = self.hold(session.id);
-        self.sessions.insert(at, session);
+        let number = self.number(session.id);
+        self.sessions.insert(number, session);
     }
 
     pub(crate) fn add_recording(&mut self, recording: Recording) {
-        let at = self.hold(recording.id);
+        let number = self.number(recording.id);
         let siblings = self.of_session.entry(recording.session_id).or_default();
-        siblings.push(at);
-        self.recordings.insert(at, recording);
+        siblings.push(number);
+        self.recordings.insert(number, recording);
     }
 
-    /// The number of the bulk's first recording is in its ids.
     pub(crate) fn add_bulk(&mut self, spec: BulkSpec) {
         let number = u16::try_from(self.bulks.len()).unwrap_or(u16::MAX);
         self.bulks.push(Bulk::new(spec, number));
     }
 
     pub(crate) fn session(&self, id: Uuid) -> Option<Session> {
-        if let Some(session) = self.held.get(&id).and_then(|at| self.sessions.get(at)) {
+        if let Some(session) = self.numbers.get(&id).and_then(|at| self.sessions.get(at)) {
             return Some(session.clone());
         }
         let mut bulks = self.bulks.iter().filter(|_| !self.gone.contains(&id));
@@ -152,7 +149,7 @@ impl World {
     }
 
     pub(crate) fn recording(&self, id: Uuid) -> Option<Recording> {
-        if let Some(recording) = self.held.get(&id).and_then(|at| self.recordings.get(at)) {
+        if let Some(recording) = self.numbers.get(&id).and_then(|at| self.recordings.get(at)) {
             return Some(recording.clone());
         }
         let mut bulks = self.bulks.iter().filter(|_| !self.gone.contains(&id));
@@ -160,16 +157,16 @@ impl World {
     }
 
     pub(crate) fn session_mut(&mut self, id: Uuid) -> Option<&mut Session> {
-        self.sessions.get_mut(self.held.get(&id)?)
+        self.sessions.get_mut(self.numbers.get(&id)?)
     }
 
     pub(crate) fn recording_mut(&mut self, id: Uuid) -> Option<&mut Recording> {
-        self.recordings.get_mut(self.held.get(&id)?)
+        self.recordings.get_mut(self.numbers.get(&id)?)
     }
 
     pub(crate) fn delete_session(&mut self, id: Uuid) -> bool {
         let there = self.session(id).is_some();
-        match self.held.get(&id) {
+        match self.numbers.get(&id) {
             Some(at) => drop(self.sessions.remove(at)),
             None => drop(self.gone.insert(id)),
         }
@@ -178,7 +175,7 @@ impl World {
 
     pub(crate) fn delete_recording(&mut self, id: Uuid) -> bool {
         let there = self.recording(id).is_some();
-        match self.held.get(&id) {
+        match self.numbers.get(&id) {
             Some(at) => drop(self.recordings.remove(at)),
             None => drop(self.gone.insert(id)),
         }

@@ -358,7 +358,7 @@ async fn the_journal_tells_what_was_asked_and_sent() {
         .wait_for(|seen| seen.len() == 2 && seen.iter().all(|seen| seen.finished))
         .await;
     let seen = space.journal();
-    assert!(seen[0].is_media() && seen[1].is_api());
+    assert!(seen[0].is_media() && !seen[1].is_media());
     assert_eq!(seen[0].range.as_deref(), Some("bytes=0-9"));
     assert_eq!(seen[0].referer.as_deref(), Some("x"));
     assert_eq!(seen[0].accept_encoding.as_deref(), Some("identity"));

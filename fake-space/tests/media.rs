@@ -1,6 +1,6 @@
 //! Generated files are whole MP4s, read alike in whole and in part.
 
-use fake_space::{Generated, Media};
+use fake_space::{Fixture, Generated, Media};
 
 /// The boxes of a file whose `mdat` is skipped: name and length.
 fn boxes(media: &Media) -> Vec<(String, u64)> {
@@ -29,12 +29,6 @@ fn generated_files_are_as_long_as_asked_and_of_whole_boxes() {
         let media = Media::generated(Generated::of_size(size));
         assert_eq!(media.len(), size);
         assert_eq!(names(&media), ["ftyp", "free", "moov", "mdat"]);
-        let spec = Generated {
-            moov_last: true,
-            ..Generated::of_size(size)
-        };
-        let names = names(&Media::generated(spec));
-        assert_eq!(names, ["ftyp", "free", "mdat", "moov"]);
     }
     assert_eq!(
         names(&Media::without_moov(Generated::of_size(4096))),
@@ -44,22 +38,19 @@ fn generated_files_are_as_long_as_asked_and_of_whole_boxes() {
 
 #[test]
 fn fixtures_are_whole_and_differ_in_where_their_moov_lies() {
-    let place = |name| {
-        let names = names(&Media::fixture(name));
+    let place = |fixture| {
+        let names = names(&Media::fixture(fixture));
         names.iter().position(|name| name == "moov") < names.iter().position(|name| name == "mdat")
     };
-    assert!(place("one-second-faststart"));
-    assert!(!place("three-seconds"));
-    assert!(!place("audio-video"));
+    assert!(place(Fixture::OneSecondFastStart));
+    assert!(!place(Fixture::ThreeSeconds));
+    assert!(!place(Fixture::AudioVideo));
 }
 
 #[test]
 fn a_range_is_the_same_bytes_wherever_it_begins() {
     // Longer than the repeated block, so that its seam lies within.
-    let media = Media::generated(Generated {
-        moov_last: true,
-        ..Generated::of_size(2_500_000)
-    });
+    let media = Media::generated(Generated::of_size(2_500_000));
     let whole: Vec<u8> = media.read(0..media.len()).flatten().collect();
     assert_eq!(whole.len(), 2_500_000);
     for (from, to) in [
@@ -91,7 +82,7 @@ fn seeds_and_sizes_tell_files_apart() {
 
 #[test]
 fn damage_is_what_it_says() {
-    let whole = Media::fixture("three-seconds");
+    let whole = Media::fixture(Fixture::ThreeSeconds);
     let cut = whole.truncated(5000);
     assert_eq!(cut.len(), 5000);
     assert!(

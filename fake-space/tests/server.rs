@@ -84,7 +84,7 @@ async fn only_the_right_credentials_are_taken() {
     space.refuse_credentials(Some(401));
     assert_eq!(api(&old, sessions).await.status, 401);
     space.refuse_credentials(None);
-    space.set_token("another");
+    space.configure(|options| "another".clone_into(&mut options.token));
     assert_eq!(space.token(), "another");
     assert_eq!(api(&space, sessions).await.status, 200);
 }

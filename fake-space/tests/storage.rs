@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{get, send};
-use fake_space::{BulkSpec, Generated, Media, NewRecording, NewSession, Options, Space};
+use fake_space::{BulkSpec, Fixture, Generated, Media, NewRecording, NewSession, Options, Space};
 
 async fn space_with(media: Media) -> (Space, String) {
     let space = Space::start(Options::default()).await.unwrap();
@@ -115,7 +115,7 @@ async fn links_can_die_before_their_time_and_fresh_ones_live() {
     let (_, recording) = space.archivable("room");
     let fresh = space.link(recording).unwrap();
     assert_eq!(get(&fresh, &[]).await.status, 200);
-    space.set_real_link_life(Some(Duration::from_mins(1)));
+    space.configure(|options| options.real_link_life = Some(Duration::from_mins(1)));
     space.advance(Duration::from_secs(62));
     assert_eq!(get(&fresh, &[]).await.status, 403);
 }
@@ -193,7 +193,7 @@ async fn every_file_can_be_written_down_for_a_web_server() {
     let written = std::fs::read(directory.join(format!("{held}.mp4"))).unwrap();
     let count = std::fs::read_dir(&directory).unwrap().count();
     std::fs::remove_dir_all(&directory).unwrap();
-    assert_eq!(written, bytes(&Media::fixture("one-second-faststart")));
+    assert_eq!(written, bytes(&Media::fixture(Fixture::OneSecondFastStart)));
     assert_eq!(count, 2003);
 }
 

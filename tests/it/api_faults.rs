@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use fake_space::{Action, Answer, BulkSpec, Gate, List, Media, NewRecording, Options, Order, Rule};
+use fake_space::{
+    Action, Answer, BulkSpec, Fixture, Gate, List, Media, NewRecording, Options, Order, Rule,
+};
 use room_archiver::cooldown::Cooldowns;
 use room_archiver::model::ApiToken;
 use room_archiver::poll::Report;
@@ -161,7 +163,7 @@ async fn another_object_than_the_one_asked_for_is_never_taken_for_it() {
     let stage = Stage::new(Options::default(), "[download]\nretry_initial = \"10m\"\n").await;
     let (_, wanted) = stage.space().archivable("wanted");
     let session = stage.ended(HOUR);
-    let other = NewRecording::completed(Media::fixture("three-seconds"));
+    let other = NewRecording::completed(Media::fixture(Fixture::ThreeSeconds));
     let other = stage.space().add_recording(session, other);
     let object = stage.space().recording_json(other).expect("an object");
     stage.archive.poll().await;

@@ -272,11 +272,13 @@ async fn a_sweep_settles_without_listing_and_quiet_polls_cost_one_request() {
 
     // A chance of the order is no reason to stop.
     for order in [Order::OldestFirst, Order::Shuffled(7)] {
-        stage.space().set_order(order);
+        stage.space().configure(|options| options.order = order);
         stage.pass_time(5 * MINUTE);
         assert_eq!(stage.poll_requests().await, 4);
     }
-    stage.space().set_order(Order::NewestFirst);
+    stage
+        .space()
+        .configure(|options| options.order = Order::NewestFirst);
     let (session, _) = stage.space().archivable("new");
     stage.pass_time(5 * MINUTE);
     assert_eq!(stage.poll_requests().await, 2, "{session} is listed");

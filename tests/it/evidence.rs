@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fake_space::{Action, Generated, Media, NewRecording, Options, Reported, Rule, Seen};
+use fake_space::{Action, Fixture, Generated, Media, NewRecording, Options, Reported, Rule, Seen};
 use uuid::Uuid;
 
 use super::discovery::Stage;
@@ -68,7 +68,7 @@ async fn kept_after_a_second_transfer(recording: NewRecording, rule: Option<Rule
 }
 
 fn video() -> Media {
-    Media::fixture("three-seconds")
+    Media::fixture(Fixture::ThreeSeconds)
 }
 
 fn bytes(media: &Media) -> Vec<u8> {
@@ -203,7 +203,7 @@ async fn the_bytes_decide_what_a_file_is_and_what_it_is_called() {
 
 #[tokio::test]
 async fn a_final_chunk_proves_that_a_body_of_unknown_size_is_complete() {
-    for media in [video(), Media::fixture("one-second-faststart")] {
+    for media in [video(), Media::fixture(Fixture::OneSecondFastStart)] {
         let (stage, id) = stage(NewRecording::completed(media.clone()).size(Reported::Null)).await;
         stage.space().inject(Rule::media(Action::Chunked));
         assert_eq!(stage.archive.download().await, 1);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use fake_space::{
-    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Rule, Seen, Space,
+    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Rule, Seen, State,
 };
 use room_archiver::clock::Clock;
 
@@ -83,7 +83,7 @@ async fn a_transfer_cut_after_its_link_died_goes_on_in_the_same_part_with_a_fres
     let media = big(&setting);
     let archive = setting.open(&Clock::system()).await;
     archive.poll().await;
-    let dies = Action::after(Space::kill_links);
+    let dies = Action::after(State::kill_links);
     let cut = Rule::media(Action::CloseAfter(2 * MIB)).and(dies);
     setting.space.inject(cut.once());
     assert_eq!(archive.download().await, 1);

@@ -28,6 +28,7 @@ mod health;
 mod invariant;
 mod isolation;
 mod landing;
+mod layers;
 mod link_life;
 mod logs;
 mod lost;

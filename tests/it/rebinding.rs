@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_space::{Media, NewRecording, NewSession, Options};
+use fake_space::{Fixture, Media, NewRecording, NewSession, Options};
 use room_archiver::download::Media as Client;
 use room_archiver::model::MediaLink;
 use rustls::pki_types::CertificateDer;
@@ -16,7 +16,7 @@ use super::network::{Door, PUBLIC, alone_in_namespace, serve_dns};
 use super::text;
 
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/ca.pem");
-const FIXTURE: &str = "one-second-faststart";
+const FIXTURE: Fixture = Fixture::OneSecondFastStart;
 const FILE: &[u8] = include_bytes!("../../fake-space/fixtures/one-second-faststart.mp4");
 /// Where redirects lead, by the number in the path.
 const HOPS: [&str; 9] = [

@@ -1,6 +1,6 @@
 //! The walking skeleton: one recording from a space to a verified file and a row.
 
-use fake_space::{Media, NewRecording, NewSession, Options};
+use fake_space::{Fixture, Media, NewRecording, NewSession, Options};
 use room_archiver::clock::Clock;
 
 use super::harness::Setting;
@@ -9,7 +9,7 @@ use super::harness::Setting;
 fn one_recording_goes_from_the_space_to_a_verified_file_and_a_row() {
     let setting = Setting::new(Options::default());
     let session = setting.space.add_session(NewSession::completed("lesson"));
-    let media = Media::fixture("three-seconds");
+    let media = Media::fixture(Fixture::ThreeSeconds);
     let recording = setting
         .space
         .add_recording(session, NewRecording::completed(media.clone()));

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fake_space::{Action, Complaints, NextLinks, Options, Rule};
+use fake_space::{Action, ErrorFormat, NextLinks, Options, Rule};
 use room_archiver::store::PassOutcome;
 use serde_json::json;
 
@@ -42,10 +42,10 @@ async fn a_space_that_allows_fewer_rows_a_page_is_archived_in_full() {
         (50, vec!["1000", "200", "100", "50"]),
         (20, vec!["1000", "200", "100", "50", "none"]),
     ] {
-        for complaints in [Complaints::Listed, Complaints::Bare, Complaints::Unnamed] {
+        for error_format in [ErrorFormat::Listed, ErrorFormat::Bare, ErrorFormat::Unnamed] {
             let options = Options {
                 page_size_max: most,
-                complaints,
+                error_format,
                 ..Options::default()
             };
             let stage = Stage::new(options, "").await;
@@ -131,10 +131,10 @@ fn what_a_space_does_not_allow_is_logged_once() {
 
 #[tokio::test]
 async fn links_whose_life_is_refused_are_taken_with_the_default_life() {
-    for complaints in [Complaints::Listed, Complaints::Bare, Complaints::Unnamed] {
+    for error_format in [ErrorFormat::Listed, ErrorFormat::Bare, ErrorFormat::Unnamed] {
         let options = Options {
             media_ttl_max: 3600,
-            complaints,
+            error_format,
             ..Options::default()
         };
         // So small a page size that an unnamed complaint soon leads to the life of links.
@@ -158,7 +158,7 @@ async fn links_whose_life_is_refused_are_taken_with_the_default_life() {
         let lives: Vec<_> = mints
             .map(|seen| (seen.status, seen.param("media_ttl")))
             .collect();
-        assert_eq!(lives, [(200, None); 3], "{complaints:?}");
+        assert_eq!(lives, [(200, None); 3], "{error_format:?}");
         let refused = journal
             .iter()
             .filter(|seen| seen.is_media() && seen.status == 403);

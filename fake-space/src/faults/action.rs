@@ -1,4 +1,4 @@
-//! What a rule does to a request or to its answer.
+//! What a rule does to a request or to its response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
-use crate::space::Space;
+use crate::http::reason;
+use crate::state::State;
+use crate::storage;
 
-/// An answer given instead of the true one.
+/// A response to send instead of the true one.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub(crate) status: u16,
@@ -18,7 +20,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer without a body.
+    /// A response without a body.
     #[must_use]
     pub fn new(status: u16) -> Self {
         Self {
@@ -44,45 +46,45 @@ impl Answer {
 }
 
 type Edit = Arc<dyn Fn(&mut Value) + Send + Sync>;
-type Hook = Arc<dyn Fn(&Space) + Send + Sync>;
+type Hook = Arc<dyn Fn(&State) + Send + Sync>;
 
-/// One fault. Several can act on one answer, in order.
+/// One fault. Several can act on one response, in order.
 #[derive(Clone)]
 pub enum Action {
-    /// Waits before it answers.
+    /// Waits before the response.
     Delay(Duration),
-    /// Does not answer before the gate opens.
+    /// Sends no response until the gate opens.
     Hold(Gate),
-    /// Cuts the connection with a RST instead of an answer.
+    /// Ends the connection with a RST instead of a response.
     Reset,
-    /// Closes the connection instead of answering.
+    /// Closes the connection instead of a response.
     Close,
-    /// Answers this instead.
+    /// Sends this response instead.
     Answer(Answer),
-    /// Sends these bytes in place of an answer, HTTP or not, and closes the connection.
+    /// Sends these bytes instead of a response, HTTP or not, and closes the connection.
     Raw(Bytes),
-    /// Does something to the space once the answer is made and before it is sent: rows that shift.
+    /// Runs a hook once the response is made and before it is sent, for example to shift rows between pages.
     After(Hook),
 
-    /// Changes the JSON of the answer.
+    /// Changes the JSON of the response.
     Edit(Edit),
-    /// Replaces a text of the body by another, which need not be JSON.
+    /// Replaces a text in the body by another; the result need not be JSON.
     Replace(String, String),
-    /// Sends only the first bytes of the body, as if they were all of it.
+    /// Sends only the first bytes of the body, with their number as its length.
     CutBody(usize),
-    /// Answers JSON of at least so many bytes.
+    /// Sends JSON of at least so many bytes.
     OversizedJson(u64),
-    /// Answers JSON of so many arrays in each other.
+    /// Sends JSON of so many nested arrays.
     DeepJson(usize),
 
-    /// Sets a header of the answer.
+    /// Sets a header of the response.
     SetHeader(String, String),
-    /// Takes a header out of the answer.
+    /// Removes a header of the response.
     RemoveHeader(String),
-    /// Answers with this status and otherwise the same.
+    /// Changes only the status of the response.
     Status(u16),
 
-    /// Resets the connection after at most so many bytes of the body (the network may lose the last).
+    /// Resets the connection after so many bytes of the body, of which the RST may discard the last.
     ResetAfter(u64),
     /// Closes the connection after so many bytes of the body.
     CloseAfter(u64),
@@ -90,41 +92,41 @@ pub enum Action {
     StallAfter(u64, Gate),
     /// Sends pieces of this many bytes with a pause after each.
     Trickle(usize, Duration),
-    /// Sends the head of the answer in such pieces.
+    /// Sends the head of the response in such pieces.
     TrickleHead(usize, Duration),
-    /// Sends at most so many bytes a second.
+    /// Sends at most so many bytes per second.
     Bandwidth(u64),
-    /// Sends the body in chunks, without its length.
+    /// Sends the body in chunks, without a length.
     Chunked,
-    /// Sends the body without its length; the end of the connection is its end.
+    /// Sends the body without a length; it ends with the connection.
     UntilClose,
     /// Sends a body that never ends, in chunks.
     Endless,
     /// Sends so many bytes more than declared.
     LongerBy(u64),
-    /// Declares this length, whatever is sent.
+    /// Declares this length for the unchanged body.
     DeclareLength(u64),
 
-    /// Answers a Range request with 200 and the whole.
+    /// Answers a `Range` request with 200 and the whole file.
     IgnoreRange,
-    /// Answers a request without a Range with 206 and the range from this byte on.
+    /// Answers a request without a `Range` with 206 and the bytes from this one on.
     UnaskedPartial(u64),
-    /// Sends a 206 from this far beside the asked start, correctly labelled.
+    /// Sends a 206 that starts this far from the requested byte, with the `Content-Range` of what it sends.
     ShiftRange(i64),
-    /// Tells this total in the Content-Range.
+    /// Sends this total in the `Content-Range`.
     RangeTotal(String),
     /// Wraps the body as `multipart/byteranges`.
     Multipart,
     /// Answers 416.
     NotSatisfiable,
 
-    /// Redirects to this place.
+    /// Redirects to this URL.
     Redirect(u16, String),
-    /// Redirects so many times, within the media origin, and then answers.
+    /// Redirects so many times within the media origin, and then serves the file.
     Bounce(u16, u32),
-    /// Redirects to the API's origin, which then answers with the media.
+    /// Redirects to the API's origin, which then serves the file.
     BounceToApi(u16),
-    /// Redirects to itself, for ever.
+    /// Redirects every request to itself.
     RedirectLoop(u16),
 }
 
@@ -132,26 +134,17 @@ impl Action {
     /// This status with the documented error body.
     #[must_use]
     pub fn error(status: u16) -> Self {
-        let word = match status {
-            400 => "Bad Request",
-            401 => "Unauthorized",
-            403 => "Forbidden",
-            404 => "Not Found",
-            429 => "Too Many Requests",
-            503 => "Service Unavailable",
-            _ => "Internal Server Error",
-        };
-        let body = json!({ "error": word }).to_string();
+        let body = json!({ "error": reason(status) }).to_string();
         Self::Answer(Answer::new(status).body("application/json", body))
     }
 
-    /// This status with a `Retry-After` of this text.
+    /// This status with this `Retry-After`.
     #[must_use]
     pub fn retry_after(status: u16, text: &str) -> Self {
         Self::Answer(Answer::new(status).header("retry-after", text))
     }
 
-    /// A page of HTML, as something in between answers.
+    /// An HTML page, as a proxy sends it.
     #[must_use]
     pub fn html(status: u16) -> Self {
         let page = "<!doctype html><html><title>Sorry</title><h1>We are back soon</h1></html>\n";
@@ -161,28 +154,28 @@ impl Action {
     /// An error of S3.
     #[must_use]
     pub fn s3_error(status: u16, code: &str) -> Self {
-        let body = format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code></Error>");
+        let body = storage::error_body(code, "Injected by a test.");
         Self::Answer(Answer::new(status).body("application/xml", body))
     }
 
-    /// This text as a body of JSON.
+    /// This text as a body of the type JSON; it need not be valid.
     #[must_use]
     pub fn json_text(text: &str) -> Self {
         let body = text.to_owned();
         Self::Answer(Answer::new(200).body("application/json", body))
     }
 
-    /// Changes the JSON of the answer.
+    /// See [`Action::Edit`].
     pub fn edit(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
         Self::Edit(Arc::new(change))
     }
 
-    /// Does something to the space once the answer is made and before it is sent.
-    pub fn after(hook: impl Fn(&Space) + Send + Sync + 'static) -> Self {
+    /// See [`Action::After`].
+    pub fn after(hook: impl Fn(&State) + Send + Sync + 'static) -> Self {
         Self::After(Arc::new(hook))
     }
 
-    /// Replaces a text of the body by another, which need not be JSON.
+    /// See [`Action::Replace`].
     #[must_use]
     pub fn replace(text: &str, by: &str) -> Self {
         Self::Replace(text.to_owned(), by.to_owned())
@@ -212,21 +205,20 @@ impl Action {
         })
     }
 
-    /// A list whose next page is this; null and `""` are said too.
+    /// A list with this link to the next page, which can be null or empty.
     #[must_use]
     pub fn next(value: impl Into<Value>) -> Self {
         let value = value.into();
         Self::edit(move |page| page["links"]["next"] = value.clone())
     }
 
-    /// A list whose next page is itself.
+    /// A list with a link to the same page as the next one.
     #[must_use]
     pub fn repeat_next() -> Self {
         Self::edit(|page| page["links"]["next"] = page["links"]["self"].clone())
     }
 
-    /// A list that always tells of another page, each with a link of its own; beyond the end they are
-    /// empty.
+    /// A list that always has a link to another page; the pages after the last are empty.
     #[must_use]
     pub fn endless_pages() -> Self {
         Self::edit(|page| {
@@ -243,13 +235,13 @@ impl Action {
         })
     }
 
-    /// Sets a header of the answer.
+    /// See [`Action::SetHeader`].
     #[must_use]
     pub fn header(name: &str, value: &str) -> Self {
         Self::SetHeader(name.to_owned(), value.to_owned())
     }
 
-    /// Takes a header out of the answer.
+    /// See [`Action::RemoveHeader`].
     #[must_use]
     pub fn no_header(name: &str) -> Self {
         Self::RemoveHeader(name.to_owned())

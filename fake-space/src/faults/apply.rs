@@ -1,39 +1,41 @@
-//! The doing: what comes before a request is handled, and how its answer is bent.
+//! Applying actions: before a request is handled, and to its response.
 
 use bytes::Bytes;
 
-use super::Action;
+use super::action::Action;
 use crate::http::{Body, Break, Framing, Request, Response};
 use crate::media::{Generated, Media};
-use crate::space::{Inner, Space};
-use crate::storage;
+use crate::state::State;
+use crate::storage::{self, hop_path, is_hop};
 
-/// What is left to do after the actions that come before the answer.
-pub(crate) enum Before {
-    /// The connection ends without an answer.
-    Cut(Break),
-    /// The connection ends after these bytes.
+/// What to do with a request, according to the actions on it.
+pub(crate) enum Intercepted {
+    /// Close the connection without a response.
+    Close,
+    /// End the connection with a RST.
+    Reset,
+    /// Send these bytes and close the connection.
     Raw(Bytes),
-    /// This is the answer.
-    Answered(Response),
-    /// The space answers.
-    GoOn,
+    /// This is the response.
+    Answer(Response),
+    /// Handle it as usual.
+    Pass,
 }
 
-/// Waits, cuts, changes the request, or answers it.
-pub(crate) async fn before(actions: &[Action], request: &mut Request) -> Before {
-    let mut end = Before::GoOn;
+/// Applies the actions that come before a response: they wait, change the request or take it over.
+pub(crate) async fn intercept(actions: &[Action], request: &mut Request) -> Intercepted {
+    let mut result = Intercepted::Pass;
     for action in actions {
         match action {
             Action::Delay(time) => tokio::time::sleep(*time).await,
             Action::Hold(gate) => gate.pass().await,
-            Action::Reset => return Before::Cut(Break::Reset),
-            Action::Close => return Before::Cut(Break::Close),
-            Action::Raw(bytes) => return Before::Raw(bytes.clone()),
+            Action::Reset => return Intercepted::Reset,
+            Action::Close => return Intercepted::Close,
+            Action::Raw(bytes) => return Intercepted::Raw(bytes.clone()),
             Action::Answer(answer) => {
                 let mut response = Response::new(answer.status, Body::of(answer.body.clone()));
                 response.headers.clone_from(&answer.headers);
-                end = Before::Answered(response);
+                result = Intercepted::Answer(response);
             }
             Action::IgnoreRange => request.remove_header("range"),
             Action::UnaskedPartial(first) if request.header("range").is_none() => {
@@ -44,7 +46,7 @@ pub(crate) async fn before(actions: &[Action], request: &mut Request) -> Before 
             _ => {}
         }
     }
-    end
+    result
 }
 
 fn shift_range(request: &mut Request, by: i64) {
@@ -60,32 +62,31 @@ fn shift_range(request: &mut Request, by: i64) {
     request.headers.push(("range".to_owned(), range));
 }
 
-/// Runs the hooks that come once the answer is made.
-pub(crate) fn after(actions: &[Action], space: &Space) {
+pub(crate) fn run_hooks(actions: &[Action], state: &State) {
     for action in actions {
         if let Action::After(hook) = action {
-            hook(space);
+            hook(state);
         }
     }
 }
 
-/// Bends the answer.
-pub(crate) fn bend(
+/// Applies the actions on a response, in order.
+pub(crate) fn modify(
     actions: &[Action],
-    inner: &Inner,
+    state: &State,
     request: &Request,
     mut response: Response,
 ) -> Response {
     for action in actions {
-        if !bend_wire(action, &mut response) {
-            response = bend_content(action, inner, request, response);
+        if !modify_delivery(action, &mut response) {
+            response = modify_content(action, state, request, response);
         }
     }
     response
 }
 
-/// Actions on how the answer goes over the wire; `false` if this is none.
-fn bend_wire(action: &Action, response: &mut Response) -> bool {
+/// Actions on how the response is sent; returns `false` for all others.
+fn modify_delivery(action: &Action, response: &mut Response) -> bool {
     let delivery = &mut response.delivery;
     match action {
         Action::ResetAfter(bytes) => delivery.breaks = Some((*bytes, Break::Reset)),
@@ -120,10 +121,10 @@ fn append(body: &mut Body, more: impl Iterator<Item = Bytes> + Send + 'static) {
     body.pieces = Box::new(pieces.chain(more));
 }
 
-/// Actions on what the answer says.
-fn bend_content(
+/// Actions on the status, the headers and the body.
+fn modify_content(
     action: &Action,
-    inner: &Inner,
+    state: &State,
     request: &Request,
     mut response: Response,
 ) -> Response {
@@ -156,46 +157,32 @@ fn bend_content(
         Action::RemoveHeader(name) => response.remove_header(name),
         Action::Status(status) => response.status = *status,
         Action::RangeTotal(total) => {
-            let old = response
-                .headers
-                .iter()
-                .find(|(name, _)| name == "content-range");
-            let range = old.and_then(|(_, text)| text.split_once('/'));
+            let range = response.header("content-range");
+            let range = range.and_then(|text| text.split_once('/'));
             let range = range.map_or("bytes 0-0", |(range, _)| range).to_owned();
             response.set_header("content-range", format!("{range}/{total}"));
         }
         Action::Multipart => multipart(&mut response),
         Action::NotSatisfiable => {
-            let len = response.body.len.unwrap_or(0);
-            return storage::xml(
-                416,
-                "InvalidRange",
-                "The requested range is not satisfiable",
-            )
-            .header("content-range", format!("bytes */{len}"));
+            return storage::not_satisfiable(response.body.len.unwrap_or(0));
         }
-        Action::Redirect(status, location) => return redirect(*status, location),
+        Action::Redirect(status, location) => return Response::redirect(*status, location),
         Action::RedirectLoop(status) => {
-            return redirect(*status, &format!("{}?{}", request.path, request.raw_query));
+            let location = format!("{}?{}", request.path, request.raw_query);
+            return Response::redirect(*status, &location);
         }
-        // What already came by a hop is let through: the rule would match it again.
-        Action::Bounce(status, hops) if !request.path.starts_with("/hop/") => {
-            return redirect(*status, &hop(request, hops.saturating_sub(1)));
+        // A request that was redirected passes, or the rule would redirect it again and again.
+        Action::Bounce(status, hops) if !is_hop(request) => {
+            let location = hop_path(request, hops.saturating_sub(1));
+            return Response::redirect(*status, &location);
         }
-        Action::BounceToApi(status) if !request.path.starts_with("/hop/") => {
-            return redirect(*status, &format!("{}{}", inner.api_url(), hop(request, 0)));
+        Action::BounceToApi(status) if !is_hop(request) => {
+            let location = format!("{}{}", state.api_url(), hop_path(request, 0));
+            return Response::redirect(*status, &location);
         }
         _ => {}
     }
     response
-}
-
-fn redirect(status: u16, location: &str) -> Response {
-    Response::new(status, Body::of("")).header("location", location)
-}
-
-fn hop(request: &Request, left: u32) -> String {
-    format!("/hop/{left}{}?{}", request.path, request.raw_query)
 }
 
 fn oversized(bytes: u64) -> Body {
@@ -212,10 +199,7 @@ fn oversized(bytes: u64) -> Body {
 }
 
 fn multipart(response: &mut Response) {
-    let header = |name: &str| {
-        let pair = response.headers.iter().find(|(key, _)| key == name);
-        pair.map_or(String::new(), |(_, value)| value.clone())
-    };
+    let header = |name| response.header(name).unwrap_or_default();
     let start = Bytes::from(format!(
         "--part\r\ncontent-type: {}\r\ncontent-range: {}\r\n\r\n",
         header("content-type"),

@@ -1,40 +1,53 @@
-//! The boxes of a generated MP4: enough structure for a player's or an archiver's check of it.
+//! The boxes of a generated MP4: enough structure to pass for a complete file when its boxes are checked.
 
 use bytes::Bytes;
-
-use super::Generated;
 
 const TIMESCALE: u32 = 1000;
 /// Seconds in ticks of the movie header.
 const TICKS: f64 = 1000.0;
 
-/// What stands before the noise, how long the noise is, and what stands after it.
-pub(super) fn frame(spec: &Generated, with_moov: bool) -> (Bytes, u64, Bytes) {
-    let moov = if with_moov {
-        moov(spec.duration_s)
-    } else {
-        Vec::new()
-    };
-    let mut head = boxed(*b"ftyp", b"isom\0\0\x02\0isomiso2mp41");
-    // The seed in the open, so that two seeds never give the same file.
-    head.extend(boxed(*b"free", &spec.seed.to_be_bytes()));
-    let mut tail = Vec::new();
-    if spec.moov_last {
-        tail = moov;
-    } else {
-        head.extend(moov);
+/// What [`super::Media::generated`] makes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Generated {
+    /// Length of the whole file in bytes; at least 1024, a smaller value is raised to that.
+    pub size: u64,
+    /// Duration in its `mvhd` box.
+    pub duration_s: f64,
+    /// Files of different seeds differ.
+    pub seed: u64,
+}
+
+impl Generated {
+    /// A file of `size` bytes and of one minute.
+    #[must_use]
+    pub fn of_size(size: u64) -> Self {
+        Self {
+            size,
+            duration_s: 60.0,
+            seed: size,
+        }
     }
-    let fixed = (head.len() + tail.len()) as u64;
-    let room = spec.size.max(1024).saturating_sub(fixed);
-    if let Ok(short) = u32::try_from(room) {
+}
+
+/// The bytes before the noise (with `moov` or without), and the length of the noise, which ends the file.
+pub(super) fn frame(spec: &Generated, with_moov: bool) -> (Bytes, u64) {
+    let mut head = boxed(*b"ftyp", b"isom\0\0\x02\0isomiso2mp41");
+    // Two seeds never give the same file, even where their noise begins at the same place of the block.
+    head.extend(boxed(*b"free", &spec.seed.to_be_bytes()));
+    if with_moov {
+        head.extend(moov(spec.duration_s));
+    }
+    let mdat = spec.size.max(1024).saturating_sub(head.len() as u64);
+    // A box of 4 GiB or more has a 64-bit length after its name.
+    if let Ok(short) = u32::try_from(mdat) {
         head.extend(short.to_be_bytes());
         head.extend(b"mdat");
-        (head.into(), room - 8, tail.into())
+        (head.into(), mdat - 8)
     } else {
         head.extend([0, 0, 0, 1]);
         head.extend(b"mdat");
-        head.extend(room.to_be_bytes());
-        (head.into(), room - 16, tail.into())
+        head.extend(mdat.to_be_bytes());
+        (head.into(), mdat - 16)
     }
 }
 

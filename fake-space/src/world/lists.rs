@@ -1,5 +1,5 @@
-//! One page of a list, without building the list: extra rows, then held ones, then computed ones
-//! (the other way round when the oldest come first).
+//! One page of a list, without building the list: first extra rows, then added ones, then computed ones
+//! (in reverse when the oldest come first).
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -11,40 +11,7 @@ use uuid::Uuid;
 use super::{Extra, List, World};
 use crate::bulk::Bulk;
 use crate::model::{Recording, Session};
-use crate::space::Order;
-
-/// What `/room_sessions` is asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    pub room_id: Option<String>,
-    pub room_name: Option<String>,
-    pub room_name_matches: Option<String>,
-    pub status: Option<String>,
-}
-
-impl Filter {
-    fn is_empty(&self) -> bool {
-        let asked = [&self.room_id, &self.room_name, &self.room_name_matches];
-        self.status.is_none() && asked.iter().all(|part| part.is_none())
-    }
-
-    fn takes(&self, session: &Session) -> bool {
-        let room_id = session.room_id.map(|id| id.to_string());
-        let room = &session.room;
-        self.room_id
-            .as_ref()
-            .is_none_or(|id| room_id.as_ref() == Some(id))
-            && self.room_name.as_ref().is_none_or(|name| room == name)
-            && self
-                .room_name_matches
-                .as_ref()
-                .is_none_or(|part| room.contains(part))
-            && self
-                .status
-                .as_ref()
-                .is_none_or(|word| session.status == *word)
-    }
-}
+use crate::options::Order;
 
 /// A row of a list before it is written as JSON.
 #[derive(Debug)]
@@ -54,48 +21,30 @@ pub(crate) enum Row {
     Recording(Box<Recording>),
 }
 
-/// Rows that lie together in a list.
+/// Consecutive rows of a list.
 enum Segment<'a> {
     Extras(Vec<&'a Extra>),
     Sessions(Vec<&'a Session>),
     Recordings(Vec<&'a Recording>),
-    /// Numbers of a bulk's sessions, reckoned by position.
     BulkSessions(&'a Bulk, Numbers),
     BulkRecordings(&'a Bulk, Numbers),
 }
 
 /// Numbers of computed objects in the order of a list.
-enum Numbers {
-    Range {
-        first: u64,
-        count: u64,
-        order: Order,
-    },
-    Picked(Vec<u64>),
+struct Numbers {
+    first: u64,
+    count: u64,
+    order: Order,
 }
 
 impl Numbers {
-    fn len(&self) -> u64 {
-        match self {
-            Self::Range { count, .. } => *count,
-            Self::Picked(numbers) => numbers.len() as u64,
-        }
-    }
-
     fn at(&self, position: u64) -> u64 {
-        match self {
-            Self::Range {
-                first,
-                count,
-                order,
-            } => first + order.of(position, *count),
-            Self::Picked(numbers) => numbers[usize::try_from(position).unwrap_or_default()],
-        }
+        self.first + self.order.of(position, self.count)
     }
 }
 
 impl Order {
-    /// Which of `count` rows, numbered by age, stands at this position.
+    /// Which of `count` rows, numbered by age, is at this position.
     fn of(self, position: u64, count: u64) -> u64 {
         match self {
             Self::OldestFirst => position,
@@ -132,12 +81,11 @@ impl World {
     pub(crate) fn page(
         &self,
         list: List,
-        filter: &Filter,
         order: Order,
         offset: u64,
         limit: u64,
     ) -> (Vec<Row>, bool) {
-        let segments = self.segments(list, filter, order);
+        let segments = self.segments(list, order);
         let total: u64 = segments.iter().map(Segment::len).sum();
         let end = total.min(offset.saturating_add(limit));
         let mut rows = Vec::new();
@@ -152,18 +100,22 @@ impl World {
         (rows, end < total)
     }
 
-    fn segments(&self, list: List, filter: &Filter, order: Order) -> Vec<Segment<'_>> {
+    fn segments(&self, list: List, order: Order) -> Vec<Segment<'_>> {
         let extras = self.extras.iter().filter(|(on, _)| *on == list);
         let extras = extras.map(|(_, extra)| extra).collect();
         let mut segments = vec![Segment::Extras(extras)];
+        let numbers = |first, count| Numbers {
+            first,
+            count,
+            order,
+        };
         match list {
             List::Sessions => {
                 let mut rows: Vec<_> = self.sessions.values().collect();
-                rows.retain(|session| filter.takes(session));
                 order.sort(&mut rows, |row| (row.created_at, row.id));
                 segments.push(Segment::Sessions(rows));
                 for bulk in self.bulks.iter().rev() {
-                    segments.push(Segment::BulkSessions(bulk, picked(bulk, filter, order)));
+                    segments.push(Segment::BulkSessions(bulk, numbers(0, bulk.sessions())));
                 }
             }
             List::Recordings => {
@@ -171,12 +123,11 @@ impl World {
                 order.sort(&mut rows, |row| (row.created_at, row.id));
                 segments.push(Segment::Recordings(rows));
                 for bulk in self.bulks.iter().rev() {
-                    let numbers = range(0, bulk.recordings(), order);
-                    segments.push(Segment::BulkRecordings(bulk, numbers));
+                    segments.push(Segment::BulkRecordings(bulk, numbers(0, bulk.recordings())));
                 }
             }
             List::SessionRecordings(id) => {
-                // Of an unknown session nothing is listed.
+                // The list of an unknown session is empty.
                 let known = self.session(id).is_some();
                 let held = self
                     .of_session
@@ -190,8 +141,7 @@ impl World {
                 for bulk in &self.bulks {
                     if let Some(index) = bulk.session_index(id).filter(|_| known) {
                         let per = bulk.per_session();
-                        let numbers = range(index * per, per, order);
-                        segments.push(Segment::BulkRecordings(bulk, numbers));
+                        segments.push(Segment::BulkRecordings(bulk, numbers(index * per, per)));
                     }
                 }
             }
@@ -227,35 +177,13 @@ impl World {
     }
 }
 
-fn range(first: u64, count: u64, order: Order) -> Numbers {
-    Numbers::Range {
-        first,
-        count,
-        order,
-    }
-}
-
-/// The bulk's sessions that the filter takes; they are looked through only if there is a filter.
-fn picked(bulk: &Bulk, filter: &Filter, order: Order) -> Numbers {
-    let all = range(0, bulk.sessions(), order);
-    if filter.is_empty() {
-        return all;
-    }
-    let numbers = (0..bulk.sessions()).map(|position| all.at(position));
-    Numbers::Picked(
-        numbers
-            .filter(|number| filter.takes(&bulk.session(*number)))
-            .collect(),
-    )
-}
-
 impl Segment<'_> {
     fn len(&self) -> u64 {
         match self {
             Self::Extras(rows) => rows.len() as u64,
             Self::Sessions(rows) => rows.len() as u64,
             Self::Recordings(rows) => rows.len() as u64,
-            Self::BulkSessions(_, numbers) | Self::BulkRecordings(_, numbers) => numbers.len(),
+            Self::BulkSessions(_, numbers) | Self::BulkRecordings(_, numbers) => numbers.count,
         }
     }
 }

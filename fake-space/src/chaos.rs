@@ -1,37 +1,22 @@
-//! Chaos: faults that come and go at random, all of them from one seed.
+//! Chaos: random faults, repeatable from a seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Action, Rule, RuleId};
+use crate::dice::Dice;
+use crate::faults::{Action, Rule, RuleId};
 use crate::gate::Gate;
 use crate::journal::Origin;
+use crate::options::Options;
 use crate::space::Space;
 
-/// Random numbers that follow from a seed.
-#[derive(Debug, Clone)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// Dice that fall the same for the same seed.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below `sides`.
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        crate::mix(&mut self.0) % sides.max(1)
-    }
-}
-
-/// Faults in force at most.
+/// The most faults that are in force at once.
 const MOST: u64 = 4;
-/// Requests that one of them meets at most.
+/// The most requests that one of them acts on.
 const MOST_TIMES: u64 = 3;
 
-/// What can go wrong: its name, and the rule for it, given somewhere in a body and a gate that opens
-/// before long.
+/// A kind of fault: its name, and a function that makes its rule, given a byte of the body and a gate that
+/// opens with the next step.
 type Kind = (&'static str, fn(u64, Gate) -> Rule);
 
 #[rustfmt::skip] // one line a fault
@@ -52,7 +37,7 @@ const KINDS: &[Kind] = &[
     ("API: connection closed", |_, _| Rule::api(Action::Close)),
     ("API: no answer for a while", |_, gate| Rule::api(Action::Hold(gate))),
     ("link: refused", |_, _| Rule::media(Action::s3_error(403, "AccessDenied"))),
-    ("link: redirects for ever", |_, _| Rule::media(Action::RedirectLoop(302))),
+    ("link: redirects without end", |_, _| Rule::media(Action::RedirectLoop(302))),
     ("link: redirected twice", |_, _| Rule::media(Action::Bounce(307, 2))),
     ("link: redirected to a file", |_, _| Rule::media(Action::Redirect(302, "file:///etc/passwd".to_owned()))),
     ("media: closed in mid-body", |at, _| Rule::media(Action::CloseAfter(at))),
@@ -82,12 +67,12 @@ const KINDS: &[Kind] = &[
     ("media: encoded", |_, _| Rule::media(Action::header("content-encoding", "gzip"))),
 ];
 
-/// Faults of a space that come and go at random.
+/// Random faults of a space that change with each step.
 #[derive(Debug)]
 pub struct Chaos {
     space: Space,
     dice: Dice,
-    /// Somewhere in a body is before this byte.
+    /// Bodies are interrupted before this byte.
     within: u64,
     in_force: Vec<(&'static str, RuleId)>,
     gate: Gate,
@@ -95,7 +80,7 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    /// No faults yet; bodies will be cut before the byte `within`.
+    /// No faults yet; later ones interrupt bodies before the byte `within`.
     #[must_use]
     pub fn new(space: &Space, seed: u64, within: u64) -> Self {
         Self {
@@ -108,11 +93,11 @@ impl Chaos {
         }
     }
 
-    /// Takes the faults in force back and puts others there, now and then a dead server or dead links
-    /// too, and now and then none.
+    /// Replaces the faults in force by others, sometimes none; sometimes also stops a server or revokes
+    /// the links.
     ///
     /// # Errors
-    /// When a server can't be started again.
+    /// When a server can't be restarted.
     pub async fn step(&mut self) -> std::io::Result<()> {
         self.calm().await?;
         for _ in 0..self.dice.roll(MOST + 1) {
@@ -130,11 +115,11 @@ impl Chaos {
             }
             2 => {
                 self.space.kill_links();
-                self.count("link: dead before its time", 1);
+                self.count("link: revoked early", 1);
             }
             3 => {
-                self.space.set_real_link_life(Some(Duration::from_secs(1)));
-                self.count("link: lives for a second", 1);
+                self.set_link_life(Some(Duration::from_secs(1)));
+                self.count("link: expires after a second", 1);
             }
             _ => {}
         }
@@ -146,14 +131,19 @@ impl Chaos {
         self.count(name, 1);
     }
 
+    fn set_link_life(&self, life: Option<Duration>) {
+        let set = |options: &mut Options| options.real_link_life = life;
+        self.space.configure(set);
+    }
+
     fn count(&mut self, name: &'static str, times: u64) {
         *self.fired.entry(name).or_default() += times;
     }
 
-    /// Takes every fault back.
+    /// Removes every fault.
     ///
     /// # Errors
-    /// When a server can't be started again.
+    /// When a server can't be restarted.
     pub async fn calm(&mut self) -> std::io::Result<()> {
         std::mem::take(&mut self.gate).open();
         for (name, id) in std::mem::take(&mut self.in_force) {
@@ -161,23 +151,23 @@ impl Chaos {
             self.space.remove_fault(id);
             self.count(name, fired);
         }
-        self.space.set_real_link_life(None);
+        self.set_link_life(None);
         for origin in [Origin::Api, Origin::Media] {
             self.space.accept_connections(origin).await?;
         }
         Ok(())
     }
 
-    /// How often each fault acted, up to the last change.
+    /// How often each fault acted, up to the last step.
     #[must_use]
     pub fn fired(&self) -> &BTreeMap<&'static str, u64> {
         &self.fired
     }
 
-    /// Changes the faults each `period`, for ever.
+    /// Makes a step every `period`, until it is dropped.
     ///
     /// # Errors
-    /// When a server can't be started again.
+    /// When a server can't be restarted.
     pub async fn run(mut self, period: Duration) -> std::io::Result<()> {
         loop {
             self.step().await?;
@@ -189,7 +179,6 @@ impl Chaos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::Options;
 
     #[tokio::test]
     async fn chaos_follows_from_its_seed_and_calms_down() {

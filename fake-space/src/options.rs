@@ -1,17 +1,17 @@
-//! How a space behaves, and what it does unless told otherwise.
+//! How a space behaves, and the defaults.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-/// The order of the rows of a list; the true one is undocumented.
+/// The order of the rows of a list; SignalWire documents none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// By `created_at`, the latest first.
     NewestFirst,
     /// By `created_at`, the earliest first.
     OldestFirst,
-    /// Without order, but the same on every page.
+    /// In an order that follows from this seed; the same on every page.
     Shuffled(u64),
 }
 
@@ -20,7 +20,7 @@ pub enum Order {
 pub enum NextLinks {
     /// With scheme and host.
     Absolute,
-    /// From the path on.
+    /// Path and query only.
     Relative,
 }
 
@@ -28,60 +28,60 @@ pub enum NextLinks {
 /// module checks with `secure_link_md5 "$secure_link_expires$uri SECRET"`; for benchmarks.
 #[derive(Debug, Clone)]
 pub struct SecureLinks {
-    /// The URL of the directory that holds what [`crate::Space::export`] wrote.
+    /// The URL of the directory that [`crate::State::export`] filled.
     pub base: String,
-    /// The secret that both know.
+    /// The `SECRET` of nginx's configuration.
     pub secret: String,
 }
 
-/// The form of the body of a 422.
+/// The body of a 422.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Complaints {
+pub enum ErrorFormat {
     /// A list of errors, as documented.
     Listed,
-    /// The error itself, as older documents have it.
+    /// The error itself, as older documentation has it.
     Bare,
-    /// One that names no parameter.
+    /// A general message that names no parameter.
     Unnamed,
 }
 
-/// How a space behaves; everything but the ports, the marker and the journal's size can be changed
-/// while it runs ([`crate::Space::configure`]).
+/// How a space behaves. Everything but the ports, the marker, the seed and the journal's size can be
+/// changed while it runs ([`crate::State::configure`]).
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// No page is longer, whatever is asked.
+    /// Longer pages are cut to this many rows.
     pub page_size_cap: u64,
-    /// Longer pages are refused with a 422.
+    /// A larger `page_size` is refused with a 422.
     pub page_size_max: u64,
-    /// Links that live longer are refused with a 422.
+    /// A longer `media_ttl`, in seconds, is refused with a 422.
     pub media_ttl_max: u64,
-    /// The form of a 422.
-    pub complaints: Complaints,
-    /// The order of lists.
+    /// The body of a 422.
+    pub error_format: ErrorFormat,
+    /// The order of the rows in lists.
     pub order: Order,
     /// The form of the links between pages.
     pub next_links: NextLinks,
-    /// Whether the links between pages carry the `media_ttl` of the request.
+    /// Whether the links between pages repeat the `media_ttl` of the request.
     pub next_keeps_media_ttl: bool,
-    /// Life of a media link when the request names none.
+    /// Lifetime of a media link when the request has no `media_ttl`.
     pub link_ttl_default: Duration,
-    /// Media links die after this time, whatever they promise.
+    /// Media links expire after this time, even if they promise a longer one.
     pub real_link_life: Option<Duration>,
-    /// Stands in the signature of every link, for tests that look for leaks. Letters and digits.
+    /// Part of the signature of every link, for tests that search for leaks. Letters and digits.
     pub signature_marker: Option<String>,
-    /// Links lead to this web server.
+    /// Media links lead to this web server.
     pub secure_links: Option<SecureLinks>,
-    /// The project's id.
+    /// The user of Basic authentication.
     pub project_id: Uuid,
-    /// The API token.
+    /// The API token: the password of Basic authentication.
     pub token: String,
-    /// Port of the API; 0: any.
+    /// Port of the API; 0: any free one.
     pub api_port: u16,
-    /// Port of the media store; 0: any.
+    /// Port of the media store; 0: any free one.
     pub media_port: u16,
-    /// Ids follow from it.
+    /// The same seed gives the same ids.
     pub seed: u64,
-    /// The journal holds so many requests; older ones are let go.
+    /// How many requests the journal holds; older ones are dropped.
     pub journal_cap: usize,
 }
 
@@ -91,7 +91,7 @@ impl Default for Options {
             page_size_cap: 1000,
             page_size_max: 1000,
             media_ttl_max: u64::MAX,
-            complaints: Complaints::Listed,
+            error_format: ErrorFormat::Listed,
             order: Order::NewestFirst,
             next_links: NextLinks::Absolute,
             next_keeps_media_ttl: true,

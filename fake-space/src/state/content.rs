@@ -1,4 +1,4 @@
-//! What a test puts into the space, changes in it, and takes out of it.
+//! Adding, changing and deleting sessions and recordings, and how the API shows them.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -8,12 +8,12 @@ use chrono::TimeDelta;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Order, Space};
-use crate::api;
+use super::State;
 use crate::bulk::BulkSpec;
 use crate::media::Media;
-use crate::model::{NewRecording, NewSession, Recording, Session};
-use crate::world::{Filter, List, Patch, Row};
+use crate::model::{NewRecording, NewSession, Recording, Session, Status};
+use crate::options::Order;
+use crate::world::{List, Patch, Row, World};
 
 fn write(path: &Path, media: &Media) -> io::Result<()> {
     if path
@@ -29,40 +29,39 @@ fn write(path: &Path, media: &Media) -> io::Result<()> {
     file.flush()
 }
 
-impl Space {
+impl State {
     /// Adds a session.
     pub fn add_session(&self, new: NewSession) -> Uuid {
-        let id = self.inner.fresh_id();
+        let id = self.fresh_id();
         let now = self.now();
-        let over = (new.status == "completed").then_some(now);
+        let over = (new.status == Status::Completed).then_some(now);
         let end_time = new.end_time.or(over);
         let hour_before = end_time.map(|end| end - TimeDelta::hours(1));
         let start_time = new.start_time.or(hour_before).unwrap_or(now);
         let session = Session {
             id,
             room: new.room,
-            room_id: new.room_id,
             status: new.status,
             start_time,
             end_time,
             created_at: start_time,
             updated_at: end_time.unwrap_or(start_time),
         };
-        self.inner.with_world(|world| world.add_session(session));
+        self.with_world(|world| world.add_session(session));
         id
     }
 
     /// Adds a recording to a session.
     pub fn add_recording(&self, session: Uuid, new: NewRecording) -> Uuid {
-        let id = self.inner.fresh_id();
+        let id = self.fresh_id();
         let now = self.now();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "it saturates"
+            reason = "the cast saturates"
         )]
         let own_duration = new.media.duration_s().round() as u32;
-        self.inner.with_world(|world| {
+        self.with_world(|world| {
             let session_start = world.session(session).map(|session| session.start_time);
             let started_at = new.started_at.or(session_start).unwrap_or(now);
             world.add_recording(Recording {
@@ -80,7 +79,7 @@ impl Space {
         id
     }
 
-    /// Adds a session that is over with one completed small recording: what there is to archive.
+    /// Adds a completed session with one small completed recording, ready to be archived. Returns their ids.
     pub fn archivable(&self, room: &str) -> (Uuid, Uuid) {
         let session = self.add_session(NewSession::completed(room));
         (
@@ -89,25 +88,23 @@ impl Space {
         )
     }
 
-    /// Adds sessions and recordings that are computed when they are asked for, so that there may be
+    /// Adds sessions and recordings that are computed when they are requested, so that there can be
     /// millions. In lists they count as older than those added one by one.
     pub fn add_bulk(&self, spec: BulkSpec) {
-        self.inner.with_world(|world| world.add_bulk(spec));
+        self.with_world(|world| world.add_bulk(spec));
     }
 
-    /// Writes the file of every recording into a directory, as `<recording's id>.mp4`; those that are
-    /// there with that length already are left. Returns how many recordings there are.
+    /// Writes the file of every recording into a directory, as `<recording's id>.mp4`; existing files of
+    /// the same length are kept. Returns the number of recordings.
     ///
     /// # Errors
-    /// The file system's.
+    /// When a file can't be written.
     pub fn export(&self, directory: &Path) -> io::Result<u64> {
         let page = 1000;
         let mut count = 0;
         loop {
-            let (rows, more) = self.inner.with_world(|world| {
-                let (filter, order) = (Filter::default(), Order::OldestFirst);
-                world.page(List::Recordings, &filter, order, count, page)
-            });
+            let (rows, more) = self
+                .with_world(|world| world.page(List::Recordings, Order::OldestFirst, count, page));
             for row in rows {
                 count += 1;
                 if let Row::Recording(recording) = row {
@@ -123,26 +120,13 @@ impl Space {
         }
     }
 
-    /// Changes a session that was added; `updated_at` follows.
+    /// Changes a recording and its `updated_at`.
     ///
     /// # Panics
-    /// If it is not there.
-    pub fn update_session(&self, id: Uuid, change: impl FnOnce(&mut Session)) {
-        let now = self.now();
-        self.inner.with_world(|world| {
-            let session = world.session_mut(id).expect("a session that was added");
-            session.updated_at = now;
-            change(session);
-        });
-    }
-
-    /// Changes a recording that was added; `updated_at` follows.
-    ///
-    /// # Panics
-    /// If it is not there.
+    /// When the recording does not exist, or was added in bulk.
     pub fn update_recording(&self, id: Uuid, change: impl FnOnce(&mut Recording)) {
         let now = self.now();
-        self.inner.with_world(|world| {
+        self.with_world(|world| {
             let recording = world.recording_mut(id).expect("a recording that was added");
             recording.updated_at = now;
             change(recording);
@@ -151,76 +135,71 @@ impl Space {
 
     /// Makes a recording completed.
     pub fn complete(&self, recording: Uuid) {
-        self.set_status(recording, "completed");
+        self.set_status(recording, Status::Completed);
     }
 
-    /// Gives a recording this status.
-    pub fn set_status(&self, recording: Uuid, word: &str) {
-        self.update_recording(recording, |recording| {
-            word.clone_into(&mut recording.status);
-        });
+    /// Changes the status of a recording.
+    pub fn set_status(&self, recording: Uuid, status: impl Into<Status>) {
+        self.update_recording(recording, |recording| recording.status = status.into());
     }
 
     /// Ends a session now.
+    ///
+    /// # Panics
+    /// When the session does not exist, or was added in bulk.
     pub fn end_session(&self, id: Uuid) {
         let now = self.now();
-        self.update_session(id, |session| {
-            "completed".clone_into(&mut session.status);
+        self.with_world(|world| {
+            let session = world.session_mut(id).expect("a session that was added");
+            session.status = Status::Completed;
             session.end_time = Some(now);
+            session.updated_at = now;
         });
     }
 
-    /// Takes a session out, and its list of recordings; these stay in the list of all of them.
+    /// Deletes a session and its list of recordings; the recordings stay in the list of all of them.
+    /// Returns whether it existed.
     pub fn delete_session(&self, id: Uuid) -> bool {
-        self.inner.with_world(|world| world.delete_session(id))
+        self.with_world(|world| world.delete_session(id))
     }
 
-    /// Takes a recording out.
+    /// Deletes a recording. Returns whether it existed.
     pub fn delete_recording(&self, id: Uuid) -> bool {
-        self.inner.with_world(|world| world.delete_recording(id))
+        self.with_world(|world| world.delete_recording(id))
     }
 
-    /// A session as it is held.
-    #[must_use]
-    pub fn session(&self, id: Uuid) -> Option<Session> {
-        self.inner.with_world(|world| world.session(id))
-    }
-
-    /// A recording as it is held.
+    /// A recording as the space holds it, without patches.
     #[must_use]
     pub fn recording(&self, id: Uuid) -> Option<Recording> {
-        self.inner.with_world(|world| world.recording(id))
+        self.with_world(|world| world.recording(id))
     }
 
-    /// A recording as the API shows it now, with a fresh link of the default life.
+    /// A recording as the API shows it now, with a fresh link of the default lifetime.
     #[must_use]
     pub fn recording_json(&self, id: Uuid) -> Option<Value> {
         let uri = self.link(id);
-        self.inner.with_world(|world| {
+        self.with_world(|world| {
             let recording = world.recording(id)?;
             Some(world.patched(id, recording.json(uri.as_deref())))
         })
     }
 
-    /// A fresh link of the default life to a completed recording.
+    /// A fresh link of the default lifetime to a completed recording.
     #[must_use]
     pub fn link(&self, recording: Uuid) -> Option<String> {
         let recording = self.recording(recording)?;
-        let life = self
-            .inner
-            .with_settings(|settings| settings.options.link_ttl_default);
-        api::mint(&self.inner, &recording, life.as_secs())
+        self.mint(&recording, self.options().link_ttl_default.as_secs())
     }
 
-    /// Shows an object otherwise than it is, wherever it is shown; works for sessions and recordings,
-    /// also computed ones, and adds to earlier patches.
+    /// Changes what the API shows of a session or a recording, also of one added in bulk, in addition to
+    /// earlier patches.
     pub fn patch(&self, id: Uuid, patch: Patch) {
-        self.inner.with_world(|world| world.patch(id, patch));
+        self.with_world(|world| world.patch(id, patch));
     }
 
-    /// Shows an object as it is again.
+    /// Removes all patches of a session or a recording.
     pub fn unpatch(&self, id: Uuid) {
-        self.inner.with_world(|world| world.unpatch(id));
+        self.with_world(|world| world.unpatch(id));
     }
 
     /// Shows this `uri` instead of a recording's link.
@@ -228,7 +207,7 @@ impl Space {
         self.patch(recording, Patch::set("uri", uri));
     }
 
-    /// Shows what `change` makes of a recording's freshly minted link.
+    /// Shows the result of `change` for a recording's fresh link as its `uri`.
     pub fn map_uri(
         &self,
         recording: Uuid,
@@ -238,19 +217,18 @@ impl Space {
         self.patch(recording, Patch::map("uri", change));
     }
 
-    /// Adds an item to a list as it is, whatever it is.
+    /// Adds any JSON value to a list.
     pub fn add_raw(&self, list: List, item: Value) {
-        self.inner.with_world(|world| world.add_raw(list, item));
+        self.with_world(|world| world.add_raw(list, item));
     }
 
-    /// Lists a recording under a second session as well, as if it belonged to that one.
+    /// Lists a recording under a second session as well, as if it belonged to it.
     pub fn list_also_under(&self, recording: Uuid, session: Uuid) {
-        self.inner
-            .with_world(|world| world.claim(recording, session));
+        self.with_world(|world| world.claim(recording, session));
     }
 
-    /// Takes out what [`Space::add_raw`] and [`Space::list_also_under`] added.
+    /// Removes what [`State::add_raw`] and [`State::list_also_under`] added.
     pub fn clear_extras(&self) {
-        self.inner.with_world(crate::world::World::clear_extras);
+        self.with_world(World::clear_extras);
     }
 }
