@@ -4,6 +4,8 @@
 //!
 //! Works on any size in a few KiB of memory and in time proportional to the file. Content never makes it fail.
 
+mod duration;
+mod examine;
 mod flac;
 mod flv;
 mod judge;
@@ -21,82 +23,8 @@ mod riff;
 mod tests;
 mod ts;
 
-use std::fs::File;
-use std::io;
-
-pub use judge::{Judgement, Reported, duration_fits, judge};
+pub use duration::duration_fits;
+pub use examine::{Examined, examine};
+pub use judge::{Judgement, Reported, judge};
 pub use kind::MediaKind;
 pub use page::error_page;
-use probe::{Findings, Probe};
-
-/// How many of a file's first bytes are looked at to recognise an error page.
-const OPENING: usize = 1024;
-
-/// What the bytes of a file are.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Examined {
-    kind: MediaKind,
-    page: Option<&'static str>,
-    findings: Findings,
-}
-
-impl Examined {
-    /// The error document that the file is, if it is one: such a file is no recording and is never archived.
-    #[must_use]
-    pub fn error_page(&self) -> Option<&'static str> {
-        self.page
-    }
-
-    /// Whether the structure alone proves that nothing is lacking at the end. For a body that only the end of its
-    /// connection delimits there is no other proof.
-    #[must_use]
-    pub fn proves_end(&self) -> bool {
-        self.findings.proves_end
-    }
-
-    /// The format.
-    #[must_use]
-    pub fn kind(&self) -> MediaKind {
-        self.kind
-    }
-
-    /// How long it lasts, as far as the file says: a finite number above zero.
-    #[must_use]
-    pub fn duration_seconds(&self) -> Option<f64> {
-        self.findings.durations.first().copied()
-    }
-}
-
-/// Examines the first `len` bytes of a file.
-///
-/// # Errors
-/// The disk's; also if the file is shorter than `len`.
-pub fn examine(file: &File, len: u64) -> io::Result<Examined> {
-    let mut probe = Probe::new(file, len);
-    let kind = examine_with(&mut probe)?;
-    let page = match kind {
-        MediaKind::Unknown => error_page(probe.bytes(0, OPENING)?),
-        _ => None,
-    };
-    Ok(Examined {
-        kind,
-        page,
-        findings: probe.findings,
-    })
-}
-
-fn examine_with(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
-    let kind = recognise::recognise(probe)?;
-    match kind {
-        MediaKind::Mp4 => return mp4::check(probe),
-        MediaKind::Matroska => return matroska::check(probe),
-        MediaKind::Ogg => ogg::check(probe)?,
-        MediaKind::Wav | MediaKind::Avi | MediaKind::Aiff => riff::check(probe)?,
-        MediaKind::Mp3 | MediaKind::Aac => mpeg_audio::check(probe)?,
-        MediaKind::MpegTs => ts::check(probe)?,
-        MediaKind::Flv => flv::check(probe)?,
-        MediaKind::Flac => flac::check(probe)?,
-        _ => {}
-    }
-    Ok(kind)
-}

@@ -2,6 +2,7 @@
 //! and everything beneath is reached component by component, never through a symbolic link: nothing a
 //! user puts into the archive can lead a write, or a read, out of it.
 
+mod error;
 mod land;
 mod parts;
 mod place;
@@ -25,9 +26,8 @@ use uuid::Uuid;
 
 use super::paths::{MAX_COMPONENT, MIN_COMPONENT, RelativePath};
 use crate::durable;
-pub use land::LandError;
+pub use error::{LandError, PlaceError};
 pub use parts::PartError;
-pub use place::PlaceError;
 use syncs::Syncs;
 pub use there::NotThere;
 pub use trial::{Directories, Step, Trial};
@@ -46,6 +46,10 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 const REGULAR: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
     .union(OFlags::CLOEXEC);
+
+/// A file's device, number and last change. While the archive's directory is held open, its device's number can't
+/// come to be another's.
+type Stamp = (u64, u64, i64, u64);
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +72,7 @@ pub struct Root {
     /// The id in its marker, as it was first seen.
     id: OnceLock<Uuid>,
     /// The marker, when [`Root::check_there`] last read it.
-    seen: Mutex<Option<there::Stamp>>,
+    seen: Mutex<Option<Stamp>>,
     name_max: usize,
     syncs: Syncs,
     mode_refused: Once,

@@ -3,11 +3,14 @@
 
 mod disk;
 mod lists;
+mod report;
 
 use std::path::Path;
 
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
+
+use report::Report;
 
 use super::exit::Exit;
 use super::out;
@@ -19,7 +22,7 @@ use crate::human;
 use crate::instance::Instance;
 use crate::model::ApiToken;
 use crate::schedule::Schedule;
-use crate::{app, escape, signalwire};
+use crate::{app, signalwire};
 
 /// A clock this far off is worth a word: the server's is known to a second.
 const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
@@ -148,50 +151,5 @@ fn next(schedule: &Schedule, now: DateTime<Utc>) -> String {
             human::age(at, now)
         ),
         None => "never".to_owned(),
-    }
-}
-
-/// What was found, in the order of the checks.
-struct Report {
-    lines: Vec<String>,
-    exit: Exit,
-}
-
-impl Default for Report {
-    fn default() -> Self {
-        Self {
-            lines: Vec::new(),
-            exit: Exit::Done,
-        }
-    }
-}
-
-impl Report {
-    fn ok(&mut self, check: &str, text: &str) {
-        self.line("ok", check, text);
-    }
-
-    /// Worth knowing, and no reason to fail.
-    fn note(&mut self, check: &str, text: &str) {
-        self.line("note", check, text);
-    }
-
-    /// What is wrong, and what to do about it.
-    fn fail(&mut self, check: &str, text: &str, remedy: &str) {
-        self.line("FAIL", check, text);
-        self.line("", "", &format!("-> {remedy}"));
-        // Codes that say more than "something fails" stay.
-        if self.exit == Exit::Done {
-            self.exit = Exit::Failure;
-        }
-    }
-
-    fn line(&mut self, mark: &str, check: &str, text: &str) {
-        let line = format!("{mark:<4}  {check:<13}  {}\n", escape::line(text));
-        self.lines.push(line);
-    }
-
-    fn text(&self) -> String {
-        self.lines.concat()
     }
 }

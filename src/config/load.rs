@@ -10,7 +10,8 @@ use figment::{Figment, Profile, Provider as _};
 
 use super::errors::{ConfigErrors, Problem};
 use super::layers::{Layer, PATH_VARIABLE, plain, read_table, typed};
-use super::{Config, Environment, validate};
+use super::sections::Config;
+use super::{Environment, validate};
 
 /// Where the configuration is looked for when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/room-archiver/config.toml";
@@ -60,6 +61,17 @@ impl Loaded {
         }
         reading.overlay(&layers);
         reading.finish(file)
+    }
+}
+
+impl Config {
+    /// Reads the file at `path` (else `ROOM_ARCHIVER_CONFIG`, else [`DEFAULT_PATH`]) and the overrides in `env`.
+    ///
+    /// # Errors
+    ///
+    /// Every problem found, each with its file or variable and its key.
+    pub fn load(path: Option<&Path>, env: &Environment) -> Result<Self, ConfigErrors> {
+        Loaded::read(path, env).map(|loaded| loaded.config)
     }
 }
 

@@ -5,11 +5,32 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use super::validate;
 use super::values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size, optional};
 use crate::schedule::Schedule;
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Config {
+    /// The account and how to talk to its API.
+    pub signalwire: SignalWire,
+    /// When to look for sessions and recordings.
+    pub poll: Poll,
+    /// Which recordings to keep.
+    pub filter: Filter,
+    /// How to download.
+    pub download: Download,
+    /// Where the files go.
+    pub archive: Archive,
+    /// Where the database is.
+    pub database: Database,
+    /// The rolling re-read of archived files.
+    pub verify: Verify,
+    /// What the log says and how.
+    pub log: Log,
+    /// Metrics and health over HTTP.
+    pub telemetry: Telemetry,
+}
 
 /// The account and how to talk to its API.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -39,17 +60,6 @@ pub struct SignalWire {
     /// PEM certificates to trust besides the usual ones.
     #[serde(with = "optional")]
     pub ca_file: Option<PathBuf>,
-}
-
-impl SignalWire {
-    /// The API's origin, from `space` or `base_url`.
-    ///
-    /// # Errors
-    ///
-    /// The key that is wrong and why; never for a configuration that was loaded.
-    pub fn origin(&self) -> Result<Url, (&'static str, &'static str)> {
-        validate::origin(self)
-    }
 }
 
 impl Default for SignalWire {

@@ -6,7 +6,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Config, Environment};
+use super::Environment;
+use super::sections::Config;
 use crate::model::ApiToken;
 
 const CREDENTIAL: &str = "signalwire_api_token";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::{Config, SignalWire};
+use super::sections::{Config, SignalWire};
 use crate::archive::paths::Template;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -177,18 +177,24 @@ fn absolute(found: &mut Found, key: &'static str, path: &Path) {
     }
 }
 
-/// The API's origin, or the key that is wrong and why.
-pub(super) fn origin(section: &SignalWire) -> Result<Url, (&'static str, &'static str)> {
-    const SPACE: &str = "signalwire.space";
-    const BASE_URL: &str = "signalwire.base_url";
-    match (&section.space, &section.base_url) {
-        (None, None) => Err((
-            SPACE,
-            "not set; it is the first part of your dashboard's address: \"example\" for https://example.signalwire.com",
-        )),
-        (Some(_), Some(_)) => Err((BASE_URL, "signalwire.space is set too; keep one of them")),
-        (Some(space), None) => from_space(space).map_err(|text| (SPACE, text)),
-        (None, Some(text)) => from_base_url(text).map_err(|text| (BASE_URL, text)),
+impl SignalWire {
+    /// The API's origin, from `space` or `base_url`.
+    ///
+    /// # Errors
+    ///
+    /// The key that is wrong and why; never for a configuration that was loaded.
+    pub fn origin(&self) -> Result<Url, (&'static str, &'static str)> {
+        const SPACE: &str = "signalwire.space";
+        const BASE_URL: &str = "signalwire.base_url";
+        match (&self.space, &self.base_url) {
+            (None, None) => Err((
+                SPACE,
+                "not set; it is the first part of your dashboard's address: \"example\" for https://example.signalwire.com",
+            )),
+            (Some(_), Some(_)) => Err((BASE_URL, "signalwire.space is set too; keep one of them")),
+            (Some(space), None) => from_space(space).map_err(|text| (SPACE, text)),
+            (None, Some(text)) => from_base_url(text).map_err(|text| (BASE_URL, text)),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where links come from: the listing's while it lives long enough to start with, else a fresh one; and which
 //! hosts may be asked.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -14,41 +13,8 @@ use crate::store::Claim;
 
 /// Life that is comfortably enough to start a request with; S3 checks it at the start alone.
 const ENOUGH: Duration = Duration::from_mins(1);
-/// A link's life may be asked for within these bounds: `SigV4` itself ends at a week.
-const LIFE: (u64, u64) = (60, 604_800);
-
 /// For how long a recording waits whose host fails, should its recovery not be noticed before.
 const HOST_WAITS: TimeDelta = TimeDelta::minutes(10);
-
-/// The rate downloads have had lately, in bytes a second; guides how long a link has to live.
-#[derive(Debug)]
-pub struct Rate(AtomicU64);
-
-impl Default for Rate {
-    /// A slow line, until something was measured.
-    fn default() -> Self {
-        Self(AtomicU64::new(512 << 10))
-    }
-}
-
-impl Rate {
-    pub(super) fn measured(&self, bytes: u64, took: Duration) {
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        if bytes < 1 << 20 || millis == 0 {
-            return;
-        }
-        let now = bytes.saturating_mul(1000) / millis;
-        let before = self.0.load(Ordering::Relaxed);
-        self.0
-            .store((before / 4 * 3 + now / 4).max(1), Ordering::Relaxed);
-    }
-
-    /// The life a link should have for a file of this size: time enough to fetch it twice.
-    fn life(&self, size: Option<u64>, asked: Duration) -> Duration {
-        let needed = size.unwrap_or(0) / self.0.load(Ordering::Relaxed).max(1) * 2;
-        Duration::from_secs(needed.max(asked.as_secs()).clamp(LIFE.0, LIFE.1))
-    }
-}
 
 /// A link for a claimed recording. With `fresh` the listing's is passed over. What a fresh answer says
 /// of the recording replaces what the claim knew, and it is `described` then.

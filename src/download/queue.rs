@@ -1,6 +1,7 @@
 //! The claim loop: wake on a notification or a timer, claim as many due recordings as can start, run each in
 //! its own task. The notification is registered before the query, so that none is lost.
 
+mod pause;
 mod pauses;
 
 use std::collections::{HashMap, HashSet};
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use pauses::{Pause, PauseReason};
+pub use pause::{Pause, PauseReason};
 
 use super::Setup;
 use super::failure::{Failure, PAUSE};

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::MediaKind;
-use super::judge::duration_fits;
+use super::duration::duration_fits;
 use super::probe::{Probe, big_endian};
 
 const EBML: u32 = 0x1A45_DFA3;

@@ -29,7 +29,7 @@ pub(super) fn seconds(units: u64, rate: u64) -> f64 {
 pub(super) struct Findings {
     /// How long the file lasts in seconds, the best guess first. More than one, where the format has several ways to say it.
     pub(super) durations: Vec<f64>,
-    /// See [`super::Examined::proves_end`].
+    /// See [`super::examine::Examined::proves_end`].
     pub(super) proves_end: bool,
     /// What is to be noted, and whether it is a reason to transfer the file once more. One of each kind at most:
     /// a hostile file has millions of oddities.

@@ -7,101 +7,11 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{
-    PARTIAL, PlaceError, QUARANTINE, Root, make_directory, open_regular, parts, rename_new,
-};
+use super::error::{LandError, PlaceError, reaches_the_disk};
+use super::{PARTIAL, QUARANTINE, Root, make_directory, open_regular, parts, rename_new};
 use crate::archive::paths::RelativePath;
 use crate::durable::sync_directory;
 use crate::model::RecordingId;
-
-/// Why a part did not land. What follows depends on the variant alone.
-#[derive(Debug, thiserror::Error)]
-pub enum LandError {
-    /// Something stands at the target and was left as it is; so was the part.
-    #[error("something stands at '{0}' already")]
-    Occupied(RelativePath),
-    /// The place can't be used, by this recording and by those beside it. The part is whole, and where it was.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// The disk can't take it now: it is full or read-only, or can't be reached. The part is whole, and where it
-    /// was.
-    #[error("could not {action} for '{path}': {error}")]
-    Disk {
-        /// The step.
-        action: &'static str,
-        /// The target.
-        path: RelativePath,
-        /// The system's error.
-        error: io::Error,
-    },
-    /// What the part holds is unknown: it could not be made durable, or it is not the file that was written.
-    /// Syncing it again would report success for data that is lost.
-    #[error("could not {action} for '{path}': {error}")]
-    Part {
-        /// The step.
-        action: &'static str,
-        /// The target.
-        path: RelativePath,
-        /// The system's error.
-        error: io::Error,
-    },
-}
-
-impl LandError {
-    /// What the failure of a step means that left the part whole.
-    pub(super) fn new(
-        action: &'static str,
-        path: &RelativePath,
-        directory: &str,
-        error: Errno,
-    ) -> Self {
-        if reaches_the_disk(error) {
-            Self::Disk {
-                action,
-                path: path.clone(),
-                error: error.into(),
-            }
-        } else {
-            PlaceError::new(action, directory, error).into()
-        }
-    }
-}
-
-impl LandError {
-    /// What a failed [`Root::quarantine`] of what stands at the target means for the part.
-    #[must_use]
-    pub fn quarantine(path: &RelativePath, error: io::Error) -> Self {
-        let action = "quarantine what stands there";
-        match Errno::from_io_error(&error) {
-            Some(errno) => Self::new(action, path, path.as_str(), errno),
-            None => PlaceError::Io {
-                action,
-                path: path.to_string(),
-                error,
-            }
-            .into(),
-        }
-    }
-}
-
-/// Whether an error concerns everything that is to be written, and not one directory or file.
-fn reaches_the_disk(error: Errno) -> bool {
-    matches!(
-        error,
-        Errno::NOSPC
-            | Errno::DQUOT
-            | Errno::ROFS
-            | Errno::MFILE
-            | Errno::NFILE
-            | Errno::NOMEM
-            | Errno::STALE
-            | Errno::NOTCONN
-            | Errno::HOSTDOWN
-            | Errno::TIMEDOUT
-            | Errno::NODEV
-            | Errno::NXIO
-    )
-}
 
 impl Root {
     /// Makes a recording's part the file at `path` with the permissions `mode`: durable when this

@@ -1,70 +1,13 @@
 //! Whether a file can come to stand at a path of the archive, asked before it is transferred.
 
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Access, AtFlags, Mode, StatxFlags, accessat, openat, statx};
 use rustix::io::Errno;
 
-use super::{DIRECTORY, LandError, PARTIAL, Root, stat_at};
+use super::error::{LandError, PlaceError};
+use super::{DIRECTORY, PARTIAL, Root, stat_at};
 use crate::archive::paths::RelativePath;
-
-/// Why a file can't come to stand at a path. It concerns the recordings whose files belong there, and neither
-/// their parts nor the disk.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
-    /// Files can't be moved there in one step.
-    #[error(
-        "'{0}' is on another file system, or another mount, than '.partial': unmount it, or change archive.path_template"
-    )]
-    OtherDevice(String),
-    /// A link, a file or the like where a directory is needed.
-    #[error("'{0}' is in the way: it is not a directory (links are not followed); move it away")]
-    InTheWay(String),
-    /// The directory, or what it lies in, does not permit it.
-    #[error(
-        "no permission to put a file into '{directory}': {error}; give it to the service's user"
-    )]
-    Permission {
-        /// The directory.
-        directory: String,
-        /// The system's error.
-        error: io::Error,
-    },
-    /// A name is longer than the file system allows.
-    #[error("'{0}' is too long a name for the file system; shorten archive.path_template")]
-    NameTooLong(String),
-    /// Anything else.
-    #[error("could not {action} '{path}': {error}")]
-    Io {
-        /// The step.
-        action: &'static str,
-        /// The directory or file.
-        path: String,
-        /// The system's error.
-        error: io::Error,
-    },
-}
-
-impl PlaceError {
-    pub(super) fn new(action: &'static str, path: &str, error: Errno) -> Self {
-        let path = path.to_owned();
-        match error {
-            Errno::XDEV => Self::OtherDevice(path),
-            Errno::NOTDIR | Errno::LOOP => Self::InTheWay(path),
-            Errno::ACCESS | Errno::PERM => Self::Permission {
-                directory: path,
-                error: error.into(),
-            },
-            Errno::NAMETOOLONG => Self::NameTooLong(path),
-            error => Self::Io {
-                action,
-                path,
-                error: error.into(),
-            },
-        }
-    }
-}
 
 impl Root {
     /// Whether a file can come to stand at `path`, as far as a look at the deepest directory that is there

@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, fstat};
 
-use super::{MARKER, Root, open_root, read_marker, stat_at};
+use super::{MARKER, Root, Stamp, open_root, read_marker, stat_at};
 
 /// Why the configured path does not lead to the archive now.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +29,6 @@ pub enum NotThere {
         error: io::Error,
     },
 }
-
-/// A file's device, number and last change. While the archive's directory is held open, its device's number can't
-/// come to be another's.
-pub(super) type Stamp = (u64, u64, i64, u64);
 
 impl Root {
     /// Makes sure that the configured path leads to this archive: the id in the marker is the one that was read

@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access as May;
 
-use super::Report;
+use super::report::Report;
 use crate::app;
 use crate::archive::root::Root;
 use crate::config::Config;
 use crate::human;
 use crate::reconcile::{self, NotTheArchive, Source};
 use crate::store::{Access, OpenError, Store};
+use steps::OWNER;
 
 /// The `statfs` types of NFS, CIFS and SMB, on which SQLite's write-ahead log does not work.
 const NETWORK: [i64; 3] = [0x6969, 0xff53_4d42, 0xfe53_4d42];
-const OWNER: &str =
-    "run this as the user of the service, or give it the directory: chown room-archiver: DIRECTORY";
 
 pub(super) async fn examine(config: &Config, report: &mut Report) {
     let directory = &config.archive.directory;

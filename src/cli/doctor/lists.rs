@@ -8,7 +8,7 @@ use crate::cooldown::Cooldowns;
 use crate::model::{ApiToken, SessionId};
 use crate::signalwire::{Client, Error, Item, Pages, Result};
 
-use super::Report;
+use super::report::Report;
 use crate::human;
 
 pub(super) async fn examine(config: &Config, token: ApiToken, clock: &Clock, report: &mut Report) {

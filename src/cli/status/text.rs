@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::table;
 use super::super::table::Column::{Left, Right};
-use super::Status;
+use super::facts::Status;
 use crate::escape;
 use crate::human;
 use crate::model::{State, time};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::super::judge::duration_fits;
+use super::super::duration::duration_fits;
 use super::super::probe::Probe;
 use super::super::probe::seconds;
 use super::boxes::{Atom, Children};

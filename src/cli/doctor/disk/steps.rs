@@ -3,13 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use super::super::Report;
-use super::OWNER;
 use crate::archive::root::{Directories, Root, Step};
+use crate::cli::doctor::report::Report;
 use crate::config::Config;
 use crate::durable::is_unsupported;
 use crate::owner;
 
+pub(super) const OWNER: &str =
+    "run this as the user of the service, or give it the directory: chown room-archiver: DIRECTORY";
 const NAME: &str = "file system";
 /// So many paths are printed of a list that may be long.
 const SHOWN: usize = 5;

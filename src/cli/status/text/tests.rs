@@ -1,4 +1,4 @@
-use super::super::{Cooldown, Queue};
+use super::super::facts::{Cooldown, Queue};
 use super::*;
 use crate::app::health::{Problem, ProblemKind};
 use crate::model::ConcernKind;

@@ -1,0 +1,141 @@
+//! What `status` shows, for people and for scripts.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::app::health::{Problem, health};
+use crate::model::{State, time};
+use crate::store::{self, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
+
+/// Rows shown of a list that may be long; the counts say how many there are.
+const SHOWN: u32 = 10;
+
+/// The JSON that scripts read: names stay as they are.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    /// When this was so.
+    pub(super) at: String,
+    /// Whether the archive makes progress and nothing needs attention.
+    pub(super) healthy: bool,
+    /// Why it is not healthy, the most urgent first.
+    pub(super) problems: Vec<Problem>,
+    /// Whether the service, or another command, works on the archive.
+    pub(super) running: bool,
+    /// Recordings by state.
+    pub(super) recordings: BTreeMap<State, u64>,
+    /// Bytes of the archived files.
+    pub(super) archived_bytes: u64,
+    pub(super) queue: Queue,
+    /// Rows of the view `failures`.
+    pub(super) failures: u64,
+    /// Of those, the ones not completed upstream, or not archived, for longer than `poll.stuck_after`.
+    pub(super) stuck: u64,
+    /// Since when the one that is stuck longest is.
+    pub(super) stuck_since: Option<String>,
+    /// Archived recordings with a concern, by its kind.
+    pub(super) concerns: BTreeMap<&'static str, u64>,
+    /// Rows of the view `gaps`.
+    pub(super) gaps: u64,
+    /// The failures known longest.
+    pub(super) oldest_failures: Vec<Failure>,
+    /// The gaps known longest.
+    pub(super) oldest_gaps: Vec<Gap>,
+    /// The last pass of every kind.
+    pub(super) passes: Vec<LastPass>,
+    /// The newest attempts that ended with an error.
+    pub(super) newest_errors: Vec<FailedAttempt>,
+    /// Why downloads do not start now, or only one at a time.
+    pub(super) pauses: Vec<Pause>,
+    /// Hosts that are rate-limiting us.
+    pub(super) cooldowns: Vec<Cooldown>,
+}
+
+/// Rows of the view `queue` by state, and what matters of them.
+#[derive(Debug, Serialize)]
+pub(super) struct Queue {
+    pub(super) total: u64,
+    pub(super) waiting: u64,
+    pub(super) pending: u64,
+    pub(super) downloading: u64,
+    pub(super) lost: u64,
+    pub(super) damaged: u64,
+    /// Completed upstream and still there, wanted, and not archived.
+    pub(super) missing: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Cooldown {
+    pub(super) host: String,
+    pub(super) until: String,
+}
+
+impl Status {
+    pub(super) async fn read(
+        store: &Store,
+        now: DateTime<Utc>,
+        running: bool,
+    ) -> store::Result<Self> {
+        let counts = store.counts().await?;
+        let mut facts = store.health_facts(now).await?;
+        facts.stopped = !running;
+        let problems = health(&facts, now);
+        let cooldowns = store
+            .cooldowns()
+            .await?
+            .into_iter()
+            .filter(|(_, until)| *until > now);
+        Ok(Self {
+            at: time::to_text(now),
+            healthy: problems.is_empty(),
+            problems,
+            running,
+            queue: Queue::of(&counts),
+            failures: facts.failures(),
+            stuck: facts.stuck(),
+            stuck_since: facts.stuck_since().map(time::to_text),
+            concerns: counts
+                .concerns
+                .iter()
+                .map(|(kind, count)| (kind.as_str(), *count))
+                .collect(),
+            gaps: counts.gaps,
+            oldest_failures: store.failures(SHOWN).await?,
+            oldest_gaps: store.gaps(SHOWN).await?,
+            passes: store.last_passes().await?,
+            newest_errors: store.newest_errors(SHOWN).await?,
+            pauses: facts.pauses,
+            cooldowns: cooldowns
+                .map(|(host, until)| Cooldown {
+                    host,
+                    until: time::to_text(until),
+                })
+                .collect(),
+            recordings: counts.by_state,
+            archived_bytes: counts.archived_bytes,
+        })
+    }
+}
+
+impl Queue {
+    pub(super) fn of(counts: &Counts) -> Self {
+        let [waiting, pending, downloading, lost, damaged] = [
+            State::Waiting,
+            State::Pending,
+            State::Downloading,
+            State::Lost,
+            State::Damaged,
+        ]
+        .map(|state| counts.of(state));
+        Self {
+            total: waiting + pending + downloading + lost + damaged,
+            waiting,
+            pending,
+            downloading,
+            lost,
+            damaged,
+            missing: counts.missing,
+        }
+    }
+}
