@@ -5,4 +5,4 @@ mod maintain;
 mod open;
 
 pub use check::refuse_damaged;
-pub use open::{Access, OpenError};
+pub use open::OpenError;

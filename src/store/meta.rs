@@ -33,6 +33,19 @@ pub struct PauseRow {
 }
 
 impl Store {
+    /// Some time after the last failure: tries to write, and notes that the database works again if that succeeds.
+    ///
+    /// # Errors
+    /// [`Error`], if the database still fails.
+    pub async fn try_again(&self, now: DateTime<Utc>) -> Result<()> {
+        if self.trouble.is_worth_a_try(now) {
+            self.set_fact("tried_again", Some("1")).await?;
+            self.set_fact("tried_again", None).await?;
+            self.trouble.over();
+        }
+        Ok(())
+    }
+
     /// A fact by its name.
     pub async fn fact(&self, name: &str) -> Result<Option<String>> {
         during("read a fact", async {

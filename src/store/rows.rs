@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Error, Result};
+use super::error::{Error, Result};
 use crate::model::{RecordingId, UnknownWord};
 
 /// JSON of rows for `json_each`.

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::error::Error;
 use crate::human;
 use crate::model::time;
-use crate::store::{Error, Result, Store};
 
 /// How long after the last failure a write that succeeds counts: on a disk that is nearly full a small one does
 /// while larger ones fail. Longer than tasks wait before they try again.
@@ -47,7 +47,7 @@ impl Trouble {
         Some((failing.since, failing.error.clone()))
     }
 
-    fn over(&self) {
+    pub(super) fn over(&self) {
         if let Some(failing) = self.lock().take() {
             tracing::info!(
                 "the database works again; it failed since {}",
@@ -56,7 +56,7 @@ impl Trouble {
         }
     }
 
-    fn is_worth_a_try(&self, now: DateTime<Utc>) -> bool {
+    pub(super) fn is_worth_a_try(&self, now: DateTime<Utc>) -> bool {
         let trouble = self.lock();
         let quiet = |failing: &Failing| (now - failing.last).abs() >= QUIET;
         trouble.as_ref().is_some_and(quiet)
@@ -64,20 +64,5 @@ impl Trouble {
 
     fn lock(&self) -> MutexGuard<'_, Option<Failing>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Store {
-    /// Some time after the last failure: tries to write, and notes that the database works again if that succeeds.
-    ///
-    /// # Errors
-    /// [`Error`], if the database still fails.
-    pub async fn try_again(&self, now: DateTime<Utc>) -> Result<()> {
-        if self.trouble.is_worth_a_try(now) {
-            self.set_fact("tried_again", Some("1")).await?;
-            self.set_fact("tried_again", None).await?;
-            self.trouble.over();
-        }
-        Ok(())
     }
 }

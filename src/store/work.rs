@@ -2,13 +2,15 @@
 //! the state it starts from.
 
 mod claim;
+mod due;
+mod ending;
 mod endings;
+mod ends;
 mod part;
 mod recover;
 mod retry;
 
-pub use claim::{Claim, Doubt, Order};
-pub(super) use endings::Ends;
-pub use endings::{AttemptOutcome, Ending, Landed, Retry, Tally, WaitsFor};
-pub use part::Part;
+pub use claim::{Claim, Doubt, Order, Part};
+pub use ending::{AttemptOutcome, Ending, Landed, Retry, Tally, WaitsFor};
+pub(super) use ends::Ends;
 pub use retry::Retried;

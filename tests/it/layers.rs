@@ -43,7 +43,6 @@ const PROGRAM: &[&[&str]] = &[
     &["download", "poll", "reconcile", "verify"],
     &["app"],
     &["cli"],
-    &["main"],
 ];
 
 /// What breaks the rules in the crate whose `lib.rs` or `main.rs` is in `root`:

@@ -7,6 +7,10 @@ mod odd;
 mod other;
 mod properties;
 
+use std::fs::File;
+use std::io;
+
+use super::examine::examine_with;
 use std::io::Write as _;
 
 use super::probe::Probe;

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::open::{Access, BUSY, LOG, MODE};
-use crate::store::{Result, Store, during};
+use super::open::{BUSY, LOG, MODE};
+use crate::store::{Access, Result, Store, during};
 
 /// The same during a sweep.
 const SWEEP_LOG: [(&str, &str); 2] = [

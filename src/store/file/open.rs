@@ -10,7 +10,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, SqlSafeStr as _, SqliteConnection};
 
-use crate::store::Store;
+use crate::store::{Access, Ends, Store, Trouble};
 
 /// The mark of our database files, in SQLite's header (`PRAGMA application_id`).
 pub(super) const APPLICATION_ID: i64 = 0x524d_4152;
@@ -27,15 +27,6 @@ pub(super) const LOG: [(&str, &str); 2] = [
     ("wal_autocheckpoint", "8000"),
     ("journal_size_limit", "67108864"),
 ];
-/// What a process wants to do with the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Read and write; create and migrate where needed.
-    Write,
-    /// Read only, as any member of the archive's group may; never creates or migrates.
-    Read,
-}
-
 /// Why a database could not be opened. Nothing of it was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -138,8 +129,8 @@ impl Store {
                 reader,
                 path: path.to_owned(),
                 access,
-                ends: crate::store::work::Ends::default(),
-                trouble: crate::store::Trouble::default(),
+                ends: Ends::default(),
+                trouble: Trouble::default(),
             });
         }
         let writer = SqlitePoolOptions::new()
@@ -175,8 +166,8 @@ impl Store {
             reader,
             path: path.to_owned(),
             access,
-            ends: crate::store::work::Ends::default(),
-            trouble: crate::store::Trouble::default(),
+            ends: Ends::default(),
+            trouble: Trouble::default(),
         })
     }
 }

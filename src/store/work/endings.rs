@@ -1,18 +1,14 @@
 //! What each attempt comes to. Attempts that end while another's end is being written down share the next
 //! transaction: what makes one recording's state durable costs no more for ten of them.
 
-mod ending;
-
-use std::sync::{Arc, Mutex, PoisonError};
-
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{Sqlite, Transaction};
 use tokio::sync::oneshot;
 
-pub use ending::{AttemptOutcome, Ending, Landed, Retry, Tally, WaitsFor};
-
 use super::claim::Claim;
+use super::ending::{Ending, Landed, Retry, Tally, WaitsFor};
+use super::ends::End;
 use crate::model::{Concern, ConcernKind, time};
 use crate::store::{Error, Result, Store, during, exactly_one, on};
 
@@ -20,23 +16,6 @@ use crate::store::{Error, Result, Store, during, exactly_one, on};
 const REST: TimeDelta = TimeDelta::days(1);
 /// Attempts kept of each recording: a year of trouble must not fill the disk.
 const KEPT: u32 = 20;
-
-/// Ends that wait to be written down. Clones share them.
-#[derive(Debug, Clone, Default)]
-pub(in crate::store) struct Ends {
-    waiting: Arc<Mutex<Vec<End>>>,
-    /// Held by who writes for all that wait.
-    turn: Arc<tokio::sync::Mutex<()>>,
-}
-
-#[derive(Debug)]
-struct End {
-    claim: Claim,
-    ending: Ending,
-    tally: Tally,
-    at: DateTime<Utc>,
-    written: oneshot::Sender<Result<()>>,
-}
 
 impl Store {
     /// Ends an attempt: the one transaction that makes a recording archived, or says what is next. It
@@ -110,20 +89,6 @@ impl Store {
         }
         tx.commit().await?;
         Ok(refused)
-    }
-}
-
-impl Ends {
-    fn push(&self, end: End) {
-        self.lock().push(end);
-    }
-
-    fn take(&self) -> Vec<End> {
-        std::mem::take(&mut *self.lock())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<End>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

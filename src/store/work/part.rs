@@ -1,19 +1,9 @@
 //! What is durable of the parts on the disk, and which of them are of use.
 
+use super::claim::Part;
 use crate::model::RecordingId;
 use crate::store::rows::{json, recording_id};
 use crate::store::{Result, Store, during, exactly_one, on};
-
-/// What is known of a part file: how much of it is durable, and which object it belongs to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Part {
-    /// Bytes that are durable.
-    pub bytes: u64,
-    /// The strong validator of the object they came from.
-    pub validator: Option<String>,
-    /// Length of the whole object.
-    pub total: Option<u64>,
-}
 
 impl Store {
     /// Notes how much of a part is durable, and of which object: where a restart may go on from.

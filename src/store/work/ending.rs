@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::claim::Doubt;
 use crate::model::{Concern, words};
-use crate::store::work::claim::Doubt;
 
 /// A landed file.
 #[derive(Debug, Clone, PartialEq, Eq)]
