@@ -1,13 +1,10 @@
 //! A year of trouble does not fill the disk: attempts, events and passes are kept within bounds.
 
-use std::process::Stdio;
-
 use fake_space::Options;
 use room_archiver::store::{Ending, Order, Retry, Tally};
 use tokio_util::sync::CancellationToken;
 
-use super::discovery::Stage;
-use super::harness::{Child, Setting};
+use super::harness::{Setting, Stage};
 
 #[tokio::test]
 async fn the_last_20_attempts_of_each_recording_are_kept() {
@@ -45,11 +42,11 @@ fn events_and_passes_are_forgotten_after_90_days_by_each_sweep_and_each_verifica
         ("* * * * * *", "0 0 4 1 1 *"),
         ("0 0 4 1 1 *", "* * * * * *"),
     ] {
-        let mut setting = Setting::new(Options::default());
+        let mut setting = Setting::with("");
         setting.more =
             format!("[poll]\nsweep_schedule = \"{sweep}\"\n[verify]\nschedule = \"{verify}\"\n");
         assert_eq!(setting.run(&["once", "--sweep"]).status.code(), Some(0));
-        let mut daemon = Child::start(&setting, Stdio::piped());
+        let mut daemon = setting.daemon();
         daemon.line("poll complete");
         let old = |days: u32| format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{days} days')");
         setting.write_sql(&format!(
@@ -64,7 +61,6 @@ fn events_and_passes_are_forgotten_after_90_days_by_each_sweep_and_each_verifica
         setting.wait(|setting| {
             setting.sql("SELECT count(*) FROM passes WHERE outcome = 'incomplete'") == "0"
         });
-        daemon.terminate();
-        assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
+        daemon.stop();
     }
 }

@@ -5,8 +5,6 @@ mod search;
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
@@ -15,8 +13,9 @@ use fake_space::{Action, Answer, NextLinks, Options, Rule, Space};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::harness::Setting;
 use search::{Canaries, base64};
+
+use super::harness::{Setting, get, listening};
 
 const TOKEN: &str = "PT0canary+7token=0space";
 const SIGNATURE: &str = "51gnatureCanary";
@@ -114,15 +113,6 @@ fn token_file(name: &str) -> TempDir {
     directory
 }
 
-fn get(listen: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(listen).expect("a listener");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
 /// Everything that the service manager is told until the service stops.
 fn manager(path: &Path) -> std::thread::JoinHandle<Vec<u8>> {
     let socket = UnixDatagram::bind(path).expect("a socket");
@@ -159,10 +149,7 @@ fn children(id: u32) -> (String, bool) {
 fn a_service_with_marked_secrets_tells_them_nowhere() {
     let mut setting = setting("text");
     let aside = token_file("signalwire_api_token");
-    let free =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let listen = free.expect("a port").to_string();
-    _ = write!(setting.more, "[telemetry]\nlisten = \"{listen}\"\n");
+    let port = listening(&mut setting);
     let notify = aside.path().join("notify");
     let manager = manager(&notify);
     let log = aside.path().join("log");
@@ -186,12 +173,12 @@ fn a_service_with_marked_secrets_tells_them_nowhere() {
         ];
         faults.iter().all(|text| log.contains(text))
             && setting.sql("SELECT count(*) FROM queue WHERE last_error IS NULL") == "0"
-            && setting.sql("SELECT count(*) FROM archive") == "5"
+            && setting.count("archive") == "5"
     });
     let id = daemon.id();
     let canaries = Canaries::of(&setting.space);
     for path in ["/metrics", "/healthz", "/elsewhere"] {
-        canaries.must_not_be_in(path, get(&listen, path).as_bytes());
+        canaries.must_not_be_in(path, get(port, path).as_bytes());
     }
     for file in ["cmdline", "environ", "comm"] {
         let bytes = std::fs::read(format!("/proc/{id}/{file}")).expect("a process");

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::filled::{
+use crate::harness::filled::{
     ARCHIVED, DAMAGED, DOWNLOADING, FAILED, Filled, LOST, NO_LINK, OLD, OPEN, PENDING, SKIPPED,
     STUCK, UNLISTED, WAITING, at, recording, session,
 };

@@ -1,52 +1,15 @@
 //! A standstill is visible: in `/healthz`, in `status`, in metrics and in the service's status line.
 
-use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::process::Stdio;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use fake_space::{Action, NewRecording, NewSession, Options, Patch, Rule};
+use fake_space::{Action, NewRecording, Options, Patch, Rule};
 use room_archiver::app::health::{Problem, health};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::discovery::Stage;
-use super::harness::{Child, Setting};
+use super::harness::{Setting, Stage, get, healthy, listening, unhealthy};
 use super::text;
-
-/// Lets `/healthz` of a daemon with this configuration be somewhere, and says where.
-pub fn listening(setting: &mut Setting) -> SocketAddr {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
-    let port = port.expect("a port");
-    _ = write!(setting.more, "\n[telemetry]\nlisten = \"{port}\"\n");
-    port
-}
-
-/// What a daemon answers; nothing while it does not listen yet.
-pub fn get(port: SocketAddr, path: &str) -> String {
-    let Ok(mut stream) = TcpStream::connect(port) else {
-        return String::new();
-    };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
-/// Waits until `/healthz` has a line that begins so, with status 503.
-pub fn unhealthy(setting: &Setting, port: SocketAddr, line: &str) {
-    let mut answer = String::new();
-    setting.wait(|_| {
-        answer = get(port, "/healthz");
-        answer.starts_with("HTTP/1.1 503") && answer.lines().any(|one| one.starts_with(line))
-    });
-}
-
-pub fn healthy(setting: &Setting, port: SocketAddr) {
-    setting.wait(|_| get(port, "/healthz").starts_with("HTTP/1.1 200"));
-}
 
 fn metric(setting: &Setting, port: SocketAddr, line: &str) {
     setting.wait(|_| get(port, "/metrics").lines().any(|one| one == line));
@@ -61,11 +24,6 @@ fn status(setting: &Setting) -> String {
     text(&setting.run(&["status"]).stdout).to_owned()
 }
 
-/// Changes the database beside the service.
-fn change(setting: &Setting, statements: &str) {
-    setting.write_sql(&format!("PRAGMA busy_timeout = 9000; {statements}"));
-}
-
 fn kinds(json: &Value) -> Vec<&str> {
     let problems = json["problems"].as_array().expect("a list");
     problems
@@ -76,21 +34,9 @@ fn kinds(json: &Value) -> Vec<&str> {
 
 /// A daemon that polls each second.
 fn setting() -> (Setting, SocketAddr) {
-    let mut setting = Setting::new(Options::default());
-    setting
-        .more
-        .push_str("[poll]\nschedule = \"* * * * * *\"\nstuck_after = \"1m\"\n");
+    let mut setting = Setting::with("[poll]\nschedule = \"* * * * * *\"\nstuck_after = \"1m\"\n");
     let port = listening(&mut setting);
     (setting, port)
-}
-
-fn daemon(setting: &Setting) -> Child {
-    Child::start(setting, Stdio::piped())
-}
-
-fn stop(mut daemon: Child) {
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
 }
 
 const TWENTY_MINUTES: &str = "UPDATE pass SET
@@ -129,7 +75,7 @@ fn no_complete_poll_for_three_periods_shows_everywhere_until_one_is_complete() {
     );
 
     let down = setting.space.inject(Rule::api(Action::error(503)));
-    let daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     unhealthy(&setting, port, "poll: no complete poll for 20 min");
     metric(&setting, port, "room_archiver_healthy 0");
     metric(&setting, port, "room_archiver_problems{kind=\"poll\"} 1");
@@ -146,39 +92,39 @@ fn no_complete_poll_for_three_periods_shows_everywhere_until_one_is_complete() {
     metric(&setting, port, "room_archiver_healthy 1");
     metric(&setting, port, "room_archiver_problems{kind=\"poll\"} 0");
     assert_eq!(json(&setting)["healthy"], true);
-    stop(daemon);
+    daemon.stop();
 }
 
 #[test]
 fn an_archive_whose_polls_were_never_complete_is_unhealthy_after_a_quarter_of_an_hour() {
     let (setting, port) = setting();
     setting.space.inject(Rule::api(Action::error(503)));
-    let mut daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     daemon.line("incomplete");
     assert!(get(port, "/healthz").starts_with("HTTP/1.1 200"));
-    change(&setting, TWENTY_MINUTES);
+    setting.write_sql(TWENTY_MINUTES);
     unhealthy(
         &setting,
         port,
         "poll: no complete poll since the first one began 20 min",
     );
-    stop(daemon);
+    daemon.stop();
 }
 
 #[test]
 fn refused_credentials_are_a_problem_since_the_first_refusal() {
     let (setting, _) = setting();
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     setting.space.refuse_credentials(Some(401));
     for _ in 0..3 {
-        assert_eq!(setting.run(&["once"]).status.code(), Some(3));
+        setting.once(3);
     }
     let refused = json(&setting);
     assert_eq!(kinds(&refused), ["credentials"]);
     let first = "SELECT min(started_at) FROM passes WHERE outcome = 'refused'";
     assert_eq!(refused["problems"][0]["since"], setting.sql(first));
     setting.space.refuse_credentials(None);
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     assert_eq!(json(&setting)["healthy"], true);
 }
 
@@ -189,9 +135,9 @@ fn a_media_host_that_fails_and_what_is_stuck_by_it_are_visible_with_their_ages_a
         setting.space.archivable("lesson");
     }
     let down = setting.space.inject(Rule::media(Action::Reset));
-    let mut daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     daemon.line("started");
-    setting.wait(|setting| setting.sql("SELECT count(*) FROM pauses") == "2");
+    setting.wait(|setting| setting.count("pauses") == "2");
     let host = setting.space.media_url();
     let host = host
         .rsplit('/')
@@ -224,8 +170,7 @@ fn a_media_host_that_fails_and_what_is_stuck_by_it_are_visible_with_their_ages_a
     metric(&setting, port, "room_archiver_paused{reason=\"disk\"} 0");
     metric(&setting, port, "room_archiver_paused{reason=\"api\"} 0");
 
-    change(
-        &setting,
+    setting.write_sql(
         "UPDATE pause SET since = '2026-01-01T00:00:00.000Z';
          UPDATE recording SET pending_since = '2026-01-01T00:00:00.000Z' WHERE rowid < 3",
     );
@@ -267,9 +212,9 @@ fn a_media_host_that_fails_and_what_is_stuck_by_it_are_visible_with_their_ages_a
     healthy(&setting, port);
     metric(&setting, port, "room_archiver_oldest_unarchived_seconds 0");
     metric(&setting, port, "room_archiver_paused{reason=\"host\"} 0");
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "3");
+    assert_eq!(setting.count("archive"), "3");
     assert_eq!(json(&setting)["pauses"], json!([]));
-    stop(daemon);
+    daemon.stop();
 }
 
 #[test]
@@ -278,20 +223,20 @@ fn a_full_disk_and_an_api_that_refuses_links_are_problems_at_once() {
     setting.space.archivable("lesson");
     let before = setting.more.clone();
     setting.more += "[archive]\nmin_free_space = \"8000TiB\"\n";
-    let full = daemon(&setting);
+    let mut full = setting.daemon();
     unhealthy(&setting, port, "disk: downloads have been paused for ");
     let shown = json(&setting);
     assert_eq!(shown["pauses"][0]["reason"], "disk", "{shown:#}");
     assert_eq!(kinds(&shown), ["disk"]);
     metric(&setting, port, "room_archiver_paused{reason=\"disk\"} 1");
-    stop(full);
+    full.stop();
 
     setting.more = before;
-    setting.write_sql("UPDATE recording SET next_attempt_at = NULL");
+    setting.due();
     setting.space.inject(Rule::media(Action::error(403)));
     let limited = Rule::single_recordings(Action::retry_after(429, "3600"));
     setting.space.inject(limited);
-    let limited = daemon(&setting);
+    let mut limited = setting.daemon();
     unhealthy(&setting, port, "api: downloads have been paused for ");
     let shown = status(&setting);
     assert!(
@@ -300,7 +245,7 @@ fn a_full_disk_and_an_api_that_refuses_links_are_problems_at_once() {
     );
     assert!(shown.contains("Hosts that are rate-limiting us"), "{shown}");
     metric(&setting, port, "room_archiver_paused{reason=\"api\"} 1");
-    stop(limited);
+    limited.stop();
 }
 
 #[test]
@@ -313,7 +258,7 @@ fn the_age_of_a_pause_of_the_api_survives_complete_polls() {
     setting
         .space
         .inject(Rule::single_recordings(Action::error(401)));
-    let daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     unhealthy(&setting, port, "api: downloads have been paused for ");
     let since = |setting: &Setting| setting.sql("SELECT since FROM pauses WHERE reason = 'api'");
     let began = since(&setting);
@@ -332,7 +277,7 @@ fn the_age_of_a_pause_of_the_api_survives_complete_polls() {
     let before = links(&setting);
     setting.wait(|setting| links(setting) > before);
     assert_eq!(since(&setting), began);
-    stop(daemon);
+    daemon.stop();
 }
 
 #[tokio::test]
@@ -383,7 +328,7 @@ async fn the_facts_and_the_view_failures_agree_on_what_needs_attention() {
     let now = stage.clock.now();
     let facts = stage.archive.app.store.health_facts(now).await;
     let facts = facts.expect("a database");
-    let failures = stage.setting.sql("SELECT count(*) FROM failures");
+    let failures = stage.setting.count("failures");
     assert_eq!(facts.failures().to_string(), failures);
     assert_eq!((facts.unarchived.stuck, facts.unfinished.stuck), (2, 1));
     assert_eq!((facts.lost, facts.unrepairable), (1, 1));
@@ -398,10 +343,7 @@ async fn the_facts_and_the_view_failures_agree_on_what_needs_attention() {
 
 /// A recording whose reported duration is not its file's.
 fn odd(setting: &Setting) -> Uuid {
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = setting
-        .space
-        .add_recording(session, NewRecording::default());
+    let recording = setting.add(NewRecording::default());
     setting
         .space
         .patch(recording, Patch::set("duration", json!(9_999)));
@@ -413,7 +355,7 @@ fn concerns_show_in_status_show_and_metrics() {
     let (setting, port) = setting();
     let recording = odd(&setting);
     setting.space.archivable("lesson");
-    let daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     metric(
         &setting,
         port,
@@ -424,7 +366,7 @@ fn concerns_show_in_status_show_and_metrics() {
         port,
         "room_archiver_concerns{kind=\"truncated\"} 0",
     );
-    stop(daemon);
+    daemon.stop();
     let concerns = json!({"duration": 1, "size": 0, "structure": 0, "truncated": 0, "type": 0});
     assert_eq!(json(&setting)["concerns"], concerns);
     let shown = status(&setting);
