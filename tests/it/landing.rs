@@ -77,7 +77,7 @@ async fn whatever_else_stands_in_its_place_is_put_aside_and_told() {
         std::fs::write(&outside, "precious").expect("a file");
         match kind {
             "bytes" => occupy(&target, b"somebody's notes"),
-            "cut" => occupy(&target, content(&media(MIB))[..1000]),
+            "cut" => occupy(&target, &content(&media(MIB))[..1000]),
             "link" => {
                 occupy(&target, b"");
                 std::fs::remove_file(&target).expect("a file");

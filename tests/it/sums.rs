@@ -4,8 +4,7 @@
 use room_archiver::model::{Session, SessionStatus};
 use room_archiver::store::Store;
 
-use crate::harness::filled::{ARCHIVED, COMPLETE, Filled, at, recording, session};
-
+use super::harness::filled::{ARCHIVED, COMPLETE, Filled, at, recording, session};
 use super::harness::sqlite;
 
 const BY_ROOM: &str = "SELECT room_name, count(*), sum(size_bytes), sum(duration_seconds), min(started_at), max(started_at)

@@ -19,21 +19,27 @@ pub fn give(setting: &Setting, uid: u32) {
     assert!(done.expect("chown").success());
 }
 
-/// The program, run by another user.
-pub fn run_as(setting: &Setting, uid: u32, args: &[&str]) -> Output {
+/// The program as another user runs it.
+pub fn command_as(setting: &Setting, uid: u32, args: &[&str]) -> Command {
     setting.config_file();
     // The program itself may lie where nobody else can reach it.
     let file = std::fs::File::open(assert_cmd::cargo::cargo_bin!("room-archiver"));
-    Command::new("setpriv")
+    let mut command = Command::new("setpriv");
+    command
         .args([&format!("--reuid={uid}"), &format!("--regid={uid}")])
         .args(["--clear-groups", "/proc/self/fd/0", "--config"])
         .arg(setting.directory.path().join("config.toml"))
         .args(args)
         .env_clear()
         .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
-        .stdin(file.expect("the program"))
-        .output()
-        .expect("setpriv is part of util-linux")
+        .stdin(file.expect("the program"));
+    command
+}
+
+/// The program, run by another user.
+pub fn run_as(setting: &Setting, uid: u32, args: &[&str]) -> Output {
+    let output = command_as(setting, uid, args).output();
+    output.expect("setpriv is part of util-linux")
 }
 
 /// Everything below a directory: name, owner, size, and when it was changed.
