@@ -101,6 +101,39 @@ fn a_file_found_in_its_place_that_cannot_be_made_durable_is_put_aside_not_truste
 }
 
 #[test]
+fn a_file_in_its_place_that_cannot_be_opened_for_now_stays_there_and_is_adopted_later() {
+    if !has(Capability::Strace) {
+        return;
+    }
+    for comes in ["before the download", "during the transfer"] {
+        let (setting, recording) = setting();
+        let target = setting.target(recording);
+        let room = target.parent().expect("a room").to_owned();
+        let before = comes == "before the download";
+        if before {
+            occupy(&target, content(&media(3 * MIB)));
+        } else {
+            let target = target.clone();
+            let comes = Action::after(move |_| occupy(&target, content(&media(3 * MIB))));
+            setting.space.inject(Rule::media(comes));
+        }
+        // Of what is opened in the room's directory, that is the file.
+        let (output, log) = once_failing(&setting, &["openat:error=EMFILE"], &[&room]);
+        assert!(log.contains("INJECTED"), "{comes}: {log}");
+        assert_eq!(output.status.code(), Some(4), "{comes}: {output:?}");
+        assert!(setting.quarantined().is_empty(), "{comes}: {log}");
+        let file = std::fs::read(&target).expect("the file");
+        assert!(file == content(&media(3 * MIB)), "{comes}");
+        setting.due();
+        setting.once(0);
+        assert_archived(&setting, recording, comes);
+        assert!(setting.quarantined().is_empty(), "{comes}");
+        let transfers = usize::from(!before);
+        assert_eq!(setting.transfers_of(recording), transfers, "{comes}");
+    }
+}
+
+#[test]
 fn an_archived_file_that_can_no_longer_be_read_is_put_aside_and_fetched_again() {
     if !has(Capability::Strace) {
         return;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fake_space::{Action, Gate, Media, NewRecording, Origin, Rule, Seen};
 use room_archiver::clock::Clock;
-use room_archiver::store::{Ending, Order, Tally};
+use room_archiver::store::{Ending, Error, Landed, Order, Tally};
 use tokio_util::sync::CancellationToken;
 
 use super::harness::{MIB, Setting, media};
@@ -209,6 +209,46 @@ async fn refused_connections_are_waited_out() {
     let (archived, ()) = tokio::join!(archive.download(), repair);
     assert_eq!(archived, 1);
     assert_whole(&setting, &media);
+}
+
+#[tokio::test]
+async fn an_ending_that_the_database_refuses_spoils_none_that_are_written_with_it() {
+    let setting = Setting::with("");
+    for _ in 0..5 {
+        setting.space.archivable("lesson");
+    }
+    let archive = setting.polled().await;
+    let (store, now) = (&archive.app.store, setting.space.now());
+    let claims = store
+        .claim(5, Order::OldestFirst, now, &CancellationToken::new())
+        .await
+        .expect("claims");
+    let landed = |number: usize, sha256: String| {
+        Ending::Archived(Landed {
+            path: format!("lesson/{number}.mp4"),
+            bytes: 1,
+            sha256,
+            adopted: false,
+            concerns: Vec::new(),
+        })
+    };
+    let tally = Tally::default();
+    // A CHECK refuses the third, in the transaction that is to write down all but the first.
+    let ended = claims.iter().enumerate().map(async |(number, claim)| {
+        let digits = if number == 2 { 63 } else { 64 };
+        let ending = landed(number, "a".repeat(digits));
+        store.end_attempt(claim, &ending, &tally, now).await
+    });
+    let ended = futures::future::join_all(ended).await;
+    let written: Vec<bool> = ended.iter().map(Result::is_ok).collect();
+    assert_eq!(written, [true, true, false, true, true]);
+    let error = ended[2].as_ref().expect_err("an error");
+    assert!(!matches!(error, Error::Guard { .. }), "{error:?}");
+    assert_eq!(setting.count("archive"), "4");
+    let left = setting.sql("SELECT recording_id, state FROM queue");
+    assert_eq!(left, format!("{}|downloading", claims[2].id));
+    let attempts = "SELECT outcome, count(*) FROM attempts GROUP BY outcome";
+    assert_eq!(setting.sql(attempts), "archived|4\nrunning|1");
 }
 
 #[tokio::test]

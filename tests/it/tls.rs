@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fake_space::{Action, Rule};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -270,9 +271,13 @@ async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
     lead_to(&setting, recording, format!("https://localhost:{port}"));
     let archive = setting.open(&Clock::system()).await;
     archive.poll().await;
-    assert_eq!(archive.download().await, 0);
+    let soon = tokio::time::timeout(Duration::from_secs(20), archive.download());
+    assert_eq!(soon.await, Ok(0), "sooner than any other time-out");
     let found = setting.sql("SELECT state, outcome FROM queue JOIN attempts USING (recording_id)");
     assert_eq!(found, "pending|retry");
+    // By its own time-out, not by one for an answer or a stall.
+    let error = setting.sql("SELECT error FROM attempts");
+    assert!(error.ends_with("(Connect): timed out"), "{error}");
 }
 
 #[test]

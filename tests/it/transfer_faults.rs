@@ -210,6 +210,24 @@ async fn a_cut_body_without_a_length_is_not_archived() {
 }
 
 #[tokio::test]
+async fn a_body_whose_end_nothing_proves_is_resumed_and_not_archived() {
+    // Frames of sound, none of which says that it is the last: a cut between two of them does not show.
+    let frame = [&[0xFF, 0xFB, 0x90, 0x00][..], &[0; 413]].concat();
+    let media = Media::bytes(frame.repeat(1000)).typed("audio/mpeg");
+    let (setting, _) = setting(NewRecording::completed(media.clone()).size(Reported::Null));
+    let archive = setting.polled().await;
+    let cut = Rule::media(Action::UntilClose).and(Action::CloseAfter(417 * 600));
+    setting.space.inject(cut.once());
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &media, "no end");
+    let attempts = "SELECT outcome, from_byte, coalesce(error, '') FROM attempts ORDER BY attempt";
+    assert_eq!(
+        setting.sql(attempts),
+        "retry|0|nothing proves that the body was complete\narchived|250200|"
+    );
+}
+
+#[tokio::test]
 async fn surplus_bytes_never_get_into_a_file() {
     for action in [Action::LongerBy(1000), Action::LongerBy(1 << 20)] {
         let media = seeded(1);

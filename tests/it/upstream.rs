@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use fake_space::{Action, Media, NewRecording, Options, Patch, Reported, Rule};
 use room_archiver::clock::Clock;
 use room_archiver::download::PauseReason;
+use room_archiver::model::time::to_text;
 use room_archiver::store::PassOutcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -82,6 +83,36 @@ async fn a_recording_processed_for_days_shows_as_stuck_after_the_configured_age(
         assert_eq!(facts.failures(), u64::from(stuck));
         assert_eq!(stage.state(recording), "waiting");
     }
+}
+
+#[tokio::test]
+async fn what_is_completed_in_the_list_alone_is_asked_for_again_with_back_off_until_it_is() {
+    let more = "[download]\nretry_initial = \"10m\"\nretry_max = \"1h\"\n";
+    let stage = Stage::new(Options::default(), more).await;
+    let (_, recording) = stage.space().archivable("lesson");
+    stage.archive.poll().await;
+    // The listing's link is refused, which has a fresh one asked for.
+    stage.space().inject(Rule::media(Action::error(403)).once());
+    let lags = Action::edit(|object| object["status"] = json!("processing"));
+    let lags = stage.space().inject(Rule::single_recordings(lags));
+    for attempt in 1..=3 {
+        assert_eq!(stage.archive.download().await, 0);
+        assert_eq!(stage.archive.download().await, 0, "not at once");
+        assert_eq!(stage.space().fired(lags), attempt);
+        assert_eq!(
+            stage
+                .setting
+                .sql("SELECT state, attempts, last_error FROM queue"),
+            format!(
+                "pending|{attempt}|SignalWire lists it as completed, but reports it as processing"
+            )
+        );
+        assert!(next_attempt(&stage, recording) > to_text(stage.clock.now() + 7 * MINUTE));
+        stage.pass_time(2 * HOUR);
+    }
+    assert_eq!(stage.setting.media_requests().len(), 1);
+    stage.space().remove_fault(lags);
+    assert_eq!(stage.archive.download().await, 1);
 }
 
 #[tokio::test]

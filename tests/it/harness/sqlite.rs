@@ -14,10 +14,10 @@ pub fn sqlite(database: &Path, query: &str) -> String {
 
 /// Lets `sqlite3` change a database.
 pub fn sqlite_write(database: &Path, statements: &str) {
-    // A service may be at it.
-    let statements = format!(".timeout 9000\n{statements}");
     let mut command = Command::new("sqlite3");
-    run(command.arg("-bail").arg(database).arg(statements));
+    // A service may be at it.
+    command.args(["-bail", "-cmd", ".timeout 9000"]);
+    run(command.arg(database).arg(statements));
 }
 
 fn run(command: &mut Command) -> String {
