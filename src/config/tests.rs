@@ -1,12 +1,14 @@
+//! The file and the variables give the whole configuration, or all problems at once, with file and key.
+
+mod token;
+mod values;
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use super::*;
-use crate::schedule::Schedule;
 
 const REQUIRED: &str = "[signalwire]\nspace = \"example\"\nproject_id = \"p-1\"\n";
 const SAMPLE: &str = include_str!("../../config/config.toml");
@@ -42,10 +44,6 @@ fn problems(text: &str, pairs: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .map(|p| format!("{}: {}", p.key.as_deref().unwrap_or("-"), p.text))
         .collect()
-}
-
-fn time(text: &str) -> DateTime<Utc> {
-    crate::model::time::parse(text).unwrap()
 }
 
 #[test]
@@ -252,241 +250,9 @@ fn a_missing_file_says_what_to_do() {
 }
 
 #[test]
-fn space_and_base_url_give_one_origin() {
-    let origin = |line: &str| {
-        load_with(&format!("[signalwire]\nproject_id = \"p\"\n{line}\n"), &[])
-            .map(|config| config.signalwire.origin().unwrap().to_string())
-            .map_err(|errors| errors.0[0].key.clone().unwrap())
-    };
-    assert_eq!(
-        origin("space = \"acme-1\""),
-        Ok("https://acme-1.signalwire.com/".into())
-    );
-    assert_eq!(
-        origin("base_url = \"https://h.example:8443\""),
-        Ok("https://h.example:8443/".into())
-    );
-    assert_eq!(
-        origin("base_url = \"http://127.0.0.1:80\""),
-        Ok("http://127.0.0.1/".into())
-    );
-    assert_eq!(
-        origin("base_url = \"http://[::1]:1\""),
-        Ok("http://[::1]:1/".into())
-    );
-    assert_eq!(origin(""), Err("signalwire.space".into()));
-    for bad in [
-        "space = \"a.signalwire.com\"",
-        "space = \"a/b\"",
-        "space = \"-a\"",
-    ] {
-        assert_eq!(origin(bad), Err("signalwire.space".into()), "{bad}");
-    }
-    for bad in [
-        "http://example.org",
-        "https://example.org/api",
-        "https://example.org/?a=b",
-        "https://u@example.org",
-        "ftp://localhost",
-        "example.org",
-        "http://127.0.0.1.example.org",
-        "http://localhost.example.org",
-    ] {
-        assert_eq!(
-            origin(&format!("base_url = \"{bad}\"")),
-            Err("signalwire.base_url".into()),
-            "{bad}"
-        );
-    }
-    assert_eq!(
-        origin("space = \"a\"\nbase_url = \"https://b.example\""),
-        Err("signalwire.base_url".into())
-    );
-}
-
-#[test]
-fn schedules_are_six_fields_in_utc_and_fire() {
-    let five: Schedule = "0 */5 * * * *".parse().unwrap();
-    assert_eq!(
-        five.next_after(time("2026-11-23T20:05:00Z")),
-        Some(time("2026-11-23T20:10:00Z"))
-    );
-    let sunday: Schedule = "0 0 4 * * 0".parse().unwrap();
-    assert_eq!(
-        sunday.next_after(time("2026-11-23T20:05:00Z")),
-        Some(time("2026-11-29T04:00:00Z"))
-    );
-    let leap: Schedule = "0 0 0 29 2 *".parse().unwrap();
-    assert_eq!(
-        leap.next_after(time("2026-11-23T20:05:00Z")),
-        Some(time("2028-02-29T00:00:00Z"))
-    );
-    for bad in [
-        "*/5 * * * *",
-        "0 0 0 30 2 *",
-        "0 0 0 1 1 * 2030",
-        "@daily",
-        "0 60 * * * *",
-        "",
-        "a b c d e f",
-    ] {
-        assert!(bad.parse::<Schedule>().is_err(), "{bad}");
-    }
-}
-
-#[test]
-fn sizes_are_exact_and_shown_as_they_can_be_read() {
-    for (text, bytes, shown) in [
-        ("2GiB", 2 << 30, "2GiB"),
-        ("0", 0, "0"),
-        ("500 MB", 500_000_000, "500000000"),
-        ("1.5KiB", 1536, "1536"),
-    ] {
-        let size: Size = text.parse().unwrap();
-        assert_eq!((size, size.to_string().as_str()), (Size(bytes), shown));
-        assert_eq!(size.to_string().parse(), Ok(size));
-    }
-    for bad in ["", "-1", "2 apples", "99999999TiB"] {
-        assert!(bad.parse::<Size>().is_err(), "{bad}");
-    }
-    assert_eq!(
-        load(&format!("{REQUIRED}[archive]\nmin_free_space = 1024\n"))
-            .archive
-            .min_free_space,
-        Size(1024)
-    );
-}
-
-#[test]
-fn dates_modes_and_globs_are_read_strictly() {
-    let config = load(&format!("{REQUIRED}[filter]\nsince = 2024-01-01\n"));
-    assert_eq!(
-        config.filter.since.unwrap().at(),
-        time("2024-01-01T00:00:00Z")
-    );
-    let config = load(&format!(
-        "{REQUIRED}[filter]\nsince = \"2024-01-01T02:00:00+02:00\"\n"
-    ));
-    assert_eq!(
-        config.filter.since.unwrap().at(),
-        time("2024-01-01T00:00:00Z")
-    );
-    for (key, bad) in [
-        ("filter.since", "\"yesterday\""),
-        ("filter.include_rooms", "[\"[a\"]"),
-        ("filter.include_rooms", "[]"),
-        ("archive.file_mode", "\"0642\""),
-        ("archive.file_mode", "\"0240\""),
-        ("archive.file_mode", "640"),
-        ("archive.file_mode", "\"rw\""),
-        ("archive.directory", "\"recordings\""),
-        ("download.stall_timeout", "\"0s\""),
-        ("download.retry_initial", "\"2h\""),
-        ("signalwire.media_ttl", "\"59s\""),
-        ("telemetry.listen", "\"9464\""),
-        ("log.level", "\"loud\""),
-        ("download.bandwidth_limit", "-1"),
-        ("poll.settle", "30"),
-    ] {
-        let (section, name) = key.split_once('.').unwrap();
-        let required = if section == "signalwire" {
-            ""
-        } else {
-            "[signalwire]\n"
-        };
-        let rest = REQUIRED.strip_prefix("[signalwire]\n").unwrap();
-        let text = if section == "signalwire" {
-            format!("[signalwire]\n{rest}{name} = {bad}\n")
-        } else {
-            format!("{required}{rest}[{section}]\n{name} = {bad}\n")
-        };
-        let found = problems(&text, &[]);
-        assert!(
-            found.len() == 1 && found[0].starts_with(&format!("{key}: ")),
-            "{key} = {bad}: {found:?}"
-        );
-    }
-}
-
-#[test]
 fn what_is_shown_reads_back_the_same() {
     let config = load(&format!(
         "{REQUIRED}[filter]\nsince = \"2024-01-01\"\n[archive]\nmin_free_space = \"3MB\"\n"
     ));
     assert_eq!(load(&toml::to_string(&config).unwrap()), config);
-}
-
-mod token {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    fn write(dir: &Path, name: &str, text: &str, mode: u32) -> PathBuf {
-        let path = dir.join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        path
-    }
-
-    #[test]
-    fn credential_beats_file_beats_variable() {
-        let dir = tempfile::tempdir().unwrap();
-        let credentials = dir.path().to_str().unwrap();
-        let mut config = Config::default();
-        let env = env(&[
-            ("CREDENTIALS_DIRECTORY", credentials),
-            ("ROOM_ARCHIVER_API_TOKEN", "PTvar"),
-        ]);
-        let found = config.token(&env).unwrap();
-        assert_eq!(
-            (found.token.expose(), found.source),
-            ("PTvar", TokenSource::Variable)
-        );
-
-        let path = write(dir.path(), "token", "PTfile\n", 0o644);
-        config.signalwire.api_token_file = Some(path.clone());
-        let found = config.token(&env).unwrap();
-        assert_eq!(
-            (found.token.expose(), found.source),
-            ("PTfile", TokenSource::File(path))
-        );
-        assert!(found.world_readable);
-
-        write(dir.path(), "signalwire_api_token", "PTcred", 0o440);
-        let found = config.token(&env).unwrap();
-        assert_eq!(found.token.expose(), "PTcred");
-        assert!(!found.world_readable);
-        assert!(!format!("{found:?}").contains("PTcred"));
-    }
-
-    #[test]
-    fn nothing_and_nonsense_are_refused_without_repeating_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
-        assert!(matches!(config.token(&env(&[])), Err(TokenError::NotSet)));
-        assert!(matches!(
-            config.token(&env(&[("ROOM_ARCHIVER_API_TOKEN", "")])),
-            Err(TokenError::NotSet)
-        ));
-        for bad in [
-            "",
-            " \n",
-            "PTone\nPTtwo",
-            "PT one",
-            "PT\u{1b}one",
-            &"x".repeat(5000),
-        ] {
-            config.signalwire.api_token_file = Some(write(dir.path(), "token", bad, 0o600));
-            let error = config
-                .token(&env(&[("ROOM_ARCHIVER_API_TOKEN", "PTvar")]))
-                .unwrap_err();
-            assert!(matches!(error, TokenError::Unusable { .. }), "{bad:?}");
-            assert!(!error.to_string().contains("PT"), "{error}");
-        }
-        config.signalwire.api_token_file = Some(dir.path().join("missing"));
-        assert!(matches!(
-            config.token(&env(&[])),
-            Err(TokenError::Unreadable { .. })
-        ));
-    }
 }

@@ -161,10 +161,20 @@ pub(super) fn land_beside(
         Err(LandError::Occupied(_)) => {}
         Err(error) => return Err(not_landed(error)),
     }
-    let standing = root
-        .open_file(path)
-        .and_then(|file| hash_file(&file, |_| true));
-    let same = standing.is_ok_and(|(_, standing)| standing == sha256);
+    let standing = match root.open_file(path) {
+        Ok(file) => hash_file(&file, |_| true).ok(),
+        // Out of file descriptors, say: it may be this very recording.
+        Err(error)
+            if root
+                .stat(path)
+                .is_ok_and(|at| at.is_some_and(|at| at.is_file)) =>
+        {
+            let text = format!("could not look at what stands at '{path}': {error}");
+            return Err(Failure::Place(text));
+        }
+        Err(_) => None,
+    };
+    let same = standing.is_some_and(|(_, standing)| standing == sha256);
     if same && root.make_durable(path).is_ok() {
         root.remove_part(claim.id).map_err(disk)?;
         return Ok(None);

@@ -1,35 +1,21 @@
 //! Answers of media hosts in detail: redirects of every kind, encodings, validators.
 
-use fake_space::{
-    Action, Answer, Generated, Media, NewRecording, NewSession, Options, Origin, Rule, Seen,
-};
-use room_archiver::clock::Clock;
+use fake_space::{Action, Answer, Media, Origin, Rule, Seen};
 
-use super::harness::{Archive, Setting};
-
-const MIB: u64 = 1 << 20;
+use super::harness::{MIB, Setting, media};
 
 /// A space with one recording, and the first retry soon or never.
 fn setting(retry: &str) -> (Setting, Media) {
-    let mut setting = Setting::new(Options::default());
-    setting.more = format!("[download]\nretry_initial = \"{retry}\"\n");
-    let media = Media::generated(Generated::of_size(3 * MIB));
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = NewRecording::completed(media.clone());
-    setting.space.add_recording(session, recording);
+    let setting = Setting::with(&format!("[download]\nretry_initial = \"{retry}\"\n"));
+    let media = media(3 * MIB);
+    setting.add_media(&media);
     (setting, media)
-}
-
-async fn polled(setting: &Setting) -> Archive {
-    let archive = setting.open(&Clock::system()).await;
-    archive.poll().await;
-    archive
 }
 
 /// The one attempt under a fault, its error, and how many requests the media host saw of it.
 async fn refused(action: Action) -> (String, u64) {
     let (setting, _) = setting("10m");
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting.space.inject(Rule::media(action));
     assert_eq!(archive.download().await, 0);
     assert_eq!(setting.files().len(), 0);
@@ -39,7 +25,7 @@ async fn refused(action: Action) -> (String, u64) {
 
 async fn archives(action: Action) {
     let (setting, media) = setting("1ms");
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting.space.inject(Rule::media(action));
     assert_eq!(archive.download().await, 1);
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
@@ -53,7 +39,7 @@ fn tells_nothing(seen: &Seen) -> bool {
 async fn each_kind_of_redirect_keeps_the_range_and_tells_nobody_anything() {
     for status in [301, 302, 303, 307, 308] {
         let (setting, media) = setting("1ms");
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         setting
             .space
             .inject(Rule::media(Action::CloseAfter(2 * MIB)).once());
@@ -75,7 +61,7 @@ async fn each_kind_of_redirect_keeps_the_range_and_tells_nobody_anything() {
 #[tokio::test]
 async fn a_redirect_to_the_api_brings_it_no_credentials() {
     let (setting, media) = setting("1ms");
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting.space.inject(Rule::media(Action::BounceToApi(302)));
     assert_eq!(archive.download().await, 1);
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
@@ -161,7 +147,7 @@ async fn any_encoding_but_identity_is_refused() {
 #[tokio::test]
 async fn a_weak_validator_is_none() {
     let (setting, media) = setting("1ms");
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting
         .space
         .inject(Rule::media(Action::header("etag", "W/\"weak\"")));

@@ -9,12 +9,12 @@ mod disk;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use fake_space::{Action, Generated, Media, NewRecording, NewSession, Options, Rule};
+use fake_space::{Action, NewRecording, NewSession, Rule};
 use rustix::process::{Pid, Signal, kill_process};
 use uuid::Uuid;
 
-use super::harness::{self, Setting};
-use super::{invariant, text};
+use super::harness::{Setting, media};
+use super::{harness, text};
 use disk::Disk;
 
 #[test]
@@ -113,7 +113,7 @@ struct Case {
 impl Case {
     /// A space with three recordings, one of which comes in two parts, and nothing of them archived.
     fn new(place: Place) -> Self {
-        let mut setting = Setting::new(Options::default());
+        let mut setting = Setting::with("");
         let directory = setting.directory.path().to_owned();
         let disks: Vec<Disk> = match place {
             Place::Kept => Vec::new(),
@@ -132,7 +132,7 @@ impl Case {
         let (_, small) = space.archivable("lesson");
         let hearing = space.add_session(NewSession::completed("hearing"));
         let [cut, whole] = [200_000, 300_000].map(|size| {
-            let media = Media::generated(Generated::of_size(size));
+            let media = media(size);
             space.add_recording(hearing, NewRecording::completed(media))
         });
         space.inject(Rule::media(Action::CloseAfter(100_000)).of(cut).once());
@@ -230,7 +230,7 @@ impl Case {
     }
 
     fn check(&self) {
-        invariant::check(&self.setting, &self.recordings);
+        harness::invariant::check(&self.setting, &self.recordings);
     }
 
     /// What had landed was adopted, and what had not was sent no more than once.

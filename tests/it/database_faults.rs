@@ -1,69 +1,26 @@
 //! A database that others read and lock, that is damaged, newer, older, or killed while it is migrated.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fake_space::Options;
 use room_archiver::clock::Clock;
 
-use super::disk::program;
-use super::harness::{Child, Setting, sqlite};
-
-/// Another program at the database, at work until it is told to end.
-pub struct Other(std::process::Child);
-
-impl Other {
-    /// Runs statements in `sqlite3`, and comes back when they have been run.
-    pub fn begin(database: &Path, statements: &str) -> Self {
-        let mut process = Command::new("sqlite3")
-            .arg(database)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("sqlite3 is installed");
-        let stdin = process.stdin.as_mut().expect("a pipe");
-        writeln!(stdin, ".timeout 20000\n{statements}\n.shell echo begun").expect("a pipe");
-        let stdout = BufReader::new(process.stdout.as_mut().expect("a pipe"));
-        let told = stdout
-            .lines()
-            .map_while(Result::ok)
-            .any(|line| line == "begun");
-        assert!(told, "it could not begin");
-        Self(process)
-    }
-
-    pub fn goes_on(&mut self, statements: &str) {
-        let stdin = self.0.stdin.as_mut().expect("a pipe");
-        writeln!(stdin, "{statements}").expect("a pipe");
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        _ = self.0.wait();
-    }
-}
+use super::harness::disk::program;
+use super::harness::{EVERY_SECOND, Other, Setting, sqlite};
 
 fn setting() -> Setting {
-    let mut setting = Setting::new(Options::default());
-    setting
-        .more
-        .push_str("[poll]\nschedule = \"* * * * * *\"\n[verify]\nschedule = \"* * * * * *\"\n");
+    let verify = "[verify]\nschedule = \"* * * * * *\"\n";
+    let setting = Setting::with(&format!("{EVERY_SECOND}{verify}"));
     setting.space.archivable("lesson");
     setting
-}
-
-fn count(setting: &Setting) -> String {
-    setting.sql("SELECT count(*) FROM archive")
 }
 
 #[test]
 fn another_writer_that_holds_the_lock_for_seconds_is_waited_for_and_nothing_is_lost() {
     let setting = setting();
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("archived a recording");
     let mut writer = Other::begin(&setting.database(), "BEGIN IMMEDIATE;");
     writer.goes_on(".shell sleep 2\nCOMMIT;");
@@ -75,9 +32,8 @@ fn another_writer_that_holds_the_lock_for_seconds_is_waited_for_and_nothing_is_l
         "it held the lock"
     );
     drop(writer);
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
-    assert_eq!(count(&setting), "2");
+    daemon.stop();
+    assert_eq!(setting.count("archive"), "2");
     let bad = "SELECT count(*) FROM passes WHERE outcome NOT IN ('complete', 'running', 'stopped')";
     assert_eq!(setting.sql(bad), "0");
     assert!(
@@ -90,7 +46,7 @@ fn another_writer_that_holds_the_lock_for_seconds_is_waited_for_and_nothing_is_l
 #[test]
 fn a_reader_with_a_long_transaction_holds_up_neither_the_work_nor_the_stop() {
     let setting = setting();
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("archived a recording");
     let mut reader = Other::begin(&setting.database(), "BEGIN;\nSELECT count(*) FROM archive;");
     let clock = Clock::system();
@@ -100,8 +56,7 @@ fn a_reader_with_a_long_transaction_holds_up_neither_the_work_nor_the_stop() {
         // Which ends with a checkpoint.
         daemon.line("verified archived files");
     }
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
+    daemon.stop();
     assert!(
         clock.monotonic() < Duration::from_secs(20),
         "{:?}",
@@ -114,7 +69,7 @@ fn a_reader_with_a_long_transaction_holds_up_neither_the_work_nor_the_stop() {
     ));
     drop(reader);
     assert_eq!(std::fs::read_to_string(seen).expect("a file").trim(), "1");
-    assert_eq!(count(&setting), "3");
+    assert_eq!(setting.count("archive"), "3");
 }
 
 /// Every command refuses it, says what to do, and leaves it as it is.
@@ -134,7 +89,7 @@ fn is_refused(setting: &Setting, commands: &[&str], advice: &str) {
 fn a_damaged_database_is_refused_untouched_with_what_to_do() {
     for page in ["header", "middle"] {
         let setting = setting();
-        assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+        setting.once(0);
         let mut commands = &["once", "run", "status"][..];
         if page == "middle" {
             // As after a power cut. Those who only read find out when they meet it.
@@ -158,14 +113,14 @@ fn a_damaged_database_is_refused_untouched_with_what_to_do() {
         let output = setting.run(&["once", "--sweep"]);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(setting.space.counters().media_requests, 0);
-        assert_eq!(count(&setting), "1");
+        assert_eq!(setting.count("archive"), "1");
     }
 }
 
 #[test]
 fn a_database_of_a_newer_release_is_refused_untouched_with_what_to_do() {
     let setting = setting();
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     setting.write_sql(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (999999, 'of tomorrow', 1, x'00', 0)",

@@ -3,26 +3,19 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use fake_space::{Generated, Media, NewRecording, NewSession, Options};
 use room_archiver::clock::Clock;
 use room_archiver::store::{Access, PassKind, Store};
 
-use super::database_faults::Other;
-use super::disk::Mount;
-use super::harness::{Child, Setting};
-use super::health::{get, healthy, listening, unhealthy};
-
-const MIB: u64 = 1 << 20;
+use super::harness::disk::Mount;
+use super::harness::{
+    EVERY_SECOND, MIB, Other, Setting, get, healthy, listening, media, unhealthy,
+};
 
 /// A setting whose daemon polls each second.
 fn setting() -> (Setting, std::net::SocketAddr) {
-    let mut setting = Setting::new(Options::default());
-    setting
-        .more
-        .push_str("[poll]\nschedule = \"* * * * * *\"\n");
+    let mut setting = Setting::with(EVERY_SECOND);
     let port = listening(&mut setting);
     (setting, port)
 }
@@ -36,26 +29,11 @@ fn verifying() -> (Setting, std::net::SocketAddr) {
     (setting, port)
 }
 
-fn daemon(setting: &Setting) -> Child {
-    Child::start(setting, Stdio::piped())
-}
-
-fn archived(setting: &Setting) -> String {
-    setting.sql("SELECT count(*) FROM archive")
-}
-
-fn hearing(setting: &Setting, mib: u64) {
-    let session = setting.space.add_session(NewSession::completed("hearing"));
-    let media = Media::generated(Generated::of_size(mib * MIB));
-    let recording = NewRecording::completed(media);
-    setting.space.add_recording(session, recording);
-}
-
 #[test]
 fn a_lock_that_outlasts_every_time_out_degrades_the_service_and_it_goes_on_by_itself() {
     let (setting, port) = verifying();
     setting.space.archivable("lesson");
-    let mut daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     daemon.line("archived a recording");
     daemon.line("verified archived files");
     healthy(&setting, port);
@@ -68,7 +46,7 @@ fn a_lock_that_outlasts_every_time_out_degrades_the_service_and_it_goes_on_by_it
     assert!(get(port, "/metrics").contains("room_archiver_database_ok 0"));
     // Long enough for each task that needs the database to meet the lock, and for some to meet it again.
     writer.goes_on(".shell sleep 12\nCOMMIT;");
-    setting.wait(|setting| archived(setting) == "2");
+    setting.wait(|setting| setting.count("archive") == "2");
     assert!(
         clock.monotonic() > Duration::from_secs(21),
         "it held the lock"
@@ -80,9 +58,8 @@ fn a_lock_that_outlasts_every_time_out_degrades_the_service_and_it_goes_on_by_it
     daemon.line("the database works again");
     daemon.line("verified archived files");
     drop(writer);
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
-    assert_eq!(archived(&setting), "2");
+    daemon.stop();
+    assert_eq!(setting.count("archive"), "2");
     let noted = |text: &str| {
         daemon
             .told
@@ -133,16 +110,16 @@ fn a_full_file_system_with_archive_and_database_on_it_degrades_the_service_and_i
     };
     setting.database = disk.join("archive.db");
     setting.recordings = disk.join("recordings");
-    hearing(&setting, 1);
-    let mut daemon = daemon(&setting);
+    setting.add_media(&media(MIB));
+    let mut daemon = setting.daemon();
     daemon.line("archived a recording");
     healthy(&setting, port);
     let filler = disk.join("filler");
     // First there is room for the database, but not for a recording.
     fill(&filler);
     shorten(&filler, 2 * MIB);
-    hearing(&setting, 3);
-    hearing(&setting, 4);
+    setting.add_media(&media(3 * MIB));
+    setting.add_media(&media(4 * MIB));
     unhealthy(
         &setting,
         port,
@@ -159,12 +136,11 @@ fn a_full_file_system_with_archive_and_database_on_it_degrades_the_service_and_i
     assert!(answer.contains("disk is full"), "{answer}");
     std::fs::remove_file(&filler).expect("a file");
     let free = Clock::system();
-    setting.wait(|setting| archived(setting) == "3");
+    setting.wait(|setting| setting.count("archive") == "3");
     healthy(&setting, port);
     let took = free.monotonic();
     assert!(took < Duration::from_mins(1), "{took:?}");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
+    daemon.stop();
     assert_eq!(setting.sql("PRAGMA integrity_check"), "ok");
 }
 
@@ -172,7 +148,7 @@ fn a_full_file_system_with_archive_and_database_on_it_degrades_the_service_and_i
 fn a_database_that_is_damaged_while_the_service_runs_ends_it() {
     let (setting, _) = verifying();
     setting.space.archivable("lesson");
-    let mut daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     daemon.line("archived a recording");
     daemon.line("verified archived files");
     daemon.line("poll complete");

@@ -3,32 +3,26 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 
-use fake_space::{Action, Generated, Media, NewRecording, NewSession, Options, Rule};
+use fake_space::{Action, Rule};
 use rustix::fs::OFlags;
 
-use super::disk::{can_trace, once_failing};
-use super::harness::Setting;
-
-const MIB: u64 = 1 << 20;
+use super::harness::disk::once_failing;
+use super::harness::{Capability, MIB, Setting, content, has, media, skip};
 
 /// What the program's calls on the part were, after one recording was archived whole.
 fn calls(inject: &[&str], rule: Option<Rule>) -> String {
-    let setting = Setting::new(Options::default());
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    let media = Media::generated(Generated::of_size(3 * MIB + 777));
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = NewRecording::completed(media.clone());
-    let id = setting.space.add_recording(session, recording);
+    let setting = Setting::with("");
+    setting.once(0);
+    let media = media(3 * MIB + 777);
+    let id = setting.add_media(&media);
     if let Some(rule) = rule {
         setting.space.inject(rule);
     }
-    let part = setting.recordings().join(format!(".partial/{id}.part"));
-    let (output, log) = once_failing(&setting, inject, &[&part]);
+    let (output, log) = once_failing(&setting, inject, &[&setting.part(id)]);
     assert_eq!(output.status.code(), Some(0), "{output:?}\n{log}");
     let path = setting.sql("SELECT path FROM archive");
     let file = std::fs::read(setting.recordings().join(path)).expect("the file");
-    let content: Vec<u8> = media.read(0..media.len()).flatten().collect();
-    assert!(file == content, "{inject:?}: {log}");
+    assert!(file == content(&media), "{inject:?}: {log}");
     log
 }
 
@@ -41,14 +35,14 @@ fn can_go_direct() -> bool {
         .custom_flags(OFlags::DIRECT.bits().cast_signed())
         .open(directory.path().join("file"));
     if let Err(error) = &opened {
-        eprintln!("SKIPPED: no direct writes in temporary directories: {error}");
+        skip(Capability::DirectWrites, &error.to_string());
     }
     opened.is_ok()
 }
 
 #[test]
 fn a_part_goes_past_the_page_cache_and_its_odd_ends_through_it() {
-    if !can_trace() || !can_go_direct() {
+    if !has(Capability::Strace) || !can_go_direct() {
         return;
     }
     let cut = Rule::media(Action::CloseAfter(2 * MIB + 333)).once();
@@ -62,7 +56,7 @@ fn a_part_goes_past_the_page_cache_and_its_odd_ends_through_it() {
 
 #[test]
 fn where_the_file_system_refuses_that_a_part_is_written_all_the_same() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
     for inject in ["fcntl:error=EINVAL:when=2", "write:error=EINVAL:when=1"] {

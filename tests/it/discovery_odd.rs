@@ -10,11 +10,8 @@ use room_archiver::store::PassOutcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::discovery::Stage;
 use super::discovery_pages::five;
-
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
+use super::harness::{HOUR, MINUTE, Stage};
 
 fn field(stage: &Stage, recording: Uuid, expression: &str) -> String {
     stage.setting.sql(&format!(

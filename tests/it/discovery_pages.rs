@@ -7,12 +7,9 @@ use room_archiver::store::PassOutcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::discovery::Stage;
-use super::harness::Setting;
+use super::harness::{HOUR, MINUTE, Setting, Stage};
 
 const PAGES_OF_2: &str = "[signalwire]\npage_size = 2\n[download]\nretry_initial = \"1ms\"\n";
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
 
 /// Five sessions with a recording each, an hour apart.
 pub async fn five(options: Options) -> Stage {
@@ -51,7 +48,7 @@ type Bent = Box<dyn Fn(&str) -> String + Send + Sync>;
 
 #[tokio::test]
 async fn of_a_next_link_only_the_query_is_used_wherever_it_leads() {
-    let trap = Setting::new(Options::default());
+    let trap = Setting::with("");
     let there = trap.space.api_url();
     let name = there.trim_start_matches("http://").to_owned();
     let bent: Vec<Bent> = vec![

@@ -1,43 +1,26 @@
-//! Disks that are full, too small, limited, read-only or not ours: downloads pause or are put off, polling
-//! goes on, nothing is used up, and all goes on by itself once there is room.
+//! Disks that are full, too small or limited: downloads pause or are put off, polling goes on, nothing is used up,
+//! and all goes on by itself once there is room.
 
-use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use fake_space::{
-    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Reported, Rule,
-};
+use fake_space::{Action, Gate, NewRecording, Reported, Rule};
 use room_archiver::clock::Clock;
 use room_archiver::download::{PauseReason, Until};
 use room_archiver::model::time::to_text;
-use uuid::Uuid;
 
-use super::disk::{Mount, can_trace, failing, program};
-use super::harness::{Archive, Child, Setting};
-
-const MIB: u64 = 1 << 20;
-
-fn media(mib: u64) -> Media {
-    Media::generated(Generated::of_size(mib * MIB))
-}
+use super::harness::disk::{Mount, failing, program};
+use super::harness::{Archive, Capability, MIB, Setting, has, media};
 
 /// A space with one recording of so many MiB for each.
 fn setting(sizes: &[u64]) -> Setting {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     for mib in sizes {
-        add(&setting, NewRecording::completed(media(*mib)));
+        setting.add_media(&media(mib * MIB));
     }
     setting
-}
-
-fn add(setting: &Setting, recording: NewRecording) -> Uuid {
-    let session = setting.space.add_session(NewSession::completed("hearing"));
-    setting.space.add_recording(session, recording)
 }
 
 /// Waits until something holds, half a minute at the most, while other tasks go on.
@@ -53,18 +36,6 @@ fn until(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
         }
         panic!("it did not come to hold: {caller}");
     }
-}
-
-fn archived(setting: &Setting) -> String {
-    setting.sql("SELECT count(*) FROM archive")
-}
-
-fn parts(setting: &Setting) -> u64 {
-    let entries = std::fs::read_dir(setting.recordings().join(".partial"));
-    let entries = entries.expect("a directory").flatten();
-    entries
-        .map(|entry| entry.metadata().expect("a part").len())
-        .sum()
 }
 
 fn fill(directory: &Path, bytes: u64) -> PathBuf {
@@ -112,7 +83,7 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
         }
         let queue = setting.sql("SELECT state, attempts FROM queue");
         assert_eq!(queue, "pending|0\npending|0", "{}", pause.error);
-        assert_eq!(setting.sql("SELECT count(*) FROM attempts"), "0");
+        assert_eq!(setting.count("attempts"), "0");
         free(filler);
         clock.advance(Duration::from_secs(31));
         archive.app.ring.ring();
@@ -122,14 +93,15 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
             "SELECT count(*) FROM queue WHERE state = 'pending' AND next_attempt_at > '{now}'"
         );
         until(|| {
-            archived(setting) == "2" || archived(setting) == "1" && setting.sql(&put_off) == "1"
+            setting.count("archive") == "2"
+                || setting.count("archive") == "1" && setting.sql(&put_off) == "1"
         })
         .await;
-        if archived(setting) == "1" {
+        if setting.count("archive") == "1" {
             clock.advance(Duration::from_secs(301));
             archive.app.ring.ring();
         }
-        until(|| archived(setting) == "2").await;
+        until(|| setting.count("archive") == "2").await;
         assert_eq!(archive.downloader.paused(), None);
         archive.app.stop.cancel();
     };
@@ -137,7 +109,7 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
     assert_eq!(done.expect("a database"), 2);
     let attempts = setting.sql("SELECT attempt, outcome FROM attempts");
     assert_eq!(attempts, "1|archived\n1|archived");
-    assert_eq!(parts(setting), 0);
+    assert_eq!(setting.part_bytes(), 0);
 }
 
 #[tokio::test]
@@ -164,10 +136,7 @@ async fn a_disk_that_runs_full_in_a_write_pauses_downloads_and_gets_its_last_roo
         return;
     };
     // Nobody tells the length: only the write finds out.
-    add(
-        &setting,
-        NewRecording::completed(media(3)).size(Reported::Null),
-    );
+    setting.add(NewRecording::completed(media(3 * MIB)).size(Reported::Null));
     setting.space.inject(Rule::media(Action::UntilClose).once());
     let filler = fill(&setting.recordings(), 6 * MIB);
     let clock = Clock::manual(setting.space.now());
@@ -237,7 +206,7 @@ async fn of_two_that_do_not_both_fit_one_starts() {
             return;
         };
         for _ in 0..2 {
-            add(&setting, NewRecording::completed(media(6)).size(size));
+            setting.add(NewRecording::completed(media(6 * MIB)).size(size));
         }
         let gate = Gate::new();
         setting
@@ -264,11 +233,11 @@ async fn of_two_that_do_not_both_fit_one_starts() {
 
 #[test]
 fn a_quota_puts_downloads_off_and_a_limit_of_file_sizes_only_those_beyond_it() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
     let setting = setting(&[]);
-    let recording = add(&setting, NewRecording::completed(media(3)));
+    let recording = setting.add_media(&media(3 * MIB));
     let part = format!(".partial/{recording}.part");
     let part = setting.recordings().join(part);
     let log = setting.directory.path().join("strace.log");
@@ -287,145 +256,12 @@ fn a_quota_puts_downloads_off_and_a_limit_of_file_sizes_only_those_beyond_it() {
         assert_eq!(output.status.code(), Some(4), "{output:?}");
         let left = setting.sql("SELECT state FROM queue");
         assert_eq!(left, "pending", "{output:?}");
-        let count = setting.sql("SELECT count(*) FROM archive");
+        let count = setting.count("archive");
         assert_eq!(count, archived.to_string(), "{output:?}");
-        assert_eq!(parts(&setting), 0);
+        assert_eq!(setting.part_bytes(), 0);
         // As if the time it was put off for were over.
-        setting.write_sql("UPDATE recording SET next_attempt_at = NULL");
+        setting.due();
     }
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    assert_eq!(archived(&setting), "2");
-}
-
-/// Where `/healthz` of a daemon with this configuration will be.
-fn listening(setting: &mut Setting) -> SocketAddr {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
-    let port = port.expect("a port");
-    _ = write!(
-        setting.more,
-        "[telemetry]\nlisten = \"{port}\"\n[poll]\nschedule = \"* * * * * *\"\n"
-    );
-    port
-}
-
-fn health(port: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(port).expect("a listener");
-    write!(
-        stream,
-        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    .expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
-/// The daemon is degraded, tells so, tries it once in half a minute, and goes on polling.
-fn degrades(setting: &Setting, mut daemon: Child, port: SocketAddr, error: &str) {
-    let told = daemon.line("downloads pause");
-    assert!(told.contains(error), "{told}");
-    setting.wait(|_| health(port).starts_with("HTTP/1.1 503"));
-    let reason = health(port);
-    assert!(
-        reason.contains("disk: downloads have been paused for ")
-            && reason.contains("the archive can't be written to"),
-        "{reason}"
-    );
-    setting.space.archivable("later");
-    setting.wait(|setting| setting.sql("SELECT count(*) FROM queue") == "2");
-    daemon.line("poll complete");
-    daemon.line("poll complete");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0), "{:#?}", daemon.told);
-    let pauses = daemon
-        .told
-        .iter()
-        .filter(|line| line.contains("downloads pause"));
-    assert_eq!(pauses.count(), 1, "no hot loop: {:#?}", daemon.told);
-    assert_eq!(setting.sql("SELECT max(attempts) FROM queue"), "0");
-    assert_eq!(setting.space.counters().media_requests, 0);
-}
-
-#[test]
-fn a_read_only_archive_degrades_without_a_hot_loop() {
-    let mut setting = setting(&[]);
-    let Some(disk) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
-        return;
-    };
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    disk.remount("ro");
-    add(&setting, NewRecording::completed(media(3)));
-    let port = listening(&mut setting);
-    let daemon = Child::start(&setting, Stdio::piped());
-    degrades(&setting, daemon, port, "Read-only file system");
-    disk.remount("rw");
-    assert_eq!(setting.run(&["retry", "--stuck"]).status.code(), Some(0));
-    setting.write_sql("UPDATE recording SET next_attempt_at = NULL");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    assert_eq!(archived(&setting), "2");
-}
-
-#[tokio::test]
-async fn an_archive_that_was_read_only_for_a_while_goes_on_by_itself() {
-    let setting = setting(&[3]);
-    let Some(disk) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
-        return;
-    };
-    let clock = Clock::manual(setting.space.now());
-    let archive = setting.open(&clock).await;
-    archive.poll().await;
-    disk.remount("ro");
-    for _ in 0..5 {
-        assert_eq!(archive.download().await, 0);
-        let pause = archive.downloader.paused().expect("a pause");
-        assert_eq!(pause.until, clock.now() + Duration::from_secs(30));
-        clock.advance(Duration::from_secs(30));
-    }
-    assert_eq!(
-        setting.sql("SELECT state, attempts FROM queue"),
-        "pending|0"
-    );
-    disk.remount("rw");
-    assert_eq!(archive.download().await, 1);
-}
-
-#[test]
-fn an_archive_that_may_not_be_written_to_degrades_without_a_hot_loop() {
-    use std::os::unix::fs::{PermissionsExt, chown};
-    const NOBODY: u32 = 65_534;
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can become another user");
-        return;
-    }
-    let mut setting = setting(&[]);
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    // All is the daemon's but the archive's directory.
-    for entry in std::fs::read_dir(setting.directory.path()).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path != setting.recordings() {
-            chown(path, Some(NOBODY), Some(NOBODY)).expect("chown");
-        }
-    }
-    chown(setting.directory.path(), Some(NOBODY), Some(NOBODY)).expect("chown");
-    std::fs::remove_dir(setting.recordings().join(".partial")).expect("a directory");
-    let open = |mode| PermissionsExt::from_mode(mode);
-    std::fs::set_permissions(setting.recordings(), open(0o755)).expect("chmod");
-    let marker = setting.recordings().join(".room-archiver");
-    std::fs::set_permissions(marker, open(0o644)).expect("chmod");
-    add(&setting, NewRecording::completed(media(3)));
-    let port = listening(&mut setting);
-    setting.config_file();
-    // The program itself may lie where nobody else can reach it.
-    let file = std::fs::File::open(assert_cmd::cargo::cargo_bin!("room-archiver"));
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .args(["/proc/self/fd/0", "--config"])
-        .arg(setting.directory.path().join("config.toml"))
-        .arg("run")
-        .env_clear()
-        .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
-        .stdin(file.expect("the program"))
-        .stderr(Stdio::piped());
-    degrades(&setting, Child::of(command), port, "Permission denied");
+    setting.once(0);
+    assert_eq!(setting.count("archive"), "2");
 }

@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use chrono::TimeDelta;
-use fake_space::Options;
 
-use super::disk::{Mount, can_trace, failing, program};
-use super::harness::Setting;
-use super::places::{give, is_root, run_as, snapshot};
+use super::harness::disk::{Mount, failing, program};
+use super::harness::users::{give, run_as, snapshot};
+use super::harness::{Capability, Setting, has};
 use super::text;
 
 /// Its exit code and what it printed.
@@ -26,16 +25,9 @@ fn mark<'a>(report: &'a str, check: &str) -> &'a str {
         .trim()
 }
 
-fn archived() -> Setting {
-    let setting = Setting::new(Options::default());
-    setting.space.archivable("lesson");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    setting
-}
-
 #[test]
 fn a_sound_archive_passes_every_check() {
-    let setting = archived();
+    let setting = Setting::archived();
     let (code, report) = doctor(&setting);
     assert_eq!(code, Some(0), "{report}");
     for check in [
@@ -60,7 +52,7 @@ fn a_sound_archive_passes_every_check() {
 
 #[test]
 fn before_the_first_run_all_is_well_and_nothing_is_made() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let (code, report) = doctor(&setting);
     assert_eq!(code, Some(0), "{report}");
     assert!(report.contains("none yet"), "{report}");
@@ -69,7 +61,7 @@ fn before_the_first_run_all_is_well_and_nothing_is_made() {
 
 #[test]
 fn refused_credentials_exit_3_and_the_other_checks_go_on() {
-    let setting = archived();
+    let setting = Setting::archived();
     setting.space.refuse_credentials(Some(401));
     let (code, report) = doctor(&setting);
     assert_eq!(code, Some(3), "{report}");
@@ -80,7 +72,7 @@ fn refused_credentials_exit_3_and_the_other_checks_go_on() {
 
 #[test]
 fn no_token_and_a_wrong_configuration_exit_2() {
-    let setting = archived();
+    let setting = Setting::archived();
     let without = |args: &[&str]| {
         let mut command = setting.command();
         let output = command.env_remove("ROOM_ARCHIVER_API_TOKEN").args(args);
@@ -97,7 +89,7 @@ fn no_token_and_a_wrong_configuration_exit_2() {
 
 #[test]
 fn a_clock_some_seconds_off_is_noted_and_minutes_off_fail() {
-    let setting = archived();
+    let setting = Setting::archived();
     setting.space.set_clock_offset(TimeDelta::seconds(30));
     let (code, report) = doctor(&setting);
     assert_eq!((code, mark(&report, "clock")), (Some(0), "note"));
@@ -109,7 +101,7 @@ fn a_clock_some_seconds_off_is_noted_and_minutes_off_fail() {
 
 #[test]
 fn a_directory_that_is_gone_or_another_archive_fails() {
-    let setting = archived();
+    let setting = Setting::archived();
     let aside = setting.directory.path().join("aside");
     std::fs::rename(setting.recordings(), &aside).expect("moved");
     let (code, report) = doctor(&setting);
@@ -130,7 +122,7 @@ fn a_directory_that_is_gone_or_another_archive_fails() {
 
 #[test]
 fn too_little_space_fails() {
-    let mut setting = archived();
+    let mut setting = Setting::archived();
     setting.more = "[archive]\nmin_free_space = \"1000000TiB\"\n".to_owned();
     let (code, report) = doctor(&setting);
     assert_eq!((code, mark(&report, "free space")), (Some(1), "FAIL"));
@@ -138,7 +130,7 @@ fn too_little_space_fails() {
 
 #[test]
 fn a_file_that_is_no_database_fails() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     std::fs::write(
         setting.database(),
         "not a database, and long enough to be one",
@@ -160,7 +152,7 @@ fn doctor_failing(setting: &Setting, inject: &[&str], paths: &[&Path]) -> (Optio
 
 #[test]
 fn the_steps_of_a_landing_are_tried_and_leave_nothing() {
-    let setting = archived();
+    let setting = Setting::archived();
     for there in [true, false] {
         if !there {
             std::fs::remove_dir(setting.recordings().join(".partial")).expect("a directory");
@@ -182,10 +174,10 @@ type Case<'a> = (&'a [&'a str], &'a [&'a Path], i32, &'a str, &'a str);
 
 #[test]
 fn what_the_file_system_cannot_do_is_found_out_and_cleared_up() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
-    let setting = archived();
+    let setting = Setting::archived();
     let recordings = setting.recordings();
     let recordings = recordings.as_path();
     let partial = recordings.join(".partial");
@@ -269,12 +261,12 @@ fn what_the_file_system_cannot_do_is_found_out_and_cleared_up() {
 
 #[test]
 fn a_disk_that_takes_names_but_no_bytes_fails_and_is_cleared_up() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let Some(_disk) = Mount::tmpfs(&setting.recordings(), "size=1m") else {
         return;
     };
     setting.space.archivable("lesson");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     // As much as fits.
     _ = std::fs::write(setting.recordings().join("filler"), vec![0; 1 << 20]);
     let before = names(&setting.recordings());
@@ -291,7 +283,7 @@ fn a_disk_that_takes_names_but_no_bytes_fails_and_is_cleared_up() {
 
 #[test]
 fn directories_on_another_mount_and_unreadable_ones_are_named() {
-    let setting = archived();
+    let setting = Setting::archived();
     let room = setting.recordings().join("mounted/room");
     let Some(_mount) = Mount::tmpfs(&room, "size=1m") else {
         return;
@@ -302,7 +294,7 @@ fn directories_on_another_mount_and_unreadable_ones_are_named() {
     assert!(report.contains(line), "{report}");
     assert!(report.contains("-> unmount it"), "{report}");
 
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
     give(&setting, 65_534);
@@ -318,10 +310,10 @@ fn directories_on_another_mount_and_unreadable_ones_are_named() {
 
 #[test]
 fn another_users_archive_is_not_written_to_and_it_says_so() {
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
-    let setting = archived();
+    let setting = Setting::archived();
     setting.config_file();
     give(&setting, 65_534);
     let before = snapshot(&setting.recordings());

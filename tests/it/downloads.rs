@@ -3,66 +3,26 @@
 
 use std::time::Duration;
 
-use fake_space::{
-    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Origin, Rule, Seen,
-};
+use fake_space::{Action, Gate, Media, NewRecording, Origin, Rule, Seen};
 use room_archiver::clock::Clock;
-use room_archiver::store::{Ending, Order, Tally};
+use room_archiver::store::{Ending, Error, Landed, Order, Tally};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use super::harness::{Archive, Setting};
-
-const MIB: u64 = 1 << 20;
-
-fn media(mib: u64) -> Media {
-    Media::generated(Generated::of_size(mib * MIB))
-}
-
-/// A space with one recording of this media.
-fn setting(media: &Media) -> (Setting, Uuid) {
-    let setting = Setting::new(Options::default());
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = NewRecording::completed(media.clone());
-    let recording = setting.space.add_recording(session, recording);
-    (setting, recording)
-}
-
-async fn polled(setting: &Setting) -> Archive {
-    let archive = setting.open(&Clock::system()).await;
-    archive.poll().await;
-    archive
-}
-
-fn requests(setting: &Setting, origin: Origin) -> Vec<Seen> {
-    let mut seen = setting.space.journal();
-    seen.retain(|seen| seen.origin == origin);
-    seen
-}
-
-/// Requests for single recordings: links that were minted.
-fn minted(setting: &Setting) -> usize {
-    let seen = requests(setting, Origin::Api);
-    let single = seen
-        .iter()
-        .filter(|seen| seen.path.contains("/room_recordings/"));
-    single.count()
-}
+use super::harness::{MIB, Setting, media};
 
 fn assert_whole(setting: &Setting, media: &Media) {
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
-    let partial = setting.recordings().join(".partial");
-    assert_eq!(std::fs::read_dir(partial).expect("a directory").count(), 0);
+    assert!(setting.parts().is_empty());
 }
 
 #[tokio::test]
 async fn the_listings_link_is_used_while_it_lives_and_replaced_when_it_has_expired() {
-    let (setting, _) = setting(&media(1));
+    let (setting, _) = Setting::of(NewRecording::completed(media(MIB)), "");
     let clock = Clock::manual(setting.space.now());
     let archive = setting.open(&clock).await;
     archive.poll().await;
     assert_eq!(archive.download().await, 1);
-    assert_eq!(minted(&setting), 0);
+    assert_eq!(setting.minted(), 0);
 
     setting.space.archivable("later");
     archive.poll().await;
@@ -71,17 +31,17 @@ async fn the_listings_link_is_used_while_it_lives_and_replaced_when_it_has_expir
     setting.space.advance(hour);
     setting.space.clear_journal();
     assert_eq!(archive.download().await, 1);
-    assert_eq!(minted(&setting), 1);
+    assert_eq!(setting.minted(), 1);
     // The dead link was not even tried.
-    assert_eq!(requests(&setting, Origin::Media).len(), 1);
+    assert_eq!(setting.media_requests().len(), 1);
 }
 
 #[tokio::test]
 async fn a_link_that_dies_before_its_time_is_replaced_at_once() {
     for status in [None, Some(401), Some(410)] {
-        let media = media(1);
-        let (setting, _) = setting(&media);
-        let archive = polled(&setting).await;
+        let media = media(MIB);
+        let (setting, _) = Setting::of(NewRecording::completed(media.clone()), "");
+        let archive = setting.polled().await;
         match status {
             None => setting.space.kill_links(),
             Some(status) => {
@@ -90,7 +50,7 @@ async fn a_link_that_dies_before_its_time_is_replaced_at_once() {
             }
         }
         assert_eq!(archive.download().await, 1);
-        assert_eq!(minted(&setting), 1);
+        assert_eq!(setting.minted(), 1);
         assert_eq!(
             setting.sql("SELECT count(*), max(outcome) FROM attempts"),
             "1|archived"
@@ -101,12 +61,12 @@ async fn a_link_that_dies_before_its_time_is_replaced_at_once() {
 
 #[tokio::test]
 async fn links_that_are_refused_again_and_again_are_tried_again_later() {
-    let (mut setting, _) = setting(&media(1));
+    let (mut setting, _) = Setting::of(NewRecording::completed(media(MIB)), "");
     setting.more = "[download]\nretry_initial = \"10m\"".to_owned();
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting.space.inject(Rule::media(Action::error(403)));
     assert_eq!(archive.download().await, 0);
-    assert_eq!(minted(&setting), 1);
+    assert_eq!(setting.minted(), 1);
     assert_eq!(
         setting.sql("SELECT state, attempts, next_attempt_at > datetime('now') FROM queue"),
         "pending|1|1"
@@ -117,8 +77,8 @@ async fn links_that_are_refused_again_and_again_are_tried_again_later() {
 
 #[tokio::test]
 async fn each_host_is_told_only_what_it_needs() {
-    let (setting, _) = setting(&media(1));
-    let archive = polled(&setting).await;
+    let (setting, _) = Setting::of(NewRecording::completed(media(MIB)), "");
+    let archive = setting.polled().await;
     setting.space.kill_links();
     setting
         .space
@@ -153,15 +113,15 @@ async fn a_cut_transfer_goes_on_from_the_watermark() {
         Action::CloseAfter(2 * MIB),
         Action::StallAfter(2 * MIB, gate.clone()),
     ] {
-        let media = media(4);
-        let (mut setting, _) = setting(&media);
+        let media = media(4 * MIB);
+        let (mut setting, _) = Setting::of(NewRecording::completed(media.clone()), "");
         setting.more = "[download]\nstall_timeout = \"300ms\"".to_owned();
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         setting.space.inject(Rule::media(cut).once());
         assert_eq!(archive.download().await, 1);
         assert_whole(&setting, &media);
         let from = setting.sql("SELECT from_byte FROM attempts WHERE attempt = 2");
-        let seen = &requests(&setting, Origin::Media)[1];
+        let seen = &setting.media_requests()[1];
         assert_eq!(seen.range.as_deref(), Some(&*format!("bytes={from}-")));
         assert_eq!(seen.if_range.as_deref(), Some(media.etag()));
         assert!(from.parse::<u64>().expect("a number") > 0);
@@ -180,8 +140,7 @@ async fn a_cut_transfer_goes_on_from_the_watermark() {
 
 #[tokio::test]
 async fn never_more_transfers_at_once_than_configured() {
-    let mut setting = Setting::new(Options::default());
-    setting.more = "[download]\nconcurrency = 2".to_owned();
+    let setting = Setting::with("[download]\nconcurrency = 2");
     for number in 0..6 {
         setting.space.archivable(&format!("room {number}"));
     }
@@ -189,7 +148,7 @@ async fn never_more_transfers_at_once_than_configured() {
     setting
         .space
         .inject(Rule::media(Action::Hold(gate.clone())));
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     let watching = async {
         gate.arrived(2).await;
         // A third would have been claimed with these two: rows tell without a race.
@@ -205,10 +164,10 @@ async fn never_more_transfers_at_once_than_configured() {
 
 #[tokio::test]
 async fn an_outage_never_makes_a_recording_fail() {
-    let media = media(1);
-    let (mut setting, _) = setting(&media);
+    let media = media(MIB);
+    let (mut setting, _) = Setting::of(NewRecording::completed(media.clone()), "");
     setting.more = "[download]\nretry_initial = \"1ms\"\nretry_max = \"2ms\"".to_owned();
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     for status in [500, 503, 504] {
         let outage = Rule::media(Action::s3_error(status, "InternalError")).times(2);
         setting.space.inject(outage);
@@ -228,10 +187,10 @@ async fn an_outage_never_makes_a_recording_fail() {
 
 #[tokio::test]
 async fn refused_connections_are_waited_out() {
-    let media = media(1);
-    let (mut setting, _) = setting(&media);
+    let media = media(MIB);
+    let (mut setting, _) = Setting::of(NewRecording::completed(media.clone()), "");
     setting.more = "[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"".to_owned();
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting.space.refuse_connections(Origin::Media).await;
     let repair = async {
         let failed = |seen: &[Seen]| {
@@ -253,12 +212,52 @@ async fn refused_connections_are_waited_out() {
 }
 
 #[tokio::test]
+async fn an_ending_that_the_database_refuses_spoils_none_that_are_written_with_it() {
+    let setting = Setting::with("");
+    for _ in 0..5 {
+        setting.space.archivable("lesson");
+    }
+    let archive = setting.polled().await;
+    let (store, now) = (&archive.app.store, setting.space.now());
+    let claims = store
+        .claim(5, Order::OldestFirst, now, &CancellationToken::new())
+        .await
+        .expect("claims");
+    let landed = |number: usize, sha256: String| {
+        Ending::Archived(Landed {
+            path: format!("lesson/{number}.mp4"),
+            bytes: 1,
+            sha256,
+            adopted: false,
+            concerns: Vec::new(),
+        })
+    };
+    let tally = Tally::default();
+    // A CHECK refuses the third, in the transaction that is to write down all but the first.
+    let ended = claims.iter().enumerate().map(async |(number, claim)| {
+        let digits = if number == 2 { 63 } else { 64 };
+        let ending = landed(number, "a".repeat(digits));
+        store.end_attempt(claim, &ending, &tally, now).await
+    });
+    let ended = futures::future::join_all(ended).await;
+    let written: Vec<bool> = ended.iter().map(Result::is_ok).collect();
+    assert_eq!(written, [true, true, false, true, true]);
+    let error = ended[2].as_ref().expect_err("an error");
+    assert!(!matches!(error, Error::Guard { .. }), "{error:?}");
+    assert_eq!(setting.count("archive"), "4");
+    let left = setting.sql("SELECT recording_id, state FROM queue");
+    assert_eq!(left, format!("{}|downloading", claims[2].id));
+    let attempts = "SELECT outcome, count(*) FROM attempts GROUP BY outcome";
+    assert_eq!(setting.sql(attempts), "archived|4\nrunning|1");
+}
+
+#[tokio::test]
 async fn attempts_that_end_together_fail_each_for_itself() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     for _ in 0..6 {
         setting.space.archivable("lesson");
     }
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     let (store, now) = (&archive.app.store, setting.space.now());
     let claims = store
         .claim(6, Order::OldestFirst, now, &CancellationToken::new())

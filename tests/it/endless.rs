@@ -1,13 +1,9 @@
 //! Sessions that run for weeks: rooms that are always open, and those that the vendor never ended.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use fake_space::{NewSession, Options};
 
-use super::discovery::Stage;
-
-const MINUTE: Duration = Duration::from_mins(1);
+use super::harness::{MINUTE, Stage};
 
 /// How often a session that began so long ago, and never ends, is listed in two days of polls.
 async fn listings_of_a_session_that_runs_for(days: i64, status: &str) -> usize {

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use fake_space::{Action, Fixture, Generated, Media, NewRecording, Options, Reported, Rule, Seen};
+use fake_space::{Action, Fixture, Generated, Media, NewRecording, Options, Reported, Rule};
 use uuid::Uuid;
 
-use super::discovery::Stage;
-use super::harness::sha256;
+use super::harness::{Stage, content, media, sha256};
 
 /// Longer than the wait before an odd file is compared with another transfer of it.
 const SOME_MINUTES: Duration = Duration::from_mins(3);
@@ -20,11 +19,6 @@ async fn stage(recording: NewRecording) -> (Stage, Uuid) {
     let id = stage.space().add_recording(session, recording);
     stage.archive.poll().await;
     (stage, id)
-}
-
-fn transfers(stage: &Stage) -> usize {
-    let journal = stage.space().journal();
-    journal.iter().filter(|seen| Seen::is_media(seen)).count()
 }
 
 /// The recording is archived with the source's bytes and these concerns.
@@ -41,8 +35,7 @@ fn assert_archived(stage: &Stage, id: Uuid, media: &Media, concerns: &str) {
         .setting
         .sql("SELECT coalesce(group_concat(concern), '') FROM (SELECT concern FROM concerns ORDER BY concern)");
     assert_eq!(noted, concerns);
-    let parts = std::fs::read_dir(stage.setting.recordings().join(".partial"));
-    assert_eq!(parts.expect("a directory").count(), 0);
+    assert!(stage.setting.parts().is_empty());
 }
 
 /// It is archived after a second transfer, which does not come sooner than some minutes after the first.
@@ -60,19 +53,15 @@ async fn kept_after_a_second_transfer(recording: NewRecording, rule: Option<Rule
     );
     stage.pass_time(Duration::from_mins(1));
     assert_eq!(stage.archive.download().await, 0, "too soon");
-    assert_eq!(transfers(&stage), 1);
+    assert_eq!(stage.setting.media_requests().len(), 1);
     stage.pass_time(SOME_MINUTES);
     assert_eq!(stage.archive.download().await, 1, "{concerns}");
     assert_archived(&stage, id, &media, concerns);
-    assert_eq!(transfers(&stage), 2);
+    assert_eq!(stage.setting.media_requests().len(), 2);
 }
 
 fn video() -> Media {
     Media::fixture(Fixture::ThreeSeconds)
-}
-
-fn bytes(media: &Media) -> Vec<u8> {
-    media.read(0..media.len()).flatten().collect()
 }
 
 #[tokio::test]
@@ -85,7 +74,7 @@ async fn another_duration_than_reported_is_archived_at_once_with_a_concern() {
         .await;
         assert_eq!(stage.archive.download().await, 1, "{reported}");
         assert_archived(&stage, id, &video(), "duration");
-        assert_eq!(transfers(&stage), 1);
+        assert_eq!(stage.setting.media_requests().len(), 1);
     }
 }
 
@@ -117,7 +106,7 @@ async fn the_recordings_own_size_is_preferred_to_the_lists() {
     assert_eq!(stage.setting.sql("SELECT size_bytes FROM queue"), "1000");
     assert_eq!(stage.archive.download().await, 1);
     assert_archived(&stage, id, &video(), "");
-    assert_eq!(transfers(&stage), 1);
+    assert_eq!(stage.setting.media_requests().len(), 1);
 }
 
 #[tokio::test]
@@ -142,7 +131,7 @@ async fn a_file_that_is_broken_at_the_source_is_archived_after_a_second_transfer
             stage.setting.sql("SELECT sha256 FROM archive"),
             media.sha256()
         );
-        assert_eq!(transfers(&stage), 2);
+        assert_eq!(stage.setting.media_requests().len(), 2);
     }
 }
 
@@ -154,7 +143,7 @@ async fn stray_bytes_at_the_end_are_no_reason_to_doubt() {
             b"TAG" => [b"TAG".as_slice(), &[0; 125]].concat(),
             tail => tail.to_vec(),
         };
-        let media = Media::bytes([bytes(&video()), tail].concat());
+        let media = Media::bytes([content(&video()), tail].concat());
         let recording = NewRecording {
             duration: Some(3),
             ..NewRecording::completed(media.clone())
@@ -165,7 +154,7 @@ async fn stray_bytes_at_the_end_are_no_reason_to_doubt() {
             stage.setting.sql("SELECT sha256 FROM archive"),
             media.sha256()
         );
-        assert_eq!(transfers(&stage), 1);
+        assert_eq!(stage.setting.media_requests().len(), 1);
     }
 }
 
@@ -234,7 +223,7 @@ async fn a_file_that_still_changes_is_transferred_until_two_in_a_row_agree() {
         .space()
         .update_recording(id, |recording| recording.media = last.clone());
     for _ in 0..2 {
-        assert_eq!(stage.setting.sql("SELECT count(*) FROM archive"), "0");
+        assert_eq!(stage.setting.count("archive"), "0");
         stage.pass_time(SOME_MINUTES);
         stage.archive.download().await;
     }
@@ -242,7 +231,7 @@ async fn a_file_that_still_changes_is_transferred_until_two_in_a_row_agree() {
         stage.setting.sql("SELECT sha256 FROM archive"),
         last.sha256()
     );
-    assert_eq!(transfers(&stage), 3);
+    assert_eq!(stage.setting.media_requests().len(), 3);
 }
 
 #[tokio::test]
@@ -263,7 +252,7 @@ async fn an_unchanged_validator_and_size_is_never_transferred_a_third_time() {
         stage.setting.sql("SELECT sha256 FROM archive"),
         other.sha256()
     );
-    assert_eq!(transfers(&stage), 2);
+    assert_eq!(stage.setting.media_requests().len(), 2);
 }
 
 #[tokio::test]
@@ -278,13 +267,13 @@ async fn an_odd_file_whose_recording_vanishes_before_the_comparison_is_archived_
         stage.setting.sql("SELECT sha256 FROM archive"),
         cut.sha256()
     );
-    assert_eq!(stage.setting.sql("SELECT count(*) FROM failures"), "0");
-    assert_eq!(transfers(&stage), 1);
+    assert_eq!(stage.setting.count("failures"), "0");
+    assert_eq!(stage.setting.media_requests().len(), 1);
 }
 
 #[tokio::test]
 async fn an_error_page_makes_no_part_give_way_and_never_ends_in_the_archive() {
-    let media = Media::generated(Generated::of_size(8 << 20));
+    let media = media(8 << 20);
     let (stage, id) = stage(NewRecording::completed(media.clone())).await;
     stage
         .space()

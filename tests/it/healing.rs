@@ -1,46 +1,24 @@
 //! The archive heals by itself: files that vanish or change, a lost database, parts that nobody needs,
 //! credentials that come and go, verification by schedule.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::Duration;
 
-use fake_space::{Action, Generated, Media, NewRecording, NewSession, Options, Rule};
+use fake_space::{Action, Rule};
 use room_archiver::clock::Clock;
 use room_archiver::download::PauseReason;
 use room_archiver::verify::Scope;
 use uuid::Uuid;
 
-use super::harness::{Child, Setting};
-
-const MIB: u64 = 1 << 20;
-
-fn media() -> Media {
-    Media::generated(Generated::of_size(MIB))
-}
+use super::harness::{BY_ID, MIB, Setting, media, sha256};
 
 /// A space with so many recordings, whose paths are told by the id alone.
 fn setting(recordings: usize) -> (Setting, Vec<Uuid>) {
-    let mut setting = Setting::new(Options::default());
-    setting
-        .more
-        .push_str("[archive]\npath_template = \"{{ room }}/{{ recording_id }}.{{ ext }}\"\n");
-    let ids = (0..recordings).map(|_| add(&setting)).collect();
+    let setting = Setting::with(BY_ID);
+    let ids = (0..recordings)
+        .map(|_| setting.add_media(&media(MIB)))
+        .collect();
     (setting, ids)
-}
-
-fn add(setting: &Setting) -> Uuid {
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = NewRecording::completed(media());
-    setting.space.add_recording(session, recording)
-}
-
-fn target(setting: &Setting, recording: Uuid) -> PathBuf {
-    setting.recordings().join(format!("lesson/{recording}.mp4"))
-}
-
-fn media_requests(setting: &Setting) -> u64 {
-    setting.space.counters().media_requests
 }
 
 fn alter(file: &Path) {
@@ -49,25 +27,24 @@ fn alter(file: &Path) {
     std::fs::write(file, bytes).expect("the file");
 }
 
-fn sha256(file: &Path) -> String {
-    super::harness::sha256(&std::fs::read(file).expect("the file"))
-}
-
 #[test]
 fn what_a_user_deletes_or_edits_is_damaged_until_it_was_fetched_again() {
     let (setting, ids) = setting(2);
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    std::fs::remove_file(target(&setting, ids[0])).expect("the file");
-    alter(&target(&setting, ids[1]));
+    setting.once(0);
+    std::fs::remove_file(setting.target(ids[0])).expect("the file");
+    alter(&setting.target(ids[1]));
     assert_eq!(setting.run(&["verify", "--full"]).status.code(), Some(5));
     let queue = setting.sql("SELECT DISTINCT state FROM queue");
     assert_eq!(queue, "damaged");
     // They are repaired by themselves: nobody need do anything.
-    assert_eq!(setting.sql("SELECT count(*) FROM failures"), "0");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "2");
+    assert_eq!(setting.count("failures"), "0");
+    setting.once(0);
+    assert_eq!(setting.count("archive"), "2");
     for id in ids {
-        assert_eq!(sha256(&target(&setting, id)), media().sha256());
+        assert_eq!(
+            sha256(&std::fs::read(setting.target(id)).expect("the file")),
+            media(MIB).sha256()
+        );
     }
 }
 
@@ -82,10 +59,10 @@ async fn what_a_user_moves_within_the_archive_is_recognised_without_a_download()
     let elsewhere = setting.recordings().join("sorted/by hand");
     std::fs::create_dir_all(&elsewhere).expect("a directory");
     let moved = elsewhere.join(format!("{}.mp4", ids[0]));
-    std::fs::rename(target(&setting, ids[0]), &moved).expect("the file");
+    std::fs::rename(setting.target(ids[0]), &moved).expect("the file");
     let archive = setting.open(&Clock::system()).await;
     assert_eq!(archive.download().await, 1);
-    assert_eq!(media_requests(&setting), 1);
+    assert_eq!(setting.media_requests().len(), 1);
     let path = setting.sql("SELECT path FROM archive");
     assert_eq!(path, format!("sorted/by hand/{}.mp4", ids[0]));
 }
@@ -93,9 +70,9 @@ async fn what_a_user_moves_within_the_archive_is_recognised_without_a_download()
 #[test]
 fn a_deleted_file_that_the_vendor_no_longer_has_keeps_its_row_and_can_be_put_back() {
     let (setting, ids) = setting(1);
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     let (file, backup) = (
-        target(&setting, ids[0]),
+        setting.target(ids[0]),
         setting.directory.path().join("backup"),
     );
     std::fs::rename(&file, &backup).expect("the file");
@@ -114,15 +91,18 @@ fn a_deleted_file_that_the_vendor_no_longer_has_keeps_its_row_and_can_be_put_bac
     std::fs::rename(&backup, &file).expect("the file");
     let id = ids[0].to_string();
     assert_eq!(setting.run(&["retry", &id]).status.code(), Some(0));
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    assert_eq!(setting.sql("SELECT sha256 FROM archive"), media().sha256());
-    assert_eq!(media_requests(&setting), 1);
+    setting.once(0);
+    assert_eq!(
+        setting.sql("SELECT sha256 FROM archive"),
+        media(MIB).sha256()
+    );
+    assert_eq!(setting.media_requests().len(), 1);
 }
 
 #[test]
 fn a_lost_database_is_rebuilt_though_the_template_was_changed_meanwhile() {
     let (mut setting, _) = setting(3);
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     let before = setting.sql("SELECT recording_id, path, sha256 FROM archive ORDER BY 1");
     for suffix in ["", "-wal", "-shm"] {
         let file = setting.directory.path().join(format!("archive.db{suffix}"));
@@ -133,8 +113,8 @@ fn a_lost_database_is_rebuilt_though_the_template_was_changed_meanwhile() {
         .more
         .push_str("[archive]\npath_template = \"{{ year }}/{{ recording_id }}.{{ ext }}\"\n");
     setting.space.clear_journal();
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    assert_eq!(media_requests(&setting), 0);
+    setting.once(0);
+    assert_eq!(setting.media_requests().len(), 0);
     let after = setting.sql("SELECT recording_id, path, sha256 FROM archive ORDER BY 1");
     assert_eq!(after, before, "where they are, they stay");
     assert_eq!(setting.run(&["verify", "--full"]).status.code(), Some(0));
@@ -177,7 +157,7 @@ async fn parts_that_no_download_will_go_on_with_are_removed_at_start() {
     kept.sort();
     assert_eq!(left(), kept);
     setting.space.clear_faults();
-    setting.write_sql("UPDATE recording SET next_attempt_at = NULL");
+    setting.due();
     assert_eq!(archive.download().await, 1);
     assert_eq!(left(), ["notes"]);
 }
@@ -186,20 +166,19 @@ async fn parts_that_no_download_will_go_on_with_are_removed_at_start() {
 fn credentials_that_stop_and_start_working_while_the_daemon_runs_lose_nothing() {
     let (mut setting, _) = setting(1);
     setting.more += "[poll]\nschedule = \"* * * * * *\"\n";
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("archived a recording");
     for status in [401, 403] {
         setting.space.refuse_credentials(Some(status));
         daemon.line("refused the credentials");
-        add(&setting);
+        setting.add_media(&media(MIB));
         daemon.line("refused the credentials");
         setting.space.refuse_credentials(None);
         daemon.line("archived a recording");
     }
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "3");
-    assert_eq!(setting.sql("SELECT count(*) FROM attempts"), "3");
+    daemon.stop();
+    assert_eq!(setting.count("archive"), "3");
+    assert_eq!(setting.count("attempts"), "3");
 }
 
 #[tokio::test]
@@ -226,20 +205,22 @@ async fn a_link_that_refused_credentials_keep_from_being_minted_is_waited_for() 
 fn the_daemon_verifies_by_schedule_and_mends_what_it_finds() {
     let (mut setting, ids) = setting(2);
     setting.more += "[verify]\nschedule = \"* * * * * *\"\n";
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     for _ in 0..2 {
         daemon.line("archived a recording");
     }
-    alter(&target(&setting, ids[0]));
+    alter(&setting.target(ids[0]));
     daemon.line("an archived file is altered");
     daemon.line("archived a recording");
-    std::fs::remove_file(target(&setting, ids[1])).expect("the file");
+    std::fs::remove_file(setting.target(ids[1])).expect("the file");
     daemon.line("an archived file is missing");
     daemon.line("archived a recording");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.stop();
     for id in &ids {
-        assert_eq!(sha256(&target(&setting, *id)), media().sha256());
+        assert_eq!(
+            sha256(&std::fs::read(setting.target(*id)).expect("the file")),
+            media(MIB).sha256()
+        );
     }
     let events = setting.sql("SELECT count(*) FROM events WHERE kind = 'damage'");
     assert_eq!(events, "2");
@@ -259,7 +240,7 @@ async fn a_verification_reads_the_longest_unverified_within_its_budget() {
     let archive = setting.open(&clock).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
-        ids.push(add(&setting));
+        ids.push(setting.add_media(&media(MIB)));
         archive.poll().await;
         assert_eq!(archive.download().await, 1);
         clock.advance(Duration::from_mins(1));

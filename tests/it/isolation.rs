@@ -3,28 +3,15 @@
 use std::time::Duration;
 
 use fake_space::{Action, Options, Rule};
-use room_archiver::app::health::{Problem, health};
 use room_archiver::store::PassOutcome;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::discovery::Stage;
-use super::harness::Setting;
-
-const MINUTE: Duration = Duration::from_mins(1);
-const DAY: Duration = Duration::from_hours(24);
+use super::harness::{DAY, MINUTE, Setting, Stage};
 
 fn refusals(stage: &Stage) -> usize {
     let journal = stage.space().journal();
     journal.iter().filter(|seen| seen.status == 403).count()
-}
-
-async fn problems(stage: &Stage) -> String {
-    let now = stage.clock.now();
-    let facts = stage.archive.app.store.health_facts(now).await;
-    let problems = health(&facts.expect("a database"), now);
-    let lines: Vec<_> = problems.iter().map(Problem::line).collect();
-    lines.join("\n")
 }
 
 #[tokio::test]
@@ -64,10 +51,10 @@ async fn twenty_sessions_beside_some_that_answer_403_are_archived_by_the_next_po
             assert_eq!(report.error.is_some(), asked > 0, "{:?}", report.error);
             assert_eq!(refusals(&stage) as u64, asked, "{minutes}");
         }
-        assert_eq!(problems(&stage).await, "", "not for long enough yet");
+        assert_eq!(stage.problems().await, "", "not for long enough yet");
         stage.pass_time(DAY);
         stage.archive.poll().await;
-        let stuck = problems(&stage).await;
+        let stuck = stage.problems().await;
         assert!(stuck.contains("could not be listed"), "{stuck}");
         stage.space().clear_faults();
         stage.pass_time(15 * MINUTE);
@@ -282,7 +269,7 @@ async fn recordings_without_a_session_or_of_one_that_is_gone_are_never_left_out_
 #[test]
 fn a_lone_surrogate_in_a_name_is_repaired_in_lists_and_single_objects() {
     for listed in [true, false] {
-        let setting = Setting::new(Options::default());
+        let setting = Setting::with("");
         let (session, _) = setting.space.archivable("SURROGATE");
         setting.space.archivable("whole \u{1f600}");
         if !listed {

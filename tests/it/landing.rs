@@ -2,64 +2,19 @@
 //! and what disk and database disagree on is mended.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
 
-use fake_space::{
-    Action, Generated, Media, NewRecording, NewSession, Options, Reported, Rule, Space,
-};
+use fake_space::{Action, Media, NewRecording, Reported, Rule};
 use room_archiver::clock::Clock;
+use room_archiver::reconcile;
 use uuid::Uuid;
 
-use super::harness::{Archive, Setting};
-
-const MIB: u64 = 1 << 20;
-
-fn media() -> Media {
-    Media::generated(Generated::of_size(MIB))
-}
+use super::harness::{BY_ID, MIB, Setting, content, media, occupy};
+use super::text;
 
 /// A space with one recording, and retries that nobody has to wait for. The path is told by the id alone.
 fn setting(recording: NewRecording) -> (Setting, Uuid) {
-    let mut setting = Setting::new(Options::default());
-    setting.more.push_str(
-        "[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"\n\
-                    [archive]\npath_template = \"{{ room }}/{{ recording_id }}.{{ ext }}\"",
-    );
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = setting.space.add_recording(session, recording);
-    (setting, recording)
-}
-
-async fn polled(setting: &Setting) -> Archive {
-    let archive = setting.open(&Clock::system()).await;
-    archive.poll().await;
-    archive
-}
-
-fn target(setting: &Setting, recording: Uuid) -> PathBuf {
-    let room = setting.recordings().join("lesson");
-    room.join(format!("{recording}.mp4"))
-}
-
-/// Puts a file where a recording will want to land.
-fn occupy(target: &Path, bytes: &[u8]) {
-    std::fs::create_dir_all(target.parent().expect("a directory")).expect("a directory");
-    std::fs::write(target, bytes).expect("a file");
-}
-
-fn content(media: &Media) -> Vec<u8> {
-    media.read(0..media.len()).flatten().collect()
-}
-
-fn quarantined(setting: &Setting) -> Vec<PathBuf> {
-    std::fs::read_dir(setting.recordings().join(".quarantine")).map_or_else(
-        |_| Vec::new(),
-        |entries| entries.flatten().map(|entry| entry.path()).collect(),
-    )
-}
-
-fn media_requests(space: &Space) -> u64 {
-    space.counters().media_requests
+    let quick = "[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"\n";
+    Setting::of(recording, &format!("{BY_ID}{quick}"))
 }
 
 #[tokio::test]
@@ -70,7 +25,7 @@ async fn an_empty_file_is_never_archived() {
             .more
             .replace("\"1ms\"", "\"10m\"")
             .replace("\"5ms\"", "\"10m\"");
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         assert_eq!(archive.download().await, 0);
         let row = setting.sql("SELECT state, last_error FROM queue");
         assert_eq!(row, "pending|the media host sent an empty file");
@@ -81,8 +36,8 @@ async fn an_empty_file_is_never_archived() {
 #[tokio::test]
 async fn a_size_that_no_int32_can_hold_counts_as_unknown() {
     for size in [Reported::Null, Reported::Value(-5), Reported::Value(0)] {
-        let (setting, _) = setting(NewRecording::completed(media()).size(size));
-        let archive = polled(&setting).await;
+        let (setting, _) = setting(NewRecording::completed(media(MIB)).size(size));
+        let archive = setting.polled().await;
         assert_eq!(archive.download().await, 1);
         assert_eq!(
             setting.sql("SELECT size_bytes FROM archive"),
@@ -93,36 +48,38 @@ async fn a_size_that_no_int32_can_hold_counts_as_unknown() {
 
 #[tokio::test]
 async fn an_archived_file_has_its_mode_and_leaves_no_part() {
-    let (setting, recording) = setting(NewRecording::completed(media()));
-    let archive = polled(&setting).await;
+    let (setting, recording) = setting(NewRecording::completed(media(MIB)));
+    let archive = setting.polled().await;
     assert_eq!(archive.download().await, 1);
-    let file = std::fs::metadata(target(&setting, recording)).expect("the file");
+    let file = std::fs::metadata(setting.target(recording)).expect("the file");
     assert_eq!(file.permissions().mode() & 0o7777, 0o640);
-    let parts = std::fs::read_dir(setting.recordings().join(".partial"));
-    assert_eq!(parts.expect("a directory").count(), 0);
+    assert!(setting.parts().is_empty());
 }
 
 #[tokio::test]
 async fn the_same_bytes_in_the_recordings_place_are_adopted() {
-    let (setting, recording) = setting(NewRecording::completed(media()));
-    occupy(&target(&setting, recording), &content(&media()));
-    let archive = polled(&setting).await;
+    let (setting, recording) = setting(NewRecording::completed(media(MIB)));
+    occupy(&setting.target(recording), content(&media(MIB)));
+    let archive = setting.polled().await;
     assert_eq!(archive.download().await, 1);
-    assert_eq!(media_requests(&setting.space), 0);
-    assert_eq!(setting.sql("SELECT sha256 FROM archive"), media().sha256());
+    assert_eq!(setting.media_requests().len(), 0);
+    assert_eq!(
+        setting.sql("SELECT sha256 FROM archive"),
+        media(MIB).sha256()
+    );
     assert_eq!(setting.sql("SELECT outcome FROM attempts"), "adopted");
 }
 
 #[tokio::test]
 async fn whatever_else_stands_in_its_place_is_put_aside_and_told() {
     for kind in ["bytes", "cut", "link", "directory"] {
-        let (setting, recording) = setting(NewRecording::completed(media()));
-        let target = target(&setting, recording);
+        let (setting, recording) = setting(NewRecording::completed(media(MIB)));
+        let target = setting.target(recording);
         let outside = setting.directory.path().join("outside");
         std::fs::write(&outside, "precious").expect("a file");
         match kind {
             "bytes" => occupy(&target, b"somebody's notes"),
-            "cut" => occupy(&target, &content(&media())[..1000]),
+            "cut" => occupy(&target, &content(&media(MIB))[..1000]),
             "link" => {
                 occupy(&target, b"");
                 std::fs::remove_file(&target).expect("a file");
@@ -130,14 +87,14 @@ async fn whatever_else_stands_in_its_place_is_put_aside_and_told() {
             }
             _ => std::fs::create_dir_all(target.join("inner")).expect("a directory"),
         }
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         assert_eq!(archive.download().await, 1, "{kind}");
         assert_eq!(
             std::fs::read(&target).expect("the file"),
-            content(&media()),
+            content(&media(MIB)),
             "{kind}"
         );
-        assert_eq!(quarantined(&setting).len(), 1, "{kind}");
+        assert_eq!(setting.quarantined().len(), 1, "{kind}");
         assert_eq!(std::fs::read(&outside).expect("a file"), b"precious");
         assert_eq!(
             setting.sql("SELECT kind FROM event WHERE recording_id NOT NULL"),
@@ -149,34 +106,36 @@ async fn whatever_else_stands_in_its_place_is_put_aside_and_told() {
 #[tokio::test]
 async fn what_comes_to_stand_there_during_the_transfer_is_not_overwritten() {
     for same in [true, false] {
-        let (setting, recording) = setting(NewRecording::completed(media()));
-        let target = target(&setting, recording);
+        let (setting, recording) = setting(NewRecording::completed(media(MIB)));
+        let target = setting.target(recording);
         let bytes = if same {
-            content(&media())
+            content(&media(MIB))
         } else {
             b"notes".to_vec()
         };
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         let put = Action::after(move |_| occupy(&target, &bytes));
         setting.space.inject(Rule::media(put));
         assert_eq!(archive.download().await, 1);
-        assert_eq!(setting.sql("SELECT sha256 FROM archive"), media().sha256());
-        assert_eq!(quarantined(&setting).len(), usize::from(!same));
-        let parts = std::fs::read_dir(setting.recordings().join(".partial"));
-        assert_eq!(parts.expect("a directory").count(), 0);
+        assert_eq!(
+            setting.sql("SELECT sha256 FROM archive"),
+            media(MIB).sha256()
+        );
+        assert_eq!(setting.quarantined().len(), usize::from(!same));
+        assert!(setting.parts().is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_link_on_the_way_is_not_followed_and_stops_no_other_recording() {
-    let (mut setting, _) = setting(NewRecording::completed(media()));
+    let (mut setting, _) = setting(NewRecording::completed(media(MIB)));
     setting.more = setting.more.replace("1ms", "10m").replace("5ms", "10m");
     let outside = setting.directory.path().join("outside");
     std::fs::create_dir_all(&outside).expect("a directory");
     std::fs::create_dir_all(setting.recordings()).expect("a directory");
     symlink(&outside, setting.recordings().join("lesson")).expect("a link");
     setting.space.archivable("other");
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     assert_eq!(archive.download().await, 1);
     assert_eq!(std::fs::read_dir(&outside).expect("a directory").count(), 0);
     let error = setting.sql("SELECT state || ' ' || last_error FROM queue");
@@ -188,29 +147,29 @@ async fn a_link_on_the_way_is_not_followed_and_stops_no_other_recording() {
 
 #[test]
 fn a_lost_database_is_rebuilt_without_downloading_again() {
-    let (setting, _) = setting(NewRecording::completed(media()));
+    let (setting, _) = setting(NewRecording::completed(media(MIB)));
     setting.space.archivable("other");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     let before = setting.sql("SELECT recording_id, path, sha256 FROM archive ORDER BY 1");
     for suffix in ["", "-wal", "-shm"] {
         let file = setting.directory.path().join(format!("archive.db{suffix}"));
         _ = std::fs::remove_file(file);
     }
     setting.space.clear_journal();
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    assert_eq!(media_requests(&setting.space), 0);
+    setting.once(0);
+    assert_eq!(setting.media_requests().len(), 0);
     let after = setting.sql("SELECT recording_id, path, sha256 FROM archive ORDER BY 1");
     assert_eq!(after, before);
 }
 
 #[tokio::test]
 async fn after_an_unclean_end_missing_and_altered_files_are_fetched_again() {
-    let (setting, first) = setting(NewRecording::completed(media()));
-    let archive = polled(&setting).await;
+    let (setting, first) = setting(NewRecording::completed(media(MIB)));
+    let archive = setting.polled().await;
     assert_eq!(archive.download().await, 1);
     // Not closed: as if it had been killed.
     drop(archive);
-    let target = target(&setting, first);
+    let target = setting.target(first);
     for damage in ["missing", "altered"] {
         match damage {
             "missing" => std::fs::remove_file(&target).expect("the file"),
@@ -218,43 +177,102 @@ async fn after_an_unclean_end_missing_and_altered_files_are_fetched_again() {
         }
         let archive = setting.open(&Clock::system()).await;
         assert_eq!(archive.download().await, 1, "{damage}");
-        assert_eq!(std::fs::read(&target).expect("the file"), content(&media()));
+        assert_eq!(
+            std::fs::read(&target).expect("the file"),
+            content(&media(MIB))
+        );
         let row = setting.sql("SELECT recording_id, sha256 FROM archive");
-        assert_eq!(row, format!("{first}|{}", media().sha256()));
+        assert_eq!(row, format!("{first}|{}", media(MIB).sha256()));
         let told = format!("SELECT count(*) FROM event WHERE text LIKE '%{damage}%'");
         assert_eq!(setting.sql(&told), "1");
     }
     // The altered one is evidence, not rubbish.
-    assert_eq!(quarantined(&setting).len(), 1);
+    assert_eq!(setting.quarantined().len(), 1);
+}
+
+#[test]
+fn a_comparison_says_how_many_files_are_missing() {
+    let setting = Setting::with("");
+    for _ in 0..3 {
+        setting.space.archivable("lesson");
+    }
+    setting.once(0);
+    for file in &setting.files()[..2] {
+        std::fs::remove_file(file).expect("the file");
+    }
+    // As if it had been killed.
+    setting.write_sql("DELETE FROM meta WHERE name = 'clean_stop'");
+    let output = setting.once(0);
+    let told = text(&output.stderr);
+    let lines = told.matches("2 archived files are missing or altered and will be fetched again");
+    assert_eq!(lines.count(), 1, "{told}");
+    let events = "SELECT count(*) FROM events WHERE text = 'the archived file is missing'";
+    assert_eq!(setting.sql(events), "2");
+    assert_eq!(setting.count("archive"), "3");
+}
+
+#[tokio::test]
+async fn a_comparison_of_an_archive_that_goes_away_meanwhile_marks_nothing_and_is_made_again() {
+    let setting = Setting::archived();
+    let archive = setting.open(&Clock::system()).await;
+    // One that would count as missing.
+    std::fs::remove_file(&setting.files()[0]).expect("the file");
+    let away = setting.directory.path().join("away");
+    std::fs::rename(setting.recordings(), &away).expect("the archive");
+    std::fs::create_dir(setting.recordings()).expect("a mount point");
+    let (store, now) = (&archive.app.store, setting.space.now());
+    let compare = async || {
+        let root = archive.app.root.clone();
+        reconcile::compare(root, store, now, &|| {})
+            .await
+            .expect("a database");
+    };
+    let again = "SELECT count(*) FROM meta WHERE name = 'compare_again'";
+    compare().await;
+    assert_eq!(
+        (setting.count("archive"), setting.sql(again)),
+        ("1".to_owned(), "1".to_owned())
+    );
+    std::fs::remove_dir(setting.recordings()).expect("a mount point");
+    std::fs::rename(&away, setting.recordings()).expect("the archive");
+    compare().await;
+    assert_eq!(setting.sql(again), "0");
+    assert_eq!(
+        setting.sql("SELECT state, damage FROM recording"),
+        "damaged|missing"
+    );
 }
 
 #[test]
 fn verification_finds_silent_damage_and_the_next_run_mends_it() {
-    let (setting, recording) = setting(NewRecording::completed(media()));
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    let target = target(&setting, recording);
-    let mut bytes = content(&media());
+    let (setting, recording) = setting(NewRecording::completed(media(MIB)));
+    setting.once(0);
+    let target = setting.target(recording);
+    let mut bytes = content(&media(MIB));
     bytes[500_000] ^= 1;
     std::fs::write(&target, &bytes).expect("the file");
     assert_eq!(setting.run(&["verify", "--full"]).status.code(), Some(5));
     assert_eq!(setting.sql("SELECT state FROM queue"), "damaged");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    assert_eq!(std::fs::read(&target).expect("the file"), content(&media()));
+    setting.once(0);
+    assert_eq!(
+        std::fs::read(&target).expect("the file"),
+        content(&media(MIB))
+    );
     assert_eq!(setting.run(&["verify", "--full"]).status.code(), Some(0));
 }
 
 #[tokio::test]
 async fn a_damaged_recording_that_cannot_be_downloaded_stays_damaged_and_is_tried_again_later() {
     for upstream in ["an error page", "processing"] {
-        let (mut setting, recording) = setting(NewRecording::completed(media()));
+        let (mut setting, recording) = setting(NewRecording::completed(media(MIB)));
         setting.more = setting
             .more
             .replace("\"1ms\"", "\"10m\"")
             .replace("\"5ms\"", "\"1h\"");
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         assert_eq!(archive.download().await, 1);
         drop(archive);
-        std::fs::remove_file(target(&setting, recording)).expect("the file");
+        std::fs::remove_file(setting.target(recording)).expect("the file");
         if upstream == "processing" {
             setting.space.set_status(recording, upstream);
         } else {
@@ -272,8 +290,8 @@ async fn a_damaged_recording_that_cannot_be_downloaded_stays_damaged_and_is_trie
 #[test]
 fn a_directory_that_is_not_the_archive_is_refused_and_left_alone() {
     for foreign in [false, true] {
-        let (setting, _) = setting(NewRecording::completed(media()));
-        assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+        let (setting, _) = setting(NewRecording::completed(media(MIB)));
+        setting.once(0);
         let marker = setting.recordings().join(".room-archiver");
         let sentence = if foreign {
             std::fs::write(&marker, "00000000-0000-4000-8000-000000000000\n").expect("a marker");
@@ -295,8 +313,7 @@ fn a_directory_that_is_not_the_archive_is_refused_and_left_alone() {
         };
         let (before, rows) = (list(), setting.sql("SELECT * FROM archive"));
         setting.space.archivable("new");
-        let output = setting.run(&["once"]);
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let output = setting.once(1);
         assert!(super::text(&output.stderr).contains(sentence), "{output:?}");
         assert_eq!(list(), before);
         assert_eq!(setting.sql("SELECT * FROM archive"), rows);
@@ -305,14 +322,14 @@ fn a_directory_that_is_not_the_archive_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn below_the_disks_reserve_nothing_is_downloaded_and_nothing_is_used_up() {
-    let (mut setting, recording) = setting(NewRecording::completed(media()));
+    let (mut setting, recording) = setting(NewRecording::completed(media(MIB)));
     let more = setting.more.clone();
     setting.more.push_str("\nmin_free_space = \"1EiB\"");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(4));
-    assert_eq!(media_requests(&setting.space), 0);
+    setting.once(4);
+    assert_eq!(setting.media_requests().len(), 0);
     let row = setting.sql("SELECT state, attempts, last_error FROM queue");
     assert!(row.starts_with("pending|0|not enough free space"), "{row}");
-    assert_eq!(setting.sql("SELECT count(*) FROM attempts"), "0");
+    assert_eq!(setting.count("attempts"), "0");
     setting.more = more;
     let archive = setting.open(&Clock::system()).await;
     let id = recording.to_string().parse().expect("an id");

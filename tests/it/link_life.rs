@@ -1,54 +1,20 @@
 //! Links that expire: before the start, in mid-body, and by whatever clock is wrong.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
-use fake_space::{
-    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Rule, Seen, State,
-};
+use fake_space::{Action, Gate, Media, Options, Rule, Space};
 use room_archiver::clock::Clock;
 
-use super::discovery::Stage;
-use super::harness::Setting;
-
-const MIB: u64 = 1 << 20;
-const MINUTE: Duration = Duration::from_mins(1);
+use super::harness::{MIB, MINUTE, Setting, Stage, media};
 
 fn big(setting: &Setting) -> Media {
-    let media = Media::generated(Generated::of_size(4 * MIB));
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = NewRecording::completed(media.clone());
-    setting.space.add_recording(session, recording);
+    let media = media(4 * MIB);
+    setting.add_media(&media);
     media
-}
-
-/// Bytes of the one part.
-fn part_len(setting: &Setting) -> u64 {
-    let parts = std::fs::read_dir(setting.recordings().join(".partial"));
-    let mut parts = parts.into_iter().flatten().flatten();
-    parts
-        .next()
-        .and_then(|part| part.metadata().ok())
-        .map_or(0, |found| found.len())
-}
-
-fn minted(setting: &Setting) -> usize {
-    let journal = setting.space.journal();
-    let single = journal
-        .iter()
-        .filter(|seen| seen.path.contains("/room_recordings/"));
-    single.count()
-}
-
-fn media_requests(setting: &Setting) -> Vec<Seen> {
-    let mut journal = setting.space.journal();
-    journal.retain(Seen::is_media);
-    journal
 }
 
 #[tokio::test]
 async fn a_transfer_outlives_its_link() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let media = big(&setting);
     let stage = Stage::open(setting).await;
     stage.archive.poll().await;
@@ -58,7 +24,7 @@ async fn a_transfer_outlives_its_link() {
     let expiring = async {
         gate.arrived(1).await;
         // Sent is not received: time must pass over a transfer that got on.
-        while part_len(&stage.setting) < MIB {
+        while stage.setting.part_bytes() < MIB {
             tokio::task::yield_now().await;
         }
         stage.space().kill_links();
@@ -72,14 +38,14 @@ async fn a_transfer_outlives_its_link() {
         media.sha256()
     );
     assert_eq!(
-        (media_requests(&stage.setting).len(), minted(&stage.setting)),
+        (stage.setting.media_requests().len(), stage.setting.minted()),
         (1, 0)
     );
 }
 
 #[tokio::test]
 async fn a_transfer_cut_after_its_link_died_goes_on_in_the_same_part_with_a_fresh_one() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let media = big(&setting);
     let archive = setting.open(&Clock::system()).await;
     archive.poll().await;
@@ -88,8 +54,8 @@ async fn a_transfer_cut_after_its_link_died_goes_on_in_the_same_part_with_a_fres
     setting.space.inject(cut.once());
     assert_eq!(archive.download().await, 1);
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
-    let requests = media_requests(&setting);
-    assert_eq!((requests.len(), minted(&setting)), (2, 1));
+    let requests = setting.media_requests();
+    assert_eq!((requests.len(), setting.minted()), (2, 1));
     let from = setting.sql("SELECT from_byte FROM attempts WHERE attempt = 2");
     assert_ne!(from, "0");
     let range = format!("bytes={from}-");
@@ -105,7 +71,7 @@ async fn a_transfer_cut_after_its_link_died_goes_on_in_the_same_part_with_a_fres
 #[tokio::test]
 async fn a_wall_clock_wrong_by_years_neither_wastes_a_link_nor_keeps_a_dead_one() {
     for days in [-3650, 3650] {
-        let setting = Setting::new(Options::default());
+        let setting = Setting::with("");
         let stage = Stage::open(setting).await;
         stage.space().archivable("lesson");
         // The vendor's clock is right; ours is ten years off, from the start.
@@ -114,13 +80,13 @@ async fn a_wall_clock_wrong_by_years_neither_wastes_a_link_nor_keeps_a_dead_one(
             .set_wall(stage.space().now() + TimeDelta::days(days));
         stage.archive.poll().await;
         assert_eq!(stage.archive.download().await, 1, "{days} days");
-        assert_eq!(minted(&stage.setting), 0, "the listing's link lives");
+        assert_eq!(stage.setting.minted(), 0, "the listing's link lives");
         stage.space().archivable("later");
         stage.archive.poll().await;
         stage.pass_time(16 * MINUTE);
         assert_eq!(stage.archive.download().await, 1, "{days} days");
-        assert_eq!(minted(&stage.setting), 1, "the listing's link is dead");
-        assert_eq!(media_requests(&stage.setting).len(), 2, "and was not tried");
+        assert_eq!(stage.setting.minted(), 1, "the listing's link is dead");
+        assert_eq!(stage.setting.media_requests().len(), 2, "and was not tried");
     }
 }
 
@@ -134,8 +100,8 @@ async fn a_wall_clock_that_is_set_while_links_live_moves_no_expiry() {
             .clock
             .set_wall(stage.clock.now() + TimeDelta::days(days));
         assert_eq!(stage.archive.download().await, 1, "{days} days");
-        assert_eq!(minted(&stage.setting), 0);
-        assert_eq!(media_requests(&stage.setting).len(), 1);
+        assert_eq!(stage.setting.minted(), 0);
+        assert_eq!(stage.setting.media_requests().len(), 1);
     }
 }
 

@@ -1,17 +1,12 @@
 //! What an API forgets for a moment, or answers in two ways: nothing is called lost by mistake, or for good.
 
-use std::time::Duration;
-
 use fake_space::{Action, Options, Patch, Rule};
 use room_archiver::store::PassOutcome;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::discovery::Stage;
+use super::harness::{DAY, HOUR, Stage};
 use super::tolerance::fill;
-
-const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
 
 /// A stage with a pending recording that the next sweep's walk does not see, among others that it does.
 async fn passed_over() -> (Stage, Uuid) {

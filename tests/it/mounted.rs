@@ -1,21 +1,17 @@
 //! A disk that is mounted over the archive, or taken away, while the service runs: noticed, nothing is written to
 //! the wrong one, no file counts as missing, and all goes on once the right one is back.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_space::{Action, Gate, Options, Rule};
+use fake_space::{Action, Gate, Rule};
 use room_archiver::archive::root::NotThere;
 use room_archiver::clock::Clock;
 use room_archiver::verify::{Scope, VerifyError};
 
-use super::disk::Mount;
-use super::harness::{Child, Setting};
-
-fn archived(setting: &Setting) -> String {
-    setting.sql("SELECT count(*) FROM archive")
-}
+use super::harness::Setting;
+use super::harness::disk::Mount;
 
 fn is_empty(setting: &Setting) -> bool {
     let entries = std::fs::read_dir(setting.recordings());
@@ -24,7 +20,7 @@ fn is_empty(setting: &Setting) -> bool {
 
 #[tokio::test]
 async fn with_a_disk_over_the_archive_downloads_pause_and_go_on_when_it_is_gone() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let clock = Clock::manual(setting.space.now());
     let archive = setting.open(&clock).await;
     setting.space.archivable("lesson");
@@ -49,7 +45,7 @@ async fn with_a_disk_over_the_archive_downloads_pause_and_go_on_when_it_is_gone(
 
 #[tokio::test]
 async fn a_disk_that_comes_during_a_transfer_is_noticed_before_the_landing_and_the_part_is_kept() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let clock = Clock::manual(setting.space.now());
     let archive = setting.open(&clock).await;
     setting.space.archivable("lesson");
@@ -76,7 +72,7 @@ async fn a_disk_that_comes_during_a_transfer_is_noticed_before_the_landing_and_t
 
 #[tokio::test]
 async fn the_same_archive_on_another_device_is_used_from_then_on() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let Some(first) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
         return;
     };
@@ -108,7 +104,7 @@ async fn the_same_archive_on_another_device_is_used_from_then_on() {
 
 #[tokio::test]
 async fn a_verification_of_an_archive_that_is_not_there_ends_with_an_error_and_marks_nothing() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let clock = Clock::manual(setting.space.now());
     let archive = setting.open(&clock).await;
     for room in ["a", "b", "c"] {
@@ -133,7 +129,7 @@ async fn a_verification_of_an_archive_that_is_not_there_ends_with_an_error_and_m
     room_archiver::reconcile::compare(archive.app.root.clone(), &archive.app.store, now, &*beat)
         .await
         .expect("a database");
-    assert_eq!(archived(&setting), "3");
+    assert_eq!(setting.count("archive"), "3");
     let pass = setting.sql("SELECT outcome, error FROM passes ORDER BY id DESC LIMIT 1");
     assert!(
         pass.starts_with("failed|") && pass.contains("marker"),
@@ -146,17 +142,17 @@ async fn a_verification_of_an_archive_that_is_not_there_ends_with_an_error_and_m
     }
     std::fs::remove_file(setting.recordings().join(".room-archiver")).expect("the marker");
     verifier.run(&Scope::All).await.expect_err("no archive");
-    assert_eq!(archived(&setting), "3");
+    assert_eq!(setting.count("archive"), "3");
 }
 
 #[test]
 fn the_service_outlives_a_verification_without_an_archive() {
-    let mut setting = Setting::new(Options::default());
+    let mut setting = Setting::with("");
     setting.space.archivable("lesson");
     setting
         .more
         .push_str("[verify]\nschedule = \"* * * * * *\"\n");
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("archived a recording");
     let Some(over) = Mount::tmpfs(&setting.recordings(), "size=8m") else {
         return;
@@ -164,7 +160,6 @@ fn the_service_outlives_a_verification_without_an_archive() {
     daemon.line("could not verify archived files");
     drop(over);
     daemon.line("verified archived files");
-    assert_eq!(archived(&setting), "1");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    assert_eq!(setting.count("archive"), "1");
+    daemon.stop();
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fake_space::{Action, Options, Origin, Rule};
+use fake_space::{Action, Origin, Rule};
 
 use super::harness::Setting;
 
@@ -10,8 +10,7 @@ use super::harness::Setting;
 const SOON: Duration = Duration::from_secs(20);
 
 fn setting(more: &str) -> Setting {
-    let mut setting = Setting::new(Options::default());
-    more.clone_into(&mut setting.more);
+    let setting = Setting::with(more);
     setting.space.archivable("lesson");
     setting
 }
@@ -40,7 +39,7 @@ fn a_recording_that_keeps_failing_is_tried_a_few_times_whatever_the_longest_wait
         setting.space.inject(Rule::media(action));
         let told = ends_soon(&setting, 4, "media");
         assert!(told.contains("left to do"), "{told}");
-        let attempts = setting.sql("SELECT count(*) FROM attempts");
+        let attempts = setting.count("attempts");
         let attempts: u32 = attempts.parse().expect("a number");
         assert!(
             (1..=5).contains(&attempts),
@@ -68,7 +67,7 @@ fn a_short_retry_after_is_waited_for_and_a_long_one_is_not() {
         let setting = setting("");
         setting.space.inject(rule);
         ends_soon(&setting, 0, "a short wait");
-        assert_eq!(setting.sql("SELECT count(*) FROM archive"), "1");
+        assert_eq!(setting.count("archive"), "1");
     }
     for (rule, code) in [
         (Rule::sessions(after("600")), 1),

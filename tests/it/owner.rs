@@ -5,22 +5,19 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use fake_space::Options;
-
-use super::harness::Setting;
-use super::places::{give, is_root, run_as, snapshot};
+use super::harness::users::{NOBODY, give, run_as, snapshot};
+use super::harness::{Capability, Setting, has};
 use super::text;
 
 /// An id that nobody has.
 const UNNAMED: u32 = 64_123;
 const STRANGER: u32 = 64_124;
-const NOBODY: u32 = 65_534;
 
 /// An archive with a recording, of a user; and another recording, which is not archived yet.
 fn archive_of(uid: u32) -> Setting {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     setting.space.archivable("lesson");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     setting.space.archivable("later");
     setting.config_file();
     give(&setting, uid);
@@ -57,7 +54,7 @@ fn refused(output: &Output, owner: &str) {
 
 #[test]
 fn root_is_refused_on_another_users_archive_and_touches_nothing() {
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
     let setting = archive_of(UNNAMED);
@@ -88,7 +85,7 @@ fn root_is_refused_on_another_users_archive_and_touches_nothing() {
 
 #[test]
 fn any_part_that_is_another_users_is_enough() {
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
     for part in ["archive.db", "recordings", "recordings/.room-archiver"] {
@@ -105,10 +102,10 @@ fn any_part_that_is_another_users_is_enough() {
 
 #[test]
 fn a_new_archive_is_not_made_in_another_users_directory() {
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     setting.space.archivable("lesson");
     setting.config_file();
     give(&setting, UNNAMED);
@@ -121,7 +118,7 @@ fn a_new_archive_is_not_made_in_another_users_directory() {
 
 #[test]
 fn the_command_that_is_proposed_works() {
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
     let setting = archive_of(NOBODY);
@@ -149,7 +146,7 @@ fn the_command_that_is_proposed_works() {
     assert!(proposed.starts_with("runuser -u nobody -- "), "{proposed}");
     let output = run(Command::new("sh").arg("-c").arg(proposed));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "2");
+    assert_eq!(setting.count("archive"), "2");
     let owners = snapshot(setting.directory.path());
     let foreign = |line: &&str| line.split(' ').nth(1) == Some("0");
     let foreign: Vec<_> = owners.lines().filter(foreign).collect();
@@ -162,7 +159,7 @@ fn the_command_that_is_proposed_works() {
 
 #[test]
 fn a_user_is_refused_on_the_archive_of_another() {
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
     let setting = archive_of(UNNAMED);

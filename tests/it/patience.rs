@@ -8,11 +8,7 @@ use fake_space::{Action, Gate, NewRecording, Options, Origin, Rule};
 use room_archiver::store::PassOutcome;
 use uuid::Uuid;
 
-use super::discovery::Stage;
-use super::harness::Setting;
-
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
+use super::harness::{HOUR, MINUTE, Setting, Stage};
 
 /// What a host may say with 429 or 503, and for how many seconds it is left alone then.
 const FORMS: usize = 9;
@@ -190,7 +186,7 @@ async fn an_hour_without(more: &str, begin: impl AsyncFn(&Stage), end: impl Asyn
     for recording in recordings {
         assert_eq!(stage.state(recording), "archived");
     }
-    assert_eq!(stage.setting.sql("SELECT count(*) FROM failures"), "0");
+    assert_eq!(stage.setting.count("failures"), "0");
 }
 
 /// The first retry waits for longer than a single run does; requests are sent again at once.
@@ -287,13 +283,11 @@ async fn an_api_that_is_down_slow_or_nowhere_fails_passes_and_mints_but_no_recor
 
 #[test]
 fn an_api_without_an_address_fails_the_pass_and_names_no_more_than_its_path() {
-    let mut setting = Setting::new(Options::default());
-    setting.more = format!(
+    let setting = Setting::with(&format!(
         "[signalwire]\nbase_url = \"https://{}.invalid\"\n[download]\nretry_initial = \"1ms\"\n",
         "x".repeat(70)
-    );
-    let output = setting.run(&["once"]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    ));
+    setting.once(1);
     let error = setting.sql("SELECT error FROM passes");
     assert!(
         error.starts_with("/api/video/room_sessions failed: "),

@@ -1,103 +1,46 @@
 //! Places in the archive that can't be used, and file systems that can't do everything: what belongs there is put
 //! off or done as well as it can be, and the rest goes on.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use fake_space::{Generated, Media, NewRecording, NewSession, Options, Seen};
+use fake_space::{NewRecording, NewSession};
 use uuid::Uuid;
 
-use super::disk::{Mount, can_trace, once_failing};
-use super::harness::{Setting, collect};
+use super::harness::disk::{Mount, once_failing};
+use super::harness::users::{NOBODY, give, run_as};
+use super::harness::{BY_ID, Capability, Setting, collect, has, media, occupy};
 use super::text;
-
-const NOBODY: u32 = 65_534;
-
-/// A space without recordings, and an archive whose paths consist of the room and the id alone.
-fn empty() -> Setting {
-    let mut setting = Setting::new(Options::default());
-    setting.more.push_str(
-        "[archive]\npath_template = \"{{ room }}/{{ recording_id }}.{{ ext }}\"\n\
-         [download]\nconcurrency = 1\n",
-    );
-    setting
-}
 
 fn add(setting: &Setting, room: &str) -> Uuid {
     let session = setting.space.add_session(NewSession::completed(room));
-    let media = Media::generated(Generated::of_size(100_000));
+    let media = media(100_000);
     let recording = NewRecording::completed(media);
     setting.space.add_recording(session, recording)
 }
 
-fn media_requests(setting: &Setting, recording: Uuid) -> usize {
-    let of = |seen: &&Seen| seen.is_media() && seen.path.contains(&recording.to_string());
-    setting.space.journal().iter().filter(of).count()
-}
-
-fn count(setting: &Setting, view: &str) -> String {
-    setting.sql(&format!("SELECT count(*) FROM {view}"))
-}
-
-/// As if the time it was put off for were over.
-fn due(setting: &Setting) {
-    setting.write_sql("UPDATE recording SET next_attempt_at = NULL");
+/// Paths consist of the room and the id alone, and downloads come one after another.
+fn one_by_id() -> String {
+    format!("{BY_ID}[download]\nconcurrency = 1\n")
 }
 
 fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("chmod");
 }
 
-/// Gives everything of a setting to another user.
-pub fn give(setting: &Setting, uid: u32) {
-    let done = Command::new("chown")
-        .arg("-R")
-        .arg(format!("{uid}:{uid}"))
-        .arg(setting.directory.path())
-        .status();
-    assert!(done.expect("chown").success());
-}
-
-/// Whether tests can become another user; a word if not.
-pub fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("SKIPPED: only root can become another user");
-    }
-    root
-}
-
-/// The program, run by another user.
-pub fn run_as(setting: &Setting, uid: u32, args: &[&str]) -> Output {
-    setting.config_file();
-    // The program itself may lie where nobody else can reach it.
-    let file = std::fs::File::open(assert_cmd::cargo::cargo_bin!("room-archiver"));
-    Command::new("setpriv")
-        .args([&format!("--reuid={uid}"), &format!("--regid={uid}")])
-        .args(["--clear-groups", "/proc/self/fd/0", "--config"])
-        .arg(setting.directory.path().join("config.toml"))
-        .args(args)
-        .env_clear()
-        .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
-        .stdin(file.expect("the program"))
-        .output()
-        .expect("setpriv is part of util-linux")
-}
-
 #[test]
 fn a_directory_that_cannot_be_read_puts_off_what_belongs_there_and_its_files_are_not_missing() {
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
-    let setting = empty();
+    let setting = Setting::with(&one_by_id());
     let kept = [add(&setting, "closed"), add(&setting, "closed/inner")];
     let gone = add(&setting, "open");
     give(&setting, NOBODY);
     let once = |code| {
-        due(&setting);
+        setting.due();
         // As after a crash: disk and rows are compared.
         setting.write_sql("DELETE FROM meta WHERE name = 'clean_stop'");
         let output = run_as(&setting, NOBODY, &["once"]);
@@ -105,7 +48,7 @@ fn a_directory_that_cannot_be_read_puts_off_what_belongs_there_and_its_files_are
         text(&output.stderr).to_owned()
     };
     assert_eq!(run_as(&setting, NOBODY, &["once"]).status.code(), Some(0));
-    assert_eq!(count(&setting, "archive"), "3");
+    assert_eq!(setting.count("archive"), "3");
 
     let closed = setting.recordings().join("closed");
     // Nothing of it can be seen; names can, but nothing behind them; nothing can be put there.
@@ -114,16 +57,16 @@ fn a_directory_that_cannot_be_read_puts_off_what_belongs_there_and_its_files_are
         std::fs::remove_file(setting.recordings().join(format!("open/{gone}.mp4"))).expect("it");
         let told = once(0);
         assert_eq!(told.matches("could not read 'closed'").count(), 1, "{told}");
-        assert_eq!(count(&setting, "archive"), "3");
+        assert_eq!(setting.count("archive"), "3");
         let damage = setting.sql("SELECT DISTINCT recording_id FROM events WHERE kind = 'damage'");
         assert_eq!(damage, gone.to_string());
-        assert_eq!(media_requests(&setting, kept[0]), 1);
+        assert_eq!(setting.transfers_of(kept[0]), 1);
 
         let verified = run_as(&setting, NOBODY, &["verify", "--full"]);
         assert_eq!(verified.status.code(), Some(1), "{verified:?}");
         let line = format!("could not be read: closed/{}.mp4 (recording", kept[0]);
         assert!(text(&verified.stdout).contains(&line), "{verified:?}");
-        assert_eq!(count(&setting, "archive"), "3");
+        assert_eq!(setting.count("archive"), "3");
     }
 
     mode(&closed, 0o000);
@@ -140,17 +83,17 @@ fn a_directory_that_cannot_be_read_puts_off_what_belongs_there_and_its_files_are
         left.contains("closed") && left.contains("Permission denied"),
         "{left}"
     );
-    assert_eq!(media_requests(&setting, new), 0);
-    assert_eq!(media_requests(&setting, other), 1);
+    assert_eq!(setting.transfers_of(new), 0);
+    assert_eq!(setting.transfers_of(other), 1);
 
     // What was not looked at is looked at as soon as it can be, though the last end was in order.
     mode(&closed, 0o750);
     std::fs::remove_file(closed.join(format!("{}.mp4", kept[0]))).expect("it");
-    due(&setting);
+    setting.due();
     let output = run_as(&setting, NOBODY, &["once"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(count(&setting, "archive"), "5");
-    assert_eq!(media_requests(&setting, kept[0]), 2);
+    assert_eq!(setting.count("archive"), "5");
+    assert_eq!(setting.transfers_of(kept[0]), 2);
     assert_eq!(
         run_as(&setting, NOBODY, &["verify", "--full"])
             .status
@@ -161,10 +104,10 @@ fn a_directory_that_cannot_be_read_puts_off_what_belongs_there_and_its_files_are
 
 #[test]
 fn another_users_part_gives_way_or_puts_off_its_recording_alone() {
-    if !is_root() {
+    if !has(Capability::Root) {
         return;
     }
-    let setting = empty();
+    let setting = Setting::with(&one_by_id());
     let Some(_disk) = Mount::ext4(&setting.recordings(), 32) else {
         return;
     };
@@ -199,20 +142,20 @@ fn another_users_part_gives_way_or_puts_off_its_recording_alone() {
     let left = setting.sql("SELECT recording_id, last_error FROM queue");
     let expected = format!("{stuck}|could not replace '.partial/{stuck}.part'");
     assert!(left.starts_with(&expected), "{left}");
-    assert_eq!(media_requests(&setting, stuck), 0);
-    assert_eq!(media_requests(&setting, other), 1);
-    due(&setting);
+    assert_eq!(setting.transfers_of(stuck), 0);
+    assert_eq!(setting.transfers_of(other), 1);
+    setting.due();
     assert_eq!(run_as(&setting, NOBODY, &["once"]).status.code(), Some(0));
-    assert_eq!(count(&setting, "archive"), "4");
+    assert_eq!(setting.count("archive"), "4");
 }
 
 #[test]
 fn a_mode_that_cannot_be_set_is_warned_of_once_and_files_land_all_the_same() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
     for error in ["EPERM", "EOPNOTSUPP", "EINVAL", "EROFS", "ENOSYS"] {
-        let setting = empty();
+        let setting = Setting::with(&one_by_id());
         let recordings = [add(&setting, "lesson"), add(&setting, "lesson")];
         let parts = recordings.map(|id| setting.recordings().join(format!(".partial/{id}.part")));
         let inject = format!("fchmod:error={error}");
@@ -220,7 +163,7 @@ fn a_mode_that_cannot_be_set_is_warned_of_once_and_files_land_all_the_same() {
         let (output, log) = once_failing(&setting, &[&inject], &paths);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(log.matches("INJECTED").count(), 2, "{log}");
-        assert_eq!(count(&setting, "archive"), "2");
+        assert_eq!(setting.count("archive"), "2");
         let told = text(&output.stderr);
         assert_eq!(
             told.matches("archive.file_mode can't be set").count(),
@@ -232,11 +175,11 @@ fn a_mode_that_cannot_be_set_is_warned_of_once_and_files_land_all_the_same() {
 
 #[test]
 fn a_directory_that_cannot_be_synced_is_warned_of_once_and_everything_is_synced_instead() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
     for error in ["EINVAL", "EOPNOTSUPP", "EBADF", "ENOSYS"] {
-        let mut setting = empty();
+        let mut setting = Setting::with(&one_by_id());
         // SQLite syncs its own directory.
         setting.database = setting.directory.path().join("state/archive.db");
         // From the first start on: marker and all.
@@ -256,7 +199,7 @@ fn a_directory_that_cannot_be_synced_is_warned_of_once_and_everything_is_synced_
         let inject = format!("fsync:error={error}");
         let (output, log) = once_failing(&setting, &[&inject, "syncfs"], &paths);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
-        assert_eq!(count(&setting, "archive"), "2");
+        assert_eq!(setting.count("archive"), "2");
         let refused = log.matches("INJECTED").count();
         assert!(refused >= 4, "{log}");
         assert_eq!(log.matches("syncfs(").count(), refused, "{log}");
@@ -268,8 +211,8 @@ fn a_directory_that_cannot_be_synced_is_warned_of_once_and_everything_is_synced_
 #[test]
 fn a_directory_on_another_device_or_mount_puts_off_before_the_transfer_what_belongs_there() {
     for kind in ["device", "mount"] {
-        let setting = empty();
-        assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+        let setting = Setting::with(&one_by_id());
+        setting.once(0);
         let room = setting.recordings().join("lesson");
         let mounted = match kind {
             "device" => Mount::tmpfs(&room, "size=8m"),
@@ -285,21 +228,21 @@ fn a_directory_on_another_device_or_mount_puts_off_before_the_transfer_what_belo
         let left = setting.sql("SELECT recording_id, last_error FROM queue");
         let expected = format!("{recording}|'lesson' is on another file system, or another mount");
         assert!(left.starts_with(&expected), "{kind}: {left}");
-        assert_eq!(media_requests(&setting, recording), 0, "{kind}");
-        assert_eq!(media_requests(&setting, other), 1, "{kind}");
+        assert_eq!(setting.transfers_of(recording), 0, "{kind}");
+        assert_eq!(setting.transfers_of(other), 1, "{kind}");
         drop(mounted);
-        due(&setting);
+        setting.due();
         assert_eq!(setting.run(&["once"]).status.code(), Some(0), "{kind}");
-        assert_eq!(count(&setting, "archive"), "2", "{kind}");
+        assert_eq!(setting.count("archive"), "2", "{kind}");
     }
 }
 
 #[test]
 fn names_are_no_longer_than_the_file_system_allows() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
-    let mut setting = empty();
+    let mut setting = Setting::with(&one_by_id());
     setting.more = "[archive]\npath_template = \
         \"{{ room }}{{ room }}/{{ room }}{{ room }}_{{ recording_id }}.{{ ext }}\"\n"
         .to_owned();
@@ -348,7 +291,7 @@ fn names_are_no_longer_than_the_file_system_allows() {
 
 #[test]
 fn whatever_keeps_a_whole_part_from_its_place_it_is_kept_and_not_fetched_again() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
     let one_place = [
@@ -365,9 +308,9 @@ fn whatever_keeps_a_whole_part_from_its_place_it_is_kept_and_not_fetched_again()
     let calls = ["mkdirat", "renameat2"];
     for error in one_place.iter().chain(&whole_disk) {
         for call in calls {
-            let mut setting = empty();
+            let mut setting = Setting::with(&one_by_id());
             setting.more = setting.more.replace("}}/{{", "}}/inner/{{");
-            assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+            setting.once(0);
             let recording = add(&setting, "lesson");
             let inject = format!("{call}:error={error}");
             let partial = setting.recordings().join(".partial");
@@ -388,28 +331,26 @@ fn whatever_keeps_a_whole_part_from_its_place_it_is_kept_and_not_fetched_again()
             assert_eq!(paused, whole_disk.contains(error), "{fault}");
             let parts = std::fs::read_dir(&partial).expect("a directory").count();
             assert_eq!(parts, 1, "{fault}");
-            due(&setting);
+            setting.due();
             assert_eq!(setting.run(&["once"]).status.code(), Some(0), "{fault}");
-            assert_eq!(count(&setting, "archive"), "1", "{fault}");
-            assert_eq!(media_requests(&setting, recording), 1, "{fault}");
+            assert_eq!(setting.count("archive"), "1", "{fault}");
+            assert_eq!(setting.transfers_of(recording), 1, "{fault}");
         }
     }
 }
 
 #[test]
 fn a_file_system_without_links_and_safe_renames_replaces_nothing_either() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
-    let setting = empty();
+    let setting = Setting::with(&one_by_id());
     let recording = add(&setting, "lesson");
-    let target = setting.recordings().join(format!("lesson/{recording}.mp4"));
-    std::fs::create_dir_all(target.parent().expect("a room")).expect("a directory");
-    std::fs::write(&target, "somebody's notes").expect("a file");
+    occupy(&setting.target(recording), "somebody's notes");
     let calls = ["renameat2:error=EINVAL", "linkat:error=EPERM"];
     let (output, log) = once_failing(&setting, &calls, &[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}\n{log}");
-    assert_eq!(count(&setting, "archive"), "1");
+    assert_eq!(setting.count("archive"), "1");
     assert_eq!(setting.run(&["verify", "--full"]).status.code(), Some(0));
     let mut quarantined = Vec::new();
     collect(&setting.recordings().join(".quarantine"), &mut quarantined);
@@ -417,16 +358,4 @@ fn a_file_system_without_links_and_safe_renames_replaces_nothing_either() {
         std::fs::read(&quarantined[0]).expect("it"),
         b"somebody's notes"
     );
-}
-
-/// Everything below a directory: name, owner, size, and when it was changed.
-pub fn snapshot(directory: &Path) -> String {
-    let find = Command::new("find")
-        .arg(directory)
-        .args([OsStr::new("-printf"), OsStr::new("%P %U %s %T@ %C@\n")])
-        .output();
-    let find = find.expect("find");
-    let mut lines: Vec<_> = text(&find.stdout).lines().map(str::to_owned).collect();
-    lines.sort();
-    lines.join("\n")
 }

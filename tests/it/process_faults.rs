@@ -5,29 +5,20 @@ use std::io::BufRead as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fake_space::{Action, Gate, Generated, Media, NewRecording, NewSession, Options, Rule};
+use fake_space::{Action, Gate, Rule};
 use room_archiver::clock::Clock;
 
-use super::disk::can_trace;
-use super::harness::{Child, Setting};
-
-fn setting() -> Setting {
-    let mut setting = Setting::new(Options::default());
-    setting
-        .more
-        .push_str("[poll]\nschedule = \"* * * * * *\"\n");
-    setting
-}
+use super::harness::{Capability, EVERY_SECOND, Setting, has, media};
 
 #[test]
 fn two_archives_can_share_neither_a_database_nor_a_directory() {
-    let setting = setting();
+    let setting = Setting::with(EVERY_SECOND);
     let other = |key: &str, command: &str| {
         let other = setting.directory.path().join("other");
         let output = setting.command().env(key, other).arg(command).output();
         output.expect("the program").status.code()
     };
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("started");
     for command in ["run", "once"] {
         assert_eq!(setting.run(&[command]).status.code(), Some(6), "{command}");
@@ -46,19 +37,16 @@ fn two_archives_can_share_neither_a_database_nor_a_directory() {
         std::fs::remove_dir(setting.directory.path().join("other")).expect("it is empty");
     }
     daemon.line("poll complete");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    daemon.stop();
+    setting.once(0);
 }
 
 #[test]
 fn a_second_signal_stops_at_once_and_the_next_start_goes_on() {
-    let setting = setting();
-    let media = Media::generated(Generated::of_size(3 << 20));
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = NewRecording::completed(media.clone());
-    setting.space.add_recording(session, recording);
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    let setting = Setting::with(EVERY_SECOND);
+    let media = media(3 << 20);
+    setting.add_media(&media);
+    setting.once(0);
     // A file in its place that takes an hour to read, and a lost database: the stop waits for the reading.
     let file = setting.files().remove(0);
     let endless = std::fs::File::create(&file).expect("a file");
@@ -67,7 +55,7 @@ fn a_second_signal_stops_at_once_and_the_next_start_goes_on() {
         let file = setting.directory.path().join(format!("archive.db{suffix}"));
         _ = std::fs::remove_file(file);
     }
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("sweep complete");
     setting.wait(|setting| setting.sql("SELECT outcome FROM attempts") == "running");
     let clock = Clock::system();
@@ -79,15 +67,15 @@ fn a_second_signal_stops_at_once_and_the_next_start_goes_on() {
     let took = clock.monotonic();
     assert!(took < Duration::from_secs(15), "{took:?}");
     std::fs::remove_file(&file).expect("a file");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
 }
 
 #[test]
 fn a_pass_longer_than_its_period_is_never_joined_by_another() {
-    let mut setting = setting();
+    let mut setting = Setting::with(EVERY_SECOND);
     setting.more += "[verify]\nschedule = \"* * * * * *\"\n";
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("sweep complete");
     let gate = Gate::new();
     let hold = Rule::sessions(Action::Hold(gate.clone())).once();
@@ -103,8 +91,7 @@ fn a_pass_longer_than_its_period_is_never_joined_by_another() {
     gate.open();
     daemon.line("poll complete");
     daemon.line("poll complete");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.stop();
     let overlaps =
         "SELECT count(*) FROM passes a JOIN passes b ON a.id < b.id AND b.started_at < a.ended_at
         WHERE a.kind <> 'verify' AND b.kind <> 'verify'";
@@ -119,11 +106,11 @@ fn a_pass_longer_than_its_period_is_never_joined_by_another() {
 
 #[test]
 fn a_panic_in_a_task_ends_the_process_with_a_failure_and_the_next_start_goes_on() {
-    if !can_trace() {
+    if !has(Capability::Strace) {
         return;
     }
-    let setting = setting();
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let setting = Setting::with(EVERY_SECOND);
+    let mut daemon = setting.daemon();
     daemon.line("sweep complete");
     // From now on the system refuses another thread: the runtime panics when it needs one.
     let mut strace = Command::new("strace");
@@ -159,8 +146,8 @@ fn a_panic_in_a_task_ends_the_process_with_a_failure_and_the_next_start_goes_on(
         "{:#?}",
         daemon.told
     );
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "4");
+    setting.once(0);
+    assert_eq!(setting.count("archive"), "4");
 }
 
 /// Nobody holds the archive any more.
@@ -172,9 +159,9 @@ fn ended(setting: &Setting) -> bool {
 
 #[test]
 fn an_output_that_nobody_reads_is_no_reason_to_panic() {
-    let setting = setting();
+    let setting = Setting::with(EVERY_SECOND);
     setting.space.archivable("lesson");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     let id = setting.sql("SELECT recording_id FROM archive");
     for args in [
         &["once"][..],

@@ -3,11 +3,9 @@
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use fake_space::Options;
-
-use super::harness::{Child, Setting};
+use super::harness::{Capability, Setting, has};
 
 /// Ids that nobody has; the group is the archive's.
 const READER: u32 = 54_321;
@@ -30,11 +28,10 @@ fn query(database: &Path, user: u32, group: u32) -> Output {
 
 /// An archive whose files belong to the group, as under the unit.
 fn setting() -> Option<Setting> {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can become another user");
+    if !has(Capability::Root) {
         return None;
     }
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     setting.space.archivable("lesson");
     let directory = setting.directory.path();
     chown(directory, None, Some(GROUP)).expect("chown");
@@ -54,11 +51,10 @@ fn members_read(setting: &Setting, when: &str) {
 #[test]
 fn a_member_of_the_group_reads_while_the_daemon_runs_and_after_it_stopped() {
     let Some(setting) = setting() else { return };
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("archived a recording");
     members_read(&setting, "while it runs");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.stop();
     members_read(&setting, "after it stopped in order");
     let left = |suffix: &str| {
         let file = setting.directory.path().join(format!("archive.db{suffix}"));
@@ -66,7 +62,7 @@ fn a_member_of_the_group_reads_while_the_daemon_runs_and_after_it_stopped() {
     };
     assert_eq!((left("-wal"), left("-shm")), (0, 0), "closed in order");
 
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut daemon = setting.daemon();
     daemon.line("poll complete");
     daemon.kill();
     members_read(&setting, "after it was killed");

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use fake_space::Options;
-
 use super::harness::{Setting, sqlite};
 
 const README: &str = include_str!("../../README.md");
@@ -13,10 +11,10 @@ const QUERIES: &str = include_str!("../../docs/queries.md");
 const RECOVERY: &str = include_str!("../../docs/recovery.md");
 
 fn filled() -> Setting {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     setting.space.archivable("lesson");
     setting.space.archivable("hearing");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     setting
 }
 

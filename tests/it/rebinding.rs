@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fake_space::{Fixture, Media, NewRecording, NewSession, Options};
+use fake_space::{Fixture, Media, NewRecording, NewSession};
 use room_archiver::download::Media as Client;
 use room_archiver::model::MediaLink;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::harness::Setting;
-use super::network::{Door, PUBLIC, alone_in_namespace, serve_dns};
+use super::harness::network::{Door, PUBLIC, alone_in_namespace, serve_dns};
 use super::text;
 
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/ca.pem");
@@ -89,11 +89,10 @@ fn answers(path: &str) -> Vec<u8> {
 
 /// A space whose recordings lie at these links.
 fn setting(allow_private: bool, uris: &[String]) -> Setting {
-    let mut setting = Setting::new(Options::default());
-    setting.more = format!(
+    let setting = Setting::with(&format!(
         "[signalwire]\nca_file = \"{CA}\"\nconnect_timeout = \"2s\"\n\
          [download]\nallow_private_hosts = {allow_private}\nconcurrency = 1\nretry_initial = \"10m\"\n"
-    );
+    ));
     for uri in uris {
         let session = setting.space.add_session(NewSession::completed(uri));
         let recording = NewRecording::completed(Media::fixture(FIXTURE));
@@ -126,8 +125,7 @@ fn in_a_namespace() {
         .collect();
 
     let strict = setting(false, &uris);
-    let output = strict.run(&["once"]);
-    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    strict.once(4);
     // The first answer led to a transfer that was cut; now the name is asked for again.
     let cut = "SELECT recording_id FROM queue WHERE room_name LIKE '%rebind%'";
     assert_eq!(
@@ -145,10 +143,7 @@ fn in_a_namespace() {
         strict.sql("SELECT DISTINCT last_error FROM queue"),
         "the media host has a private or local address; if that is right, set download.allow_private_hosts"
     );
-    assert_eq!(
-        strict.sql("SELECT count(*) FROM queue"),
-        (uris.len() - good.len()).to_string()
-    );
+    assert_eq!(strict.count("queue"), (uris.len() - good.len()).to_string());
     let count = |wanted: &str| {
         let asked = asked.lock().expect("the server lives");
         asked.iter().filter(|name| *name == wanted).count()

@@ -5,74 +5,54 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
-use std::process::Stdio;
 
-use fake_space::{Action, Gate, Generated, Media, NewRecording, NewSession, Options, Rule};
+use fake_space::{Action, Gate, Media, Rule};
 use rustix::process::Signal;
 
-use super::harness::{Child, Setting};
-
-fn setting() -> Setting {
-    let mut setting = Setting::new(Options::default());
-    setting
-        .more
-        .push_str("[poll]\nschedule = \"* * * * * *\"\n");
-    setting
-}
+use super::harness::{Child, EVERY_SECOND, MIB, Setting, media};
 
 /// A recording whose transfer stops in the middle until the gate opens.
 fn stalled(setting: &Setting) -> (Gate, Media) {
-    let media = Media::generated(Generated::of_size(3 << 20));
-    let session = setting.space.add_session(NewSession::completed("hearing"));
-    setting
-        .space
-        .add_recording(session, NewRecording::completed(media.clone()));
+    let media = media(3 * MIB);
+    setting.add_media(&media);
     let gate = Gate::new();
     setting
         .space
-        .inject(Rule::media(Action::StallAfter(2 << 20, gate.clone())).once());
+        .inject(Rule::media(Action::StallAfter(2 * MIB, gate.clone())).once());
     (gate, media)
-}
-
-fn daemon(setting: &Setting) -> Child {
-    Child::start(setting, Stdio::piped())
 }
 
 #[test]
 fn a_new_archive_is_swept_then_polled_and_a_later_recording_is_found() {
-    let setting = setting();
+    let setting = Setting::with(EVERY_SECOND);
     setting.space.archivable("lesson");
-    let mut daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     daemon.line("sweep complete");
-    let archived =
-        |count: &str| setting.wait(|setting| setting.sql("SELECT count(*) FROM archive") == count);
+    let archived = |count: &str| setting.wait(|setting| setting.count("archive") == count);
     archived("1");
     daemon.line("poll complete");
     setting.space.archivable("lesson");
     archived("2");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.stop();
 }
 
 #[test]
 fn a_stop_in_a_download_keeps_the_part_and_the_next_start_resumes_it() {
-    let setting = setting();
-    let (gate, media) = stalled(&setting);
-    let mut first = daemon(&setting);
+    let setting = Setting::with(EVERY_SECOND);
+    let (_gate, media) = stalled(&setting);
+    let mut first = setting.daemon();
     first.line("sweep complete");
-    setting.wait(|setting| gate_reached(setting, &gate));
-    first.terminate();
-    assert_eq!(first.wait().code(), Some(0), "{:#?}", first.told);
+    setting.wait(|setting| setting.part_bytes() > 0);
+    first.stop();
     assert_eq!(setting.sql("SELECT outcome FROM attempts"), "stopped");
     // How much of what was sent had come by then, the program alone knows.
     let kept = setting.sql("SELECT bytes FROM attempts");
     assert_ne!(kept, "0");
     // What was listed has expired by now.
     setting.space.kill_links();
-    let mut second = daemon(&setting);
+    let mut second = setting.daemon();
     second.line("archived a recording");
-    second.terminate();
-    assert_eq!(second.wait().code(), Some(0));
+    second.stop();
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
     assert_eq!(
         setting.sql("SELECT from_byte FROM attempts WHERE outcome = 'archived'"),
@@ -86,18 +66,10 @@ fn a_stop_in_a_download_keeps_the_part_and_the_next_start_resumes_it() {
     assert!(resumed.is_some_and(|seen| seen.if_range.is_some()));
 }
 
-fn gate_reached(setting: &Setting, _: &Gate) -> bool {
-    let parts = setting.recordings().join(".partial");
-    let part = std::fs::read_dir(parts)
-        .ok()
-        .and_then(|mut entries| entries.next()?.ok());
-    part.is_some_and(|part| part.metadata().is_ok_and(|part| part.len() > 0))
-}
-
 #[test]
 fn a_second_instance_is_refused_with_exit_code_6() {
-    let setting = setting();
-    let mut daemon = daemon(&setting);
+    let setting = Setting::with(EVERY_SECOND);
+    let mut daemon = setting.daemon();
     daemon.line("started");
     let refused = setting.run(&["once"]);
     assert_eq!(refused.status.code(), Some(6), "{refused:?}");
@@ -117,11 +89,11 @@ fn a_second_instance_is_refused_with_exit_code_6() {
 
 #[test]
 fn a_reload_keeps_transfers_and_a_bad_one_keeps_the_old_configuration() {
-    let mut setting = setting();
+    let mut setting = Setting::with(EVERY_SECOND);
     let (gate, media) = stalled(&setting);
-    let mut daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     daemon.line("sweep complete");
-    setting.wait(|setting| gate_reached(setting, &gate));
+    setting.wait(|setting| setting.part_bytes() > 0);
     std::fs::write(setting.directory.path().join("config.toml"), "nonsense = [").expect("a file");
     daemon.signal(Signal::HUP);
     daemon.line("the old one stays");
@@ -136,21 +108,16 @@ fn a_reload_keeps_transfers_and_a_bad_one_keeps_the_old_configuration() {
     daemon.line("archived a recording");
     setting
         .wait(|setting| setting.sql("SELECT count(*) FROM passes WHERE recordings_new > 0") == "2");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.stop();
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
-    assert_eq!(
-        setting.sql("SELECT count(*) FROM attempts"),
-        "1",
-        "the transfer went on"
-    );
+    assert_eq!(setting.count("attempts"), "1", "the transfer went on");
     let shown = setting.run(&["show", &skipped.to_string()]);
     assert!(super::text(&shown.stdout).contains("skipped"), "{shown:?}");
 }
 
 #[test]
 fn systemd_hears_of_ready_status_reload_watchdog_and_stop() {
-    let setting = setting();
+    let setting = Setting::with(EVERY_SECOND);
     setting.space.archivable("lesson");
     let path = setting.directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
@@ -158,7 +125,7 @@ fn systemd_hears_of_ready_status_reload_watchdog_and_stop() {
         ("NOTIFY_SOCKET", path.as_os_str()),
         ("WATCHDOG_USEC", OsStr::new("500000")),
     ];
-    let mut daemon = Child::start_with(&setting, Stdio::piped(), &env);
+    let mut daemon = Child::start(&setting, &env);
     let heard = |wanted: &str| {
         let mut buffer = [0; 4096];
         loop {
@@ -182,14 +149,14 @@ fn systemd_hears_of_ready_status_reload_watchdog_and_stop() {
 
 #[test]
 fn refused_credentials_degrade_and_recover_by_themselves() {
-    let mut setting = setting();
+    let mut setting = Setting::with(EVERY_SECOND);
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let listen = port.expect("a port");
     _ = write!(setting.more, "[telemetry]\nlisten = \"{listen}\"\n");
     setting.space.archivable("lesson");
     setting.space.refuse_credentials(Some(401));
-    let mut daemon = daemon(&setting);
+    let mut daemon = setting.daemon();
     daemon.line("refused the credentials");
     let get = |path: &str| {
         let mut stream = TcpStream::connect(listen).expect("a listener");
@@ -208,9 +175,8 @@ fn refused_credentials_degrade_and_recover_by_themselves() {
     setting.space.refuse_credentials(None);
     daemon.line("archived a recording");
     setting.wait(|_| get("/healthz").starts_with("HTTP/1.1 200"));
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    daemon.stop();
+    setting.once(0);
     setting.space.refuse_credentials(Some(403));
-    assert_eq!(setting.run(&["once"]).status.code(), Some(3));
+    setting.once(3);
 }

@@ -8,9 +8,8 @@ use room_archiver::store::PassOutcome;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::discovery::Stage;
+use super::harness::{DAY, Stage};
 
-const DAY: Duration = Duration::from_hours(24);
 const GONE: &str = "SELECT count(*) FROM recording WHERE upstream_gone_at IS NOT NULL";
 const SESSIONS_GONE: &str = "SELECT count(*) FROM session WHERE upstream_gone_at IS NOT NULL";
 

@@ -1,14 +1,12 @@
 //! An API that gives no answer, or none worth having: passes end soon, and the watchdog does not bark.
 
 use std::os::unix::net::UnixDatagram;
-use std::process::Stdio;
 use std::time::Duration;
 
 use fake_space::{Action, Gate, Options, Origin, Rule};
 use room_archiver::store::PassOutcome;
 
-use super::discovery::Stage;
-use super::harness::{Child, Setting};
+use super::harness::{Child, Setting, Stage};
 use super::text;
 
 /// Requests of one `once` with a time-out of a second, and what it said.
@@ -16,8 +14,7 @@ fn once(setting: &mut Setting) -> (u64, String) {
     let times = "[signalwire]\nrequest_timeout = \"1s\"\nconnect_timeout = \"1s\"\n[download]\nretry_initial = \"1s\"\n";
     times.clone_into(&mut setting.more);
     setting.space.clear_journal();
-    let output = setting.run(&["once"]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let output = setting.once(1);
     (
         setting.space.counters().api_requests,
         text(&output.stdout).to_owned(),
@@ -26,7 +23,7 @@ fn once(setting: &mut Setting) -> (u64, String) {
 
 #[test]
 fn a_silent_api_is_asked_once_and_the_rest_of_the_pass_is_not_tried() {
-    let mut setting = Setting::new(Options::default());
+    let mut setting = Setting::with("");
     for _ in 0..8 {
         setting.space.archivable("lesson");
     }
@@ -42,7 +39,7 @@ fn a_silent_api_is_asked_once_and_the_rest_of_the_pass_is_not_tried() {
 
 #[test]
 fn slow_failures_do_not_multiply() {
-    let mut setting = Setting::new(Options::default());
+    let mut setting = Setting::with("");
     for _ in 0..8 {
         setting.space.archivable("lesson");
     }
@@ -125,8 +122,7 @@ async fn a_pass_that_a_rate_limit_ended_says_until_when() {
 fn the_watchdog_is_fed_while_an_api_gives_no_answer() {
     // Longer than the queue of downloads sleeps between two signs of life.
     const PERIOD: Duration = Duration::from_secs(12);
-    let mut setting = Setting::new(Options::default());
-    setting.more = "[signalwire]\nrequest_timeout = \"10m\"\n".to_owned();
+    let setting = Setting::with("[signalwire]\nrequest_timeout = \"10m\"\n");
     let gate = Gate::new();
     setting.space.inject(Rule::api(Action::Hold(gate.clone())));
     let path = setting.directory.path().join("notify");
@@ -137,7 +133,7 @@ fn the_watchdog_is_fed_while_an_api_gives_no_answer() {
         ("NOTIFY_SOCKET", path.as_os_str()),
         ("WATCHDOG_USEC", period.as_ref()),
     ];
-    let mut daemon = Child::start_with(&setting, Stdio::piped(), &env);
+    let mut daemon = Child::start(&setting, &env);
     setting.wait(|setting| setting.space.counters().api_requests == 1);
     // Fed every half period while all is well: the fourth is later than a period after the first.
     let mut fed = 0;
@@ -152,6 +148,5 @@ fn the_watchdog_is_fed_while_an_api_gives_no_answer() {
     setting.space.clear_faults();
     gate.open();
     daemon.line("sweep complete");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.stop();
 }

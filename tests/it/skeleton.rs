@@ -1,13 +1,13 @@
 //! The walking skeleton: one recording from a space to a verified file and a row.
 
-use fake_space::{Fixture, Media, NewRecording, NewSession, Options};
+use fake_space::{Fixture, Media, NewRecording, NewSession};
 use room_archiver::clock::Clock;
 
 use super::harness::Setting;
 
 #[test]
 fn one_recording_goes_from_the_space_to_a_verified_file_and_a_row() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let session = setting.space.add_session(NewSession::completed("lesson"));
     let media = Media::fixture(Fixture::ThreeSeconds);
     let recording = setting
@@ -33,7 +33,7 @@ fn one_recording_goes_from_the_space_to_a_verified_file_and_a_row() {
 
 #[tokio::test]
 async fn the_same_parts_run_in_this_process_with_a_clock_of_the_test() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     setting.space.archivable("lesson");
     let archive = setting.open(&Clock::manual(setting.space.now())).await;
     let report = archive.poll().await;

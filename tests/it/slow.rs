@@ -1,36 +1,15 @@
 //! Media hosts that take their time: what stalls or only drips is cut and gone on with, what moves lives,
 //! and what never ends leaves the disk its reserve.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use fake_space::{
-    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Reported, Rule,
-};
-use room_archiver::clock::Clock;
+use fake_space::{Action, Gate, NewRecording, Reported, Rule};
 
-use super::harness::{Archive, Setting};
-
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
+use super::harness::disk::Mount;
+use super::harness::{KIB, MIB, Setting, media};
 
 fn setting(new: NewRecording, more: &str) -> Setting {
-    let mut setting = Setting::new(Options::default());
-    setting.more = format!("[download]\n{more}\n");
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    setting.space.add_recording(session, new);
-    setting
-}
-
-async fn polled(setting: &Setting) -> Archive {
-    let archive = setting.open(&Clock::system()).await;
-    archive.poll().await;
-    archive
-}
-
-fn media(size: u64) -> Media {
-    Media::generated(Generated::of_size(size))
+    Setting::of(new, &format!("[download]\n{more}\n")).0
 }
 
 #[tokio::test]
@@ -40,7 +19,7 @@ async fn a_body_that_only_drips_is_cut_and_the_part_gone_on_with() {
         NewRecording::completed(media.clone()),
         "stall_timeout = \"1s\"\nretry_initial = \"1ms\"",
     );
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     // Never silent for long, and never done: a hundred bytes a second.
     let drip = Action::Trickle(10, Duration::from_millis(100));
     setting.space.inject(Rule::media(drip).once());
@@ -60,7 +39,7 @@ async fn a_slow_transfer_that_moves_lives() {
     let media = media(64 * KIB);
     let new = NewRecording::completed(media.clone());
     let setting = setting(new, "stall_timeout = \"1s\"");
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     // It takes longer than two windows.
     setting
         .space
@@ -82,7 +61,7 @@ async fn a_head_that_only_drips_or_never_comes_is_given_up_in_time() {
             NewRecording::completed(media(KIB)),
             "stall_timeout = \"400ms\"\nretry_initial = \"1ms\"",
         );
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         setting.space.inject(Rule::media(action).once());
         assert_eq!(archive.download().await, 1);
         let error = setting.sql("SELECT error FROM attempts WHERE outcome = 'retry'");
@@ -102,7 +81,7 @@ async fn answers_of_the_media_host_that_are_no_http_pass_like_an_outage() {
             NewRecording::completed(media(KIB)),
             "retry_initial = \"1ms\"\nretry_max = \"2ms\"",
         );
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         setting
             .space
             .inject(Rule::media(Action::Raw(raw.into())).times(3));
@@ -112,41 +91,15 @@ async fn answers_of_the_media_host_that_are_no_http_pass_like_an_outage() {
     }
 }
 
-/// A file system in memory, gone with the value.
-struct Small(PathBuf);
-
-impl Small {
-    /// Mounts it; `None`, and a word on stderr, where that is forbidden.
-    fn mount(at: PathBuf, size: &str) -> Option<Self> {
-        std::fs::create_dir_all(&at).expect("a directory");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(&at)
-            .output()
-            .expect("mount is installed");
-        if !mounted.status.success() {
-            eprintln!("SKIPPED: this machine forbids to mount a small file system: {mounted:?}");
-            return None;
-        }
-        Some(Self(at))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[tokio::test]
 async fn an_endless_body_of_no_known_size_leaves_the_reserve_and_no_part() {
     let new = NewRecording::completed(media(MIB)).size(Reported::Null);
     let mut setting = setting(new, "retry_initial = \"10m\"");
     setting.more += "[archive]\nmin_free_space = \"100MiB\"\n";
-    let Some(_disk) = Small::mount(setting.recordings(), "256m") else {
+    let Some(_disk) = Mount::tmpfs(&setting.recordings(), "size=256m") else {
         return;
     };
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     let endless = setting.space.inject(Rule::media(Action::Endless));
     assert_eq!(archive.download().await, 0);
     let attempt = setting.sql("SELECT outcome, error, bytes FROM attempts");
@@ -161,8 +114,7 @@ async fn an_endless_body_of_no_known_size_leaves_the_reserve_and_no_part() {
         "{bytes}"
     );
     // Kept, it would hold the last room of the disk for ever: the others get it.
-    let parts = setting.recordings().join(".partial");
-    assert_eq!(std::fs::read_dir(parts).expect("a directory").count(), 0);
+    assert!(setting.parts().is_empty());
     setting.space.remove_fault(endless);
     setting.space.archivable("other");
     archive.poll().await;

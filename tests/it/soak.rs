@@ -14,10 +14,10 @@ use room_archiver::clock::Clock;
 use rustix::process::Signal;
 use uuid::Uuid;
 
-use super::harness::Setting;
-use super::invariant;
 use service::Service;
 use tally::Tally;
+
+use super::harness::Setting;
 
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks from one state of the rooms to the next, and from some faults to others.
@@ -199,7 +199,7 @@ impl Soak {
             tokio::time::sleep(TICK).await;
         }
         self.tally.long = self.service.terminate();
-        invariant::check(&self.setting, &made);
+        super::harness::invariant::check(&self.setting, &made);
         let verified = self.setting.run(&["verify", "--full"]);
         assert!(verified.status.success(), "{verified:?}");
     }

@@ -1,25 +1,15 @@
 //! A database keeps to the project and the space that it has its recordings from.
 
-use std::process::Stdio;
-
-use fake_space::Options;
 use rustix::process::Signal;
 
-use super::harness::{Child, Setting};
+use super::harness::Setting;
 use super::text;
 
 const OTHER: &str = "[signalwire]\nproject_id = \"11111111-2222-3333-4444-555555555555\"\n";
 
-fn archived() -> Setting {
-    let setting = Setting::new(Options::default());
-    setting.space.archivable("lesson");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    setting
-}
-
 #[test]
 fn another_project_or_space_is_refused_with_what_to_do_and_nothing_is_asked() {
-    let other_space = Setting::new(Options::default());
+    let other_space = Setting::with("");
     let origin = format!(
         "[signalwire]\nbase_url = \"{}\"\n",
         other_space.space.api_url()
@@ -28,7 +18,7 @@ fn another_project_or_space_is_refused_with_what_to_do_and_nothing_is_asked() {
         (OTHER, None, "signalwire.project_id"),
         (&*origin, Some(()), "signalwire.space (or base_url)"),
     ] {
-        let mut setting = archived();
+        let mut setting = Setting::archived();
         let known = match known {
             None => setting.space.project_id(),
             Some(()) => setting.space.api_url().trim_end_matches('/').to_owned(),
@@ -50,10 +40,10 @@ fn another_project_or_space_is_refused_with_what_to_do_and_nothing_is_asked() {
         let report = text(&doctor.stdout);
         assert!(report.contains("FAIL  project"), "{report}");
         assert!(report.contains(&format!("'{known}'")), "{report}");
-        assert_eq!(setting.sql("SELECT count(*) FROM archive"), "1");
+        assert_eq!(setting.count("archive"), "1");
         setting.more.clear();
-        assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-        assert_eq!(setting.sql("SELECT count(*) FROM archive"), "2");
+        setting.once(0);
+        assert_eq!(setting.count("archive"), "2");
     }
     assert!(
         other_space
@@ -66,12 +56,12 @@ fn another_project_or_space_is_refused_with_what_to_do_and_nothing_is_asked() {
 
 #[test]
 fn a_wrong_project_can_be_corrected_while_nothing_is_known() {
-    let mut setting = Setting::new(Options::default());
+    let mut setting = Setting::with("");
     setting.more = OTHER.to_owned();
-    assert_eq!(setting.run(&["once"]).status.code(), Some(3));
+    setting.once(3);
     setting.more.clear();
     setting.space.archivable("lesson");
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     assert_eq!(
         setting.sql("SELECT value FROM meta WHERE name = 'project_id'"),
         setting.space.project_id()
@@ -80,8 +70,8 @@ fn a_wrong_project_can_be_corrected_while_nothing_is_known() {
 
 #[test]
 fn a_reload_changes_neither_project_nor_space() {
-    let mut setting = archived();
-    let mut daemon = Child::start(&setting, Stdio::piped());
+    let mut setting = Setting::archived();
+    let mut daemon = setting.daemon();
     daemon.line("started");
     let cases = [
         (OTHER, "signalwire.project_id can't change"),
@@ -97,6 +87,5 @@ fn a_reload_changes_neither_project_nor_space() {
         let line = daemon.line("the configuration was not reloaded");
         assert!(line.contains(refused), "{line}");
     }
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.stop();
 }

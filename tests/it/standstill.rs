@@ -2,35 +2,22 @@
 
 use std::time::Duration;
 
-use fake_space::{Action, BulkSpec, Gate, Options, Origin, Rule, Seen, Space};
+use fake_space::{Action, BulkSpec, Gate, Options, Origin, Rule, Space};
 
-use super::discovery::Stage;
-use super::harness::Setting;
+use super::harness::{SECOND, Setting, Stage};
 
 /// Recordings that are due.
 const DUE: u64 = 300;
 /// Two minutes, a second at a time.
 const STEPS: usize = 120;
-const SECOND: Duration = Duration::from_secs(1);
 
 async fn stage(more: &str) -> Stage {
     let stage = Stage::new(Options::default(), more).await;
     let start = stage.space().now() - Duration::from_hours(100);
     stage.space().add_bulk(BulkSpec::new(DUE, 1, start));
     stage.archive.sweep().await;
-    assert_eq!(
-        stage.setting.sql("SELECT count(*) FROM queue"),
-        DUE.to_string()
-    );
+    assert_eq!(stage.setting.count("queue"), DUE.to_string());
     stage
-}
-
-fn minted(stage: &Stage) -> usize {
-    let journal = stage.space().journal();
-    let minted = journal
-        .iter()
-        .filter(|seen: &&Seen| seen.path.contains("/room_recordings/"));
-    minted.count()
 }
 
 async fn two_minutes(stage: &Stage) {
@@ -51,26 +38,26 @@ async fn costs_little_and_ends_by_itself(
     stage.space().clear_journal();
     begin(&stage).await;
     two_minutes(&stage).await;
-    let attempts = stage.setting.sql("SELECT count(*) FROM attempts");
+    let attempts = stage.setting.count("attempts");
     let attempts: usize = attempts.parse().expect("a number");
     assert!((2..=100).contains(&attempts), "{what}: {attempts} attempts");
-    assert!(minted(&stage) <= 100, "{what}: {} links", minted(&stage));
-    assert_eq!(stage.setting.sql("SELECT count(*) FROM archive"), "0");
+    assert!(
+        stage.setting.minted() <= 100,
+        "{what}: {} links",
+        stage.setting.minted()
+    );
+    assert_eq!(stage.setting.count("archive"), "0");
     let lost = stage.setting.sql("SELECT DISTINCT state FROM queue");
     assert_eq!(lost, "pending", "{what}");
     end(&stage).await;
     two_minutes(&stage).await;
     assert_eq!(
-        stage.setting.sql("SELECT count(*) FROM archive"),
+        stage.setting.count("archive"),
         DUE.to_string(),
         "{what}: {}",
         stage.setting.sql("SELECT DISTINCT last_error FROM queue")
     );
-    assert_eq!(
-        stage.setting.sql("SELECT count(*) FROM pauses"),
-        "0",
-        "{what}"
-    );
+    assert_eq!(stage.setting.count("pauses"), "0", "{what}");
 }
 
 async fn of_media(what: &str, more: &str, action: Action) {
@@ -166,10 +153,7 @@ async fn one_host_that_fails_holds_up_no_other() {
     stage.archive.poll().await;
     // Nothing listens there.
     two_minutes(&stage).await;
-    assert_eq!(
-        stage.setting.sql("SELECT count(*) FROM archive"),
-        DUE.to_string()
-    );
+    assert_eq!(stage.setting.count("archive"), DUE.to_string());
     assert_eq!(stage.state(elsewhere), "pending");
 }
 
@@ -241,7 +225,7 @@ async fn older_recordings_that_are_refused_for_ever_hold_up_no_newer_ones() {
         ten_good(stage.space());
         stage.archive.sweep().await;
         two_minutes_go_by(&stage).await;
-        let archived = stage.setting.sql("SELECT count(*) FROM archive");
+        let archived = stage.setting.count("archive");
         assert_eq!(archived, "10", "beside {bad}");
         // What is refused for a reason of its own is not tried again at each success of another.
         let most = "SELECT max(n) FROM (SELECT count(*) AS n FROM attempts GROUP BY recording_id)";
@@ -252,9 +236,9 @@ async fn older_recordings_that_are_refused_for_ever_hold_up_no_newer_ones() {
 
 #[test]
 fn a_single_run_archives_what_is_fine_beside_older_recordings_that_are_refused() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     refused(&setting.space, 12);
     ten_good(&setting.space);
-    assert_eq!(setting.run(&["once"]).status.code(), Some(4));
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "10");
+    setting.once(4);
+    assert_eq!(setting.count("archive"), "10");
 }

@@ -1,98 +1,33 @@
 //! Stops in a transfer: graceful ones keep the part, kills splice nothing, and the next start goes on.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use fake_space::{
-    Action, Gate, Generated, Media, NewRecording, NewSession, Options, Origin, Rule, Seen,
-};
+use fake_space::{Action, Gate, Media, NewRecording, Origin, Rule, Seen};
 use room_archiver::clock::Clock;
 use room_archiver::store::{Ending, Order, Tally};
-use rustix::process::{Pid, Signal, kill_process};
-use uuid::Uuid;
 
-use super::harness::{Archive, Setting};
-
-const MIB: u64 = 1 << 20;
-
-fn media(mib: u64) -> Media {
-    Media::generated(Generated::of_size(mib * MIB))
-}
-
-/// A space with one recording of this media.
-fn setting(media: &Media) -> (Setting, Uuid) {
-    let setting = Setting::new(Options::default());
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = NewRecording::completed(media.clone());
-    let recording = setting.space.add_recording(session, recording);
-    (setting, recording)
-}
-
-async fn polled(setting: &Setting) -> Archive {
-    let archive = setting.open(&Clock::system()).await;
-    archive.poll().await;
-    archive
-}
-
-fn requests(setting: &Setting, origin: Origin) -> Vec<Seen> {
-    let mut seen = setting.space.journal();
-    seen.retain(|seen| seen.origin == origin);
-    seen
-}
+use super::harness::{MIB, Setting, media};
 
 fn assert_whole(setting: &Setting, media: &Media) {
     assert_eq!(setting.sql("SELECT sha256 FROM archive"), media.sha256());
-    let partial = setting.recordings().join(".partial");
-    assert_eq!(std::fs::read_dir(partial).expect("a directory").count(), 0);
-}
-
-/// The program, running.
-struct Running(Child);
-
-impl Running {
-    fn start(setting: &Setting, args: &[&str]) -> Self {
-        let child = Command::new(assert_cmd::cargo::cargo_bin("room-archiver"))
-            .env_clear()
-            .env("ROOM_ARCHIVER_API_TOKEN", setting.space.token())
-            .arg("--config")
-            .arg(setting.config_file())
-            .args(args)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(child.expect("the program"))
-    }
-
-    /// Sends a signal and waits for the end.
-    fn end(&mut self, signal: Signal) -> Option<i32> {
-        let id = i32::try_from(self.0.id()).expect("an id");
-        kill_process(Pid::from_raw(id).expect("an id"), signal).expect("a process");
-        self.0.wait().expect("a process").code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        _ = self.0.kill();
-        _ = self.0.wait();
-    }
+    assert!(setting.parts().is_empty());
 }
 
 #[tokio::test]
 async fn a_graceful_stop_keeps_the_part_and_the_next_start_goes_on_with_a_fresh_link() {
-    let media = media(4);
-    let (setting, recording) = setting(&media);
+    let media = media(4 * MIB);
+    let (setting, recording) = Setting::of(NewRecording::completed(media.clone()), "");
     let gate = Gate::new();
     let stall = Rule::media(Action::StallAfter(3 * MIB, gate.clone())).once();
     setting.space.inject(stall);
-    let mut running = Running::start(&setting, &["run"]);
+    let mut running = setting.daemon();
     let part = setting
         .recordings()
         .join(format!(".partial/{recording}.part"));
     // What was handed to the network may not all have arrived yet; some of it has to.
     setting.wait(|_| std::fs::metadata(&part).is_ok_and(|part| part.len() > 0));
-    assert_eq!(running.end(Signal::TERM), Some(0));
+    running.stop();
     let kept = std::fs::metadata(&part).expect("the part").len();
     assert!(kept > 0);
     let mode = std::fs::metadata(&part).expect("the part").permissions();
@@ -105,8 +40,8 @@ async fn a_graceful_stop_keeps_the_part_and_the_next_start_goes_on_with_a_fresh_
 
     setting.space.advance(Duration::from_hours(24));
     setting.space.clear_journal();
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
-    let seen = requests(&setting, Origin::Media);
+    setting.once(0);
+    let seen = setting.media_requests();
     assert_eq!(seen[0].range.as_deref(), Some(&*format!("bytes={kept}-")));
     assert_eq!(seen.len(), 1);
     assert_whole(&setting, &media);
@@ -114,22 +49,22 @@ async fn a_graceful_stop_keeps_the_part_and_the_next_start_goes_on_with_a_fresh_
 
 #[tokio::test]
 async fn after_a_kill_nothing_is_spliced_that_was_not_durable() {
-    let media = media(4);
-    let (setting, _) = setting(&media);
+    let media = media(4 * MIB);
+    let (setting, _) = Setting::of(NewRecording::completed(media.clone()), "");
     let gate = Gate::new();
     let stall = Rule::media(Action::StallAfter(3 * MIB, gate.clone())).once();
     setting.space.inject(stall);
-    let mut running = Running::start(&setting, &["run"]);
+    let mut running = setting.daemon();
     let sent = |seen: &[Seen]| {
         seen.iter()
             .any(|seen| seen.is_media() && seen.body_bytes_sent >= 3 * MIB)
     };
     setting.space.wait_for(sent).await;
-    assert_eq!(running.end(Signal::KILL), None);
+    running.kill();
     setting.space.clear_journal();
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
     // No watermark was reached: the whole is asked for.
-    assert_eq!(requests(&setting, Origin::Media)[0].range, None);
+    assert_eq!(setting.media_requests()[0].range, None);
     assert_eq!(
         setting.sql("SELECT outcome FROM attempts ORDER BY attempt"),
         "interrupted\narchived"
@@ -140,8 +75,8 @@ async fn after_a_kill_nothing_is_spliced_that_was_not_durable() {
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_slow_answer() {
     for origin in [Origin::Api, Origin::Media] {
-        let (setting, _) = setting(&media(1));
-        let archive = polled(&setting).await;
+        let (setting, _) = Setting::of(NewRecording::completed(media(MIB)), "");
+        let archive = setting.polled().await;
         let gate = Gate::new();
         if origin == Origin::Api {
             setting.space.kill_links();
@@ -173,9 +108,9 @@ async fn a_stop_does_not_wait_for_a_slow_answer() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_the_bandwidth_limit() {
-    let (mut setting, _) = setting(&media(1));
+    let (mut setting, _) = Setting::of(NewRecording::completed(media(MIB)), "");
     setting.more = "[download]\nbandwidth_limit = \"16KiB\"".to_owned();
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     let stop = archive.app.stop.clone();
     let stopping = async {
         let sent = |seen: &[Seen]| {
@@ -194,7 +129,7 @@ async fn a_stop_does_not_wait_for_the_bandwidth_limit() {
 
 #[tokio::test]
 async fn what_a_stop_has_ended_is_not_claimed_again() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     setting.space.archivable("lesson");
     let archive = setting.open(&Clock::system()).await;
     archive.poll().await;

@@ -4,8 +4,8 @@
 use room_archiver::model::{Session, SessionStatus};
 use room_archiver::store::Store;
 
-use crate::filled::{ARCHIVED, COMPLETE, Filled, at, recording, session};
-use crate::harness::sqlite;
+use super::harness::filled::{ARCHIVED, COMPLETE, Filled, at, recording, session};
+use super::harness::sqlite;
 
 const BY_ROOM: &str = "SELECT room_name, count(*), sum(size_bytes), sum(duration_seconds), min(started_at), max(started_at)
     FROM archive GROUP BY room_name ORDER BY room_name";

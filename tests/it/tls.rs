@@ -4,8 +4,9 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use fake_space::{Action, Options, Rule};
+use fake_space::{Action, Rule};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use room_archiver::clock::Clock;
 use rustls::ServerConfig;
@@ -160,7 +161,7 @@ const BAD: [(Kind, &str); 4] = [
 fn an_api_whose_certificate_proves_nothing_never_sees_the_token() {
     let authority = Authority::new();
     for (kind, reason) in &BAD {
-        let mut setting = Setting::new(Options::default());
+        let mut setting = Setting::with("");
         setting.space.archivable("lesson");
         let port = terminate(authority.server(kind), &setting.space.api_url());
         let file = write_authority(&setting, &authority);
@@ -182,7 +183,7 @@ fn an_api_whose_certificate_proves_nothing_never_sees_the_token() {
 async fn a_media_host_whose_certificate_proves_nothing_is_not_asked() {
     let authority = Authority::new();
     for (kind, reason) in &BAD {
-        let mut setting = Setting::new(Options::default());
+        let mut setting = Setting::with("");
         let (_, recording) = setting.space.archivable("lesson");
         let port = terminate(authority.server(kind), &setting.space.media_url());
         lead_to(&setting, recording, format!("https://localhost:{port}"));
@@ -206,7 +207,7 @@ async fn a_media_host_whose_certificate_proves_nothing_is_not_asked() {
 fn a_private_authority_is_believed_if_it_is_configured_and_not_otherwise() {
     let authority = Authority::new();
     for configured in [true, false] {
-        let mut setting = Setting::new(Options::default());
+        let mut setting = Setting::with("");
         let (_, recording) = setting.space.archivable("lesson");
         let server = || authority.server(&GOOD);
         let api = terminate(server(), &setting.space.api_url());
@@ -222,7 +223,7 @@ fn a_private_authority_is_believed_if_it_is_configured_and_not_otherwise() {
         let output = setting.run(&["once"]);
         if configured {
             assert_eq!(output.status.code(), Some(0), "{output:?}");
-            assert_eq!(setting.sql("SELECT count(*) FROM archive"), "1");
+            assert_eq!(setting.count("archive"), "1");
         } else {
             assert_eq!(output.status.code(), Some(1), "{output:?}");
             assert!(setting.space.journal().is_empty());
@@ -233,7 +234,7 @@ fn a_private_authority_is_believed_if_it_is_configured_and_not_otherwise() {
 #[tokio::test]
 async fn a_redirect_away_from_https_is_refused() {
     let authority = Authority::new();
-    let mut setting = Setting::new(Options::default());
+    let mut setting = Setting::with("");
     let (_, recording) = setting.space.archivable("lesson");
     let port = terminate(authority.server(&GOOD), &setting.space.media_url());
     // The plain link would work: loopback is allowed here.
@@ -262,7 +263,7 @@ async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
     // The kernel takes the connection; nobody ever answers the handshake.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = silent.local_addr().expect("an address").port();
-    let mut setting = Setting::new(Options::default());
+    let mut setting = Setting::with("");
     setting.more =
         "[signalwire]\nconnect_timeout = \"300ms\"\n[download]\nretry_initial = \"10m\"\n"
             .to_owned();
@@ -270,14 +271,18 @@ async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
     lead_to(&setting, recording, format!("https://localhost:{port}"));
     let archive = setting.open(&Clock::system()).await;
     archive.poll().await;
-    assert_eq!(archive.download().await, 0);
+    let soon = tokio::time::timeout(Duration::from_secs(20), archive.download());
+    assert_eq!(soon.await, Ok(0), "sooner than any other time-out");
     let found = setting.sql("SELECT state, outcome FROM queue JOIN attempts USING (recording_id)");
     assert_eq!(found, "pending|retry");
+    // By its own time-out, not by one for an answer or a stall.
+    let error = setting.sql("SELECT error FROM attempts");
+    assert!(error.ends_with("(Connect): timed out"), "{error}");
 }
 
 #[test]
 fn nothing_switches_the_verification_off() {
-    let mut setting = Setting::new(Options::default());
+    let mut setting = Setting::with("");
     for key in [
         "verify",
         "tls_verify",

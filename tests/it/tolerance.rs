@@ -1,18 +1,12 @@
 //! An API that allows less than is configured, or has no list where a list is empty: the archive is whole all
 //! the same.
 
-use std::time::Duration;
-
 use fake_space::{Action, ErrorFormat, NextLinks, Options, Rule};
 use room_archiver::store::PassOutcome;
 use serde_json::json;
 
-use super::discovery::Stage;
-use super::harness::Setting;
+use super::harness::{DAY, MINUTE, Setting, Stage};
 use super::text;
-
-const MINUTE: Duration = Duration::from_mins(1);
-const DAY: Duration = Duration::from_hours(24);
 
 /// So many sessions with a recording each, ten minutes apart.
 pub fn fill(stage: &Stage, count: u32) {
@@ -126,7 +120,7 @@ fn what_a_space_does_not_allow_is_logged_once() {
     ] {
         assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
     }
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "4");
+    assert_eq!(setting.count("archive"), "4");
 }
 
 #[tokio::test]
@@ -181,7 +175,7 @@ async fn a_mint_whose_life_is_refused_is_asked_for_again_without() {
 
 #[test]
 fn doctor_finds_out_what_each_list_allows() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let report = |setting: &Setting| text(&setting.run(&["doctor"]).stdout).to_owned();
     let empty = report(&setting);
     assert!(

@@ -1,17 +1,12 @@
 //! What a media host can do wrong, each with what has to come of it: never a spliced, cut or foreign
 //! file in the archive.
 
-use fake_space::{
-    Action, Answer, Generated, Media, NewRecording, NewSession, Options, Reported, Rule, Seen,
-};
-use room_archiver::clock::Clock;
+use fake_space::{Action, Answer, Generated, Media, NewRecording, Reported, Rule};
 use uuid::Uuid;
 
-use super::harness::{Archive, Setting};
+use super::harness::{MIB, Setting};
 
-const MIB: u64 = 1 << 20;
-
-fn media(seed: u64) -> Media {
+fn seeded(seed: u64) -> Media {
     Media::generated(Generated {
         seed,
         ..Generated::of_size(3 * MIB)
@@ -20,25 +15,10 @@ fn media(seed: u64) -> Media {
 
 /// A space with one recording of this media, and retries that nobody has to wait for.
 fn setting(recording: NewRecording) -> (Setting, Uuid) {
-    let mut setting = Setting::new(Options::default());
-    setting
-        .more
-        .push_str("[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"");
-    let session = setting.space.add_session(NewSession::completed("lesson"));
-    let recording = setting.space.add_recording(session, recording);
-    (setting, recording)
-}
-
-async fn polled(setting: &Setting) -> Archive {
-    let archive = setting.open(&Clock::system()).await;
-    archive.poll().await;
-    archive
-}
-
-fn media_requests(setting: &Setting) -> Vec<Seen> {
-    let mut seen = setting.space.journal();
-    seen.retain(Seen::is_media);
-    seen
+    Setting::of(
+        recording,
+        "[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"",
+    )
 }
 
 fn assert_archived(setting: &Setting, media: &Media, fault: &str) {
@@ -52,20 +32,13 @@ fn assert_archived(setting: &Setting, media: &Media, fault: &str) {
         media.len(),
         "{fault}"
     );
-    assert_no_parts(setting);
-}
-
-fn assert_no_parts(setting: &Setting) {
-    let partial = setting.recordings().join(".partial");
-    let parts = std::fs::read_dir(partial).map_or(0, Iterator::count);
-    assert_eq!(parts, 0);
+    assert!(setting.parts().is_empty());
 }
 
 /// Nothing but an error that passes: no file, no final state.
 async fn fails(recording: NewRecording, rule: Option<Rule>, error: &str) -> Setting {
-    let (mut setting, _) = setting(recording);
-    "[download]\nretry_initial = \"10m\"".clone_into(&mut setting.more);
-    let archive = polled(&setting).await;
+    let (setting, _) = Setting::of(recording, "[download]\nretry_initial = \"10m\"");
+    let archive = setting.polled().await;
     if let Some(rule) = rule {
         setting.space.inject(rule);
     }
@@ -78,7 +51,7 @@ async fn fails(recording: NewRecording, rule: Option<Rule>, error: &str) -> Sett
     let found = setting.sql("SELECT last_error FROM queue");
     assert!(found.contains(error), "{error}: {found}");
     assert_eq!(setting.files().len(), 0, "{error}");
-    assert_no_parts(&setting);
+    assert!(setting.parts().is_empty());
     setting
 }
 
@@ -100,9 +73,9 @@ async fn an_answer_that_does_not_fit_the_part_starts_over() {
         ("no range", Action::no_header("content-range")),
     ];
     for (name, fault) in faults {
-        let media = media(1);
+        let media = seeded(1);
         let (setting, _) = setting(NewRecording::completed(media.clone()));
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         setting
             .space
             .inject(Rule::media(Action::CloseAfter(2 * MIB)).once());
@@ -115,9 +88,9 @@ async fn an_answer_that_does_not_fit_the_part_starts_over() {
 
 #[tokio::test]
 async fn a_multipart_answer_is_never_taken() {
-    let media = media(1);
+    let media = seeded(1);
     let (setting, _) = setting(NewRecording::completed(media.clone()));
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting
         .space
         .inject(Rule::media(Action::CloseAfter(2 * MIB)).once());
@@ -134,9 +107,9 @@ async fn a_multipart_answer_is_never_taken() {
 
 #[tokio::test]
 async fn an_object_that_changed_between_two_parts_is_fetched_anew() {
-    let (old, new) = (media(1), media(2));
+    let (old, new) = (seeded(1), seeded(2));
     let (setting, recording) = setting(NewRecording::completed(old));
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     let changed = new.clone();
     let change = Action::after(move |space| {
         let media = changed.clone();
@@ -147,16 +120,16 @@ async fn an_object_that_changed_between_two_parts_is_fetched_anew() {
         .inject(Rule::media(Action::CloseAfter(2 * MIB)).once().and(change));
     assert_eq!(archive.download().await, 1);
     assert_archived(&setting, &new, "changed");
-    let seen = media_requests(&setting);
+    let seen = setting.media_requests();
     // The server is asked to send the rest only of the same object, and sends the whole of the other.
     assert_eq!((seen.len(), seen[1].status), (2, 200));
 }
 
 #[tokio::test]
 async fn a_validator_that_comes_and_goes_never_joins_two_objects() {
-    let (first, second) = (media(1), media(2));
+    let (first, second) = (seeded(1), seeded(2));
     let (setting, recording) = setting(NewRecording::completed(first.clone()));
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     // The first is cut and noted; the second, unnamed, is cut further on; then the first is back.
     let show = |media: Media| {
         Action::after(move |space| {
@@ -178,14 +151,14 @@ async fn a_validator_that_comes_and_goes_never_joins_two_objects() {
     assert_eq!(archive.download().await, 1);
     assert_archived(&setting, &first, "the first again");
     // Nothing of the second was to be gone on from.
-    assert_eq!(media_requests(&setting)[2].range, None);
+    assert_eq!(setting.media_requests()[2].range, None);
 }
 
 #[tokio::test]
 async fn without_a_strong_validator_every_attempt_starts_over_and_backs_off() {
-    let media = media(1);
+    let media = seeded(1);
     let (setting, _) = setting(NewRecording::completed(media.clone()));
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting.space.inject(Rule::media(Action::no_header("etag")));
     setting
         .space
@@ -193,7 +166,8 @@ async fn without_a_strong_validator_every_attempt_starts_over_and_backs_off() {
     assert_eq!(archive.download().await, 1);
     assert_archived(&setting, &media, "no validator");
     assert!(
-        media_requests(&setting)
+        setting
+            .media_requests()
             .iter()
             .all(|seen| seen.range.is_none())
     );
@@ -201,9 +175,9 @@ async fn without_a_strong_validator_every_attempt_starts_over_and_backs_off() {
 
 #[tokio::test]
 async fn a_416_that_tells_the_parts_length_means_that_it_is_whole() {
-    let media = media(1);
+    let media = seeded(1);
     let (setting, _) = setting(NewRecording::completed(media.clone()).size(Reported::Null));
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     // All of it came, but not its end: the length is known of none.
     let endless = Rule::media(Action::UntilClose).and(Action::CloseAfter(media.len()));
     setting.space.inject(endless.once());
@@ -214,9 +188,9 @@ async fn a_416_that_tells_the_parts_length_means_that_it_is_whole() {
 #[tokio::test]
 async fn a_body_without_a_length_counts_if_the_medias_structure_proves_its_end() {
     for action in [Action::UntilClose, Action::Chunked] {
-        let media = media(1);
+        let media = seeded(1);
         let (setting, _) = setting(NewRecording::completed(media.clone()).size(Reported::Null));
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         setting.space.inject(Rule::media(action));
         assert_eq!(archive.download().await, 1);
         assert_archived(&setting, &media, "no length");
@@ -225,22 +199,40 @@ async fn a_body_without_a_length_counts_if_the_medias_structure_proves_its_end()
 
 #[tokio::test]
 async fn a_cut_body_without_a_length_is_not_archived() {
-    let media = media(1);
+    let media = seeded(1);
     let (setting, _) = setting(NewRecording::completed(media.clone()).size(Reported::Null));
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     let cut = Rule::media(Action::UntilClose).and(Action::CloseAfter(2 * MIB));
     setting.space.inject(cut.once());
     assert_eq!(archive.download().await, 1);
     assert_archived(&setting, &media, "cut without a length");
-    assert_eq!(setting.sql("SELECT count(*) FROM attempts"), "2");
+    assert_eq!(setting.count("attempts"), "2");
+}
+
+#[tokio::test]
+async fn a_body_whose_end_nothing_proves_is_resumed_and_not_archived() {
+    // Frames of sound, none of which says that it is the last: a cut between two of them does not show.
+    let frame = [&[0xFF, 0xFB, 0x90, 0x00][..], &[0; 413]].concat();
+    let media = Media::bytes(frame.repeat(1000)).typed("audio/mpeg");
+    let (setting, _) = setting(NewRecording::completed(media.clone()).size(Reported::Null));
+    let archive = setting.polled().await;
+    let cut = Rule::media(Action::UntilClose).and(Action::CloseAfter(417 * 600));
+    setting.space.inject(cut.once());
+    assert_eq!(archive.download().await, 1);
+    assert_archived(&setting, &media, "no end");
+    let attempts = "SELECT outcome, from_byte, coalesce(error, '') FROM attempts ORDER BY attempt";
+    assert_eq!(
+        setting.sql(attempts),
+        "retry|0|nothing proves that the body was complete\narchived|250200|"
+    );
 }
 
 #[tokio::test]
 async fn surplus_bytes_never_get_into_a_file() {
     for action in [Action::LongerBy(1000), Action::LongerBy(1 << 20)] {
-        let media = media(1);
+        let media = seeded(1);
         let (setting, _) = setting(NewRecording::completed(media.clone()));
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         setting.space.inject(Rule::media(action).times(1));
         assert_eq!(archive.download().await, 1);
         assert_archived(&setting, &media, "surplus");
@@ -251,7 +243,7 @@ async fn surplus_bytes_never_get_into_a_file() {
 async fn answers_that_are_no_media_are_refused_and_told() {
     let page = Media::html_page();
     let always = |action| Some(Rule::media(action));
-    let recording = || NewRecording::completed(media(1));
+    let recording = || NewRecording::completed(seeded(1));
     fails(recording(), always(Action::html(200)), "an HTML page").await;
     fails(
         recording(),
@@ -278,9 +270,9 @@ async fn answers_that_are_no_media_are_refused_and_told() {
 
 #[tokio::test]
 async fn redirects_are_followed_for_a_few_hops() {
-    let media = media(1);
+    let media = seeded(1);
     let (setting, _) = setting(NewRecording::completed(media.clone()));
-    let archive = polled(&setting).await;
+    let archive = setting.polled().await;
     setting
         .space
         .inject(Rule::media(Action::CloseAfter(MIB)).once());
@@ -291,11 +283,11 @@ async fn redirects_are_followed_for_a_few_hops() {
 
 #[tokio::test]
 async fn redirects_that_lead_astray_are_refused() {
-    let recording = || NewRecording::completed(media(1));
+    let recording = || NewRecording::completed(seeded(1));
     let to = |place: &str| Some(Rule::media(Action::Redirect(302, place.to_owned())));
     let endless = Some(Rule::media(Action::RedirectLoop(302)));
     let setting = fails(recording(), endless, "more than 5 times").await;
-    assert_eq!(media_requests(&setting).len(), 6);
+    assert_eq!(setting.media_requests().len(), 6);
     fails(recording(), to("file:///etc/passwd"), "scheme is not https").await;
     fails(
         recording(),
@@ -323,11 +315,11 @@ async fn links_into_the_customers_own_network_are_refused_without_a_request() {
         "https://0x7f.1/a.mp4",
         "https://localhost/a.mp4",
     ] {
-        let (mut setting, recording) = setting(NewRecording::completed(media(1)));
+        let (mut setting, recording) = setting(NewRecording::completed(seeded(1)));
         setting.more =
             "[download]\nretry_initial = \"10m\"\nallow_private_hosts = false".to_owned();
         setting.space.override_uri(recording, uri);
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         assert_eq!(archive.download().await, 0);
         let found = setting.sql("SELECT state, last_error FROM queue");
         assert_eq!(
@@ -350,10 +342,10 @@ async fn links_of_other_forms_are_never_used() {
         "a.mp4",
         "",
     ] {
-        let (mut setting, recording) = setting(NewRecording::completed(media(1)));
+        let (mut setting, recording) = setting(NewRecording::completed(seeded(1)));
         "[download]\nretry_initial = \"10m\"".clone_into(&mut setting.more);
         setting.space.override_uri(recording, uri);
-        let archive = polled(&setting).await;
+        let archive = setting.polled().await;
         assert_eq!(archive.download().await, 0, "{uri}");
         assert_eq!(setting.sql("SELECT state FROM queue"), "pending", "{uri}");
         assert_ne!(setting.sql("SELECT last_error FROM queue"), "", "{uri}");

@@ -4,24 +4,20 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use fake_space::{Action, Generated, Media, NewRecording, Options, Patch, Reported, Rule};
+use fake_space::{Action, Media, NewRecording, Options, Patch, Reported, Rule};
 use room_archiver::clock::Clock;
 use room_archiver::download::PauseReason;
+use room_archiver::model::time::to_text;
 use room_archiver::store::PassOutcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::discovery::Stage;
-use super::harness::{Child, Setting};
+use super::harness::{Child, EVERY_SECOND, HOUR, MINUTE, Setting, Stage, media};
 use super::text;
-
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
 
 /// A stage two days ago: what was first seen there has waited for two days by now.
 async fn two_days_ago(more: &str) -> Stage {
-    let mut setting = Setting::new(Options::default());
-    more.clone_into(&mut setting.more);
+    let setting = Setting::with(more);
     setting.space.set_clock_offset(TimeDelta::days(-2));
     Stage::open(setting).await
 }
@@ -90,6 +86,36 @@ async fn a_recording_processed_for_days_shows_as_stuck_after_the_configured_age(
 }
 
 #[tokio::test]
+async fn what_is_completed_in_the_list_alone_is_asked_for_again_with_back_off_until_it_is() {
+    let more = "[download]\nretry_initial = \"10m\"\nretry_max = \"1h\"\n";
+    let stage = Stage::new(Options::default(), more).await;
+    let (_, recording) = stage.space().archivable("lesson");
+    stage.archive.poll().await;
+    // The listing's link is refused, which has a fresh one asked for.
+    stage.space().inject(Rule::media(Action::error(403)).once());
+    let lags = Action::edit(|object| object["status"] = json!("processing"));
+    let lags = stage.space().inject(Rule::single_recordings(lags));
+    for attempt in 1..=3 {
+        assert_eq!(stage.archive.download().await, 0);
+        assert_eq!(stage.archive.download().await, 0, "not at once");
+        assert_eq!(stage.space().fired(lags), attempt);
+        assert_eq!(
+            stage
+                .setting
+                .sql("SELECT state, attempts, last_error FROM queue"),
+            format!(
+                "pending|{attempt}|SignalWire lists it as completed, but reports it as processing"
+            )
+        );
+        assert!(next_attempt(&stage, recording) > to_text(stage.clock.now() + 7 * MINUTE));
+        stage.pass_time(2 * HOUR);
+    }
+    assert_eq!(stage.setting.media_requests().len(), 1);
+    stage.space().remove_fault(lags);
+    assert_eq!(stage.archive.download().await, 1);
+}
+
+#[tokio::test]
 async fn completed_without_a_link_is_retried_with_back_off_shown_as_stuck_and_archived_at_last() {
     let stage = two_days_ago("[download]\nretry_initial = \"10m\"\nretry_max = \"4h\"\n").await;
     let (_, recording) = stage.space().archivable("lesson");
@@ -117,19 +143,19 @@ async fn completed_without_a_link_is_retried_with_back_off_shown_as_stuck_and_ar
             && reason.ends_with("but without a link"),
         "{reason}"
     );
-    assert_eq!(stage.setting.sql("SELECT count(*) FROM archive"), "0");
+    assert_eq!(stage.setting.count("archive"), "0");
     stage.space().unpatch(recording);
     assert_eq!(stage.archive.download().await, 1);
     assert_eq!(reason_count(&stage), "0");
 }
 
 fn reason_count(stage: &Stage) -> String {
-    stage.setting.sql("SELECT count(*) FROM failures")
+    stage.setting.count("failures")
 }
 
 #[test]
 fn garbage_dates_and_durations_are_warned_of_and_archived_all_the_same() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     for garbage in [
         json!("yesterday"),
         json!("2026-13-45T99:99:99Z"),
@@ -152,9 +178,8 @@ fn garbage_dates_and_durations_are_warned_of_and_archived_all_the_same() {
             space.patch(session, Patch::set(field, garbage.clone()));
         }
     }
-    let output = setting.run(&["once"]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(setting.sql("SELECT count(*) FROM archive"), "5");
+    let output = setting.once(0);
+    assert_eq!(setting.count("archive"), "5");
     let unknown = "SELECT count(*) FROM archive WHERE started_at IS NULL AND finished_at IS NULL
         AND duration_seconds IS NULL";
     assert_eq!(setting.sql(unknown), "5");
@@ -215,7 +240,7 @@ async fn what_changes_upstream_after_archiving_is_noted_and_shown_and_the_file_s
     assert!(!shown("upstream_changed_at"));
     for id in [recording, damaged] {
         stage.space().update_recording(id, |recording| {
-            recording.media = Media::generated(Generated::of_size(1 << 16));
+            recording.media = media(1 << 16);
             recording.updated_at += TimeDelta::hours(1);
         });
     }
@@ -269,7 +294,7 @@ async fn gone_before_it_was_archived_is_lost_and_loud_and_fetched_should_it_come
 
 #[test]
 fn a_lost_recording_is_an_error_in_the_log() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     let (_, recording) = setting.space.archivable("lesson");
     setting.space.inject(Rule::media(Action::error(403)));
     setting
@@ -322,28 +347,27 @@ async fn credentials_refused_while_minting_pause_downloads_and_burn_no_attempt()
 
 #[test]
 fn refused_credentials_show_in_the_exit_code_and_the_status() {
-    let setting = Setting::new(Options::default());
+    let setting = Setting::with("");
     setting.space.archivable("lesson");
     setting.space.refuse_credentials(Some(403));
-    assert_eq!(setting.run(&["once"]).status.code(), Some(3));
+    setting.once(3);
     let status = setting.run(&["status"]);
     let status = text(&status.stdout);
     assert!(status.contains("refused"), "{status}");
     setting.space.refuse_credentials(None);
-    assert_eq!(setting.run(&["once"]).status.code(), Some(0));
+    setting.once(0);
 }
 
 #[test]
 fn the_services_status_line_tells_of_refused_credentials() {
-    let mut setting = Setting::new(Options::default());
-    setting.more = "[poll]\nschedule = \"* * * * * *\"\n".to_owned();
+    let setting = Setting::with(EVERY_SECOND);
     setting.space.refuse_credentials(Some(401));
     let path = setting.directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
     let patience = socket.set_read_timeout(Some(MINUTE));
     patience.expect("a socket");
     let env = [("NOTIFY_SOCKET", path.as_os_str())];
-    let mut daemon = Child::start_with(&setting, std::process::Stdio::piped(), &env);
+    let mut daemon = Child::start(&setting, &env);
     let heard = |wanted: &str| {
         let mut buffer = [0; 4096];
         loop {
@@ -359,6 +383,5 @@ fn the_services_status_line_tells_of_refused_credentials() {
     setting.space.archivable("lesson");
     setting.space.refuse_credentials(None);
     heard("STATUS=1 archived");
-    daemon.terminate();
-    assert_eq!(daemon.wait().code(), Some(0));
+    daemon.stop();
 }

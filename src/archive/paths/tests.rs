@@ -152,6 +152,26 @@ fn long_names_are_cut_between_characters_and_keep_apart() {
     assert!(room_of(&a).len() <= clean::MAX_ROOM);
     assert_ne!(room_of(&a), room_of(&b));
     assert!(room_of(&a).starts_with("語語"));
+    // 120 bytes at the most: nine of them keep names apart, the rest is as many whole characters as fit.
+    for (name, kept) in [
+        ("x".repeat(120), "x".repeat(120)),
+        ("x".repeat(121), "x".repeat(111) + "~"),
+        ("語".repeat(40), "語".repeat(40)),
+        ("語".repeat(41), "語".repeat(37) + "~"),
+        (
+            "x".to_owned() + &"語".repeat(40),
+            "x".to_owned() + &"語".repeat(36) + "~",
+        ),
+        (
+            "x".to_owned() + &"😀".repeat(40),
+            "x".to_owned() + &"😀".repeat(27) + "~",
+        ),
+    ] {
+        let room = room_of(&name);
+        let suffix = if kept.ends_with('~') { 8 } else { 0 };
+        assert!(room.starts_with(&kept), "{room}");
+        assert_eq!(room.len(), kept.len() + suffix, "{room}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use proptest::prelude::*;
 
-use super::{BadLink, MediaLink};
+use super::{BadLink, MediaLink, UnreadLink};
 
 const ARRIVED: Duration = Duration::from_secs(1000);
 const TTL: Duration = Duration::from_mins(15);
@@ -88,4 +88,14 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_link_that_was_not_read_yet_is_over_once_its_life_has_passed_and_not_before() {
+    let link = UnreadLink::new(String::new(), ARRIVED, TTL, None);
+    let end = ARRIVED + TTL;
+    assert!(!link.is_over(ARRIVED) && !link.is_over(end.saturating_sub(Duration::from_nanos(1))));
+    assert!(link.is_over(end) && link.is_over(end + TTL));
+    let endless = UnreadLink::new(String::new(), ARRIVED, Duration::MAX, None);
+    assert!(!endless.is_over(end));
 }

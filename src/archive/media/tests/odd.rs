@@ -152,16 +152,23 @@ fn what_cannot_be_looked_into_is_a_concern_and_no_doubt() {
 
 #[test]
 fn an_index_that_is_broken_is_doubted() {
-    let sizes = boxed(*b"stsz", &words(&[0, 0, u32::MAX, 1]));
-    let no_places = boxed(*b"stsz", &words(&[0, 10, 5]));
-    let chunks = boxed(*b"stco", &words(&[0, u32::MAX, 32]));
-    let runs = boxed(*b"stsc", &words(&[0, 1, 1, 1, 1]));
+    let sizes = |declared| boxed(*b"stsz", &words(&[0, 0, declared, 10]));
+    let runs = |declared| boxed(*b"stsc", &words(&[0, declared, 1, 1, 1]));
+    let chunks = |declared| boxed(*b"stco", &words(&[0, declared, 32]));
+    let long = |declared| boxed(*b"co64", &words(&[0, declared, 0, 32]));
+    let five = boxed(*b"stsz", &words(&[0, 10, 5]));
+    let most = u32::MAX;
     for (stbl, expected) in [
+        ([sizes(2), runs(1), chunks(1)].concat(), "box 'stsz' at"),
+        ([sizes(1), runs(2), chunks(1)].concat(), "box 'stsc' at"),
+        // Were the index read past its end, these would be places of samples.
+        ([five.clone(), runs(1), chunks(5)].concat(), "box 'stco' at"),
+        ([five.clone(), runs(1), long(5)].concat(), "box 'co64' at"),
         (
-            [&sizes[..], &runs, &chunks].concat(),
-            "is too short for its table",
+            [sizes(most), runs(most), chunks(most)].concat(),
+            "too short for its table",
         ),
-        (no_places, "a track has samples, but no index of them"),
+        (five, "a track has samples, but no index of them"),
     ] {
         let file = [ftyp(), mdat(), moov(&stbl, &[])].concat();
         let (kinds, detail) = doubtful(&file, &Reported::default());

@@ -10,11 +10,13 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::{Capability, skip};
+
 /// An address of the public Internet, which within the namespace is this machine's own.
 pub const PUBLIC: &str = "93.184.215.14";
 
-/// Runs an ignored test in a network and a mount namespace of its own. `None`, and the reason on stderr,
-/// where the machine forbids that.
+/// Runs an ignored test in a network and a mount namespace of its own. `None`, and the test skipped, where the
+/// machine forbids that.
 pub fn alone_in_namespace(test: &str) -> Option<Output> {
     let mut unshare = vec!["--net", "--mount"];
     if !rustix::process::geteuid().is_root() {
@@ -22,7 +24,7 @@ pub fn alone_in_namespace(test: &str) -> Option<Output> {
     }
     let can = Command::new("unshare").args(&unshare).arg("true").output();
     if !can.as_ref().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this machine forbids network namespaces ({can:?})");
+        skip(Capability::NetworkNamespaces, &format!("{can:?}"));
         return None;
     }
     let etc = tempfile::tempdir().expect("a directory");
@@ -31,7 +33,8 @@ pub fn alone_in_namespace(test: &str) -> Option<Output> {
         ip link set lo up
         ip address add {PUBLIC}/32 dev lo
         mount -t tmpfs tmpfs \"$0\"
-        cp -a /etc/. \"$0\"
+        # The nobody of a user namespace owns nothing, and may not read everything.
+        cp -r --preserve=mode /etc/. \"$0\" 2>/dev/null || :
         rm -f \"$0/resolv.conf\" \"$0/nsswitch.conf\"
         echo 'nameserver 127.0.0.1' >\"$0/resolv.conf\"
         echo 'hosts: files dns' >\"$0/nsswitch.conf\"
@@ -170,8 +173,8 @@ fn note(log: &Mutex<Vec<String>>, what: &str) {
 }
 
 fn tls() -> Arc<ServerConfig> {
-    let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/leaf.pem"));
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/leaf.key"));
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("../tls/leaf.pem"));
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tls/leaf.key"));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::harness::Setting;
+use super::{Capability, Setting, skip};
 
 /// A file system mounted for a test; taken away when dropped. Declare it after the [`Setting`] in whose
 /// directory it lies: it has to go first.
@@ -14,10 +14,10 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// A tmpfs with such options as `size=8m`. `None`, and a word, where mounting is not allowed.
+    /// A tmpfs with such options as `size=8m`. `None`, and the test skipped, where mounting is not allowed.
     pub fn tmpfs(at: &Path, options: &str) -> Option<Self> {
         let args = ["-t", "tmpfs", "-o", options, "none"];
-        Self::with(at, args.map(OsStr::new).as_slice())
+        Self::with(at, args.map(OsStr::new).as_slice(), Capability::Mounts)
     }
 
     /// An ext4 of so many MiB in a file beside it, with a block device of its own.
@@ -27,25 +27,26 @@ impl Mount {
         mkfs.args(["-q", "-F", "-m", "0"]).arg(&image);
         let made = mkfs.arg(format!("{mib}M")).output();
         if !made.as_ref().is_ok_and(|made| made.status.success()) {
-            eprintln!("SKIPPED: mkfs.ext4 (Debian: e2fsprogs) can't be used: {made:?}");
+            let why = format!("mkfs.ext4 (Debian: e2fsprogs) can't be used: {made:?}");
+            skip(Capability::LoopDevices, &why);
             return None;
         }
         let args = [OsStr::new("-o"), OsStr::new("loop"), image.as_os_str()];
-        Self::with(at, &args)
+        Self::with(at, &args, Capability::LoopDevices)
     }
 
     /// Another directory, made if it is not there.
     pub fn bind(directory: &Path, at: &Path) -> Option<Self> {
         std::fs::create_dir_all(directory).expect("a directory");
         let args = [OsStr::new("--bind"), directory.as_os_str()];
-        Self::with(at, &args)
+        Self::with(at, &args, Capability::Mounts)
     }
 
-    fn with(at: &Path, args: &[&OsStr]) -> Option<Self> {
+    fn with(at: &Path, args: &[&OsStr], capability: Capability) -> Option<Self> {
         std::fs::create_dir_all(at).expect("a directory");
         let mounted = run("mount", args.iter().copied().chain([at.as_os_str()]));
         if !mounted.status.success() {
-            eprintln!("SKIPPED: this machine forbids mounting: {mounted:?}");
+            skip(capability, &format!("{mounted:?}"));
             return None;
         }
         Some(Self { at: at.to_owned() })
@@ -104,17 +105,6 @@ pub fn failing(inject: &[&str], paths: &[&Path], log: &Path) -> Command {
         strace.arg("-P").arg(path);
     }
     strace
-}
-
-/// Whether strace may trace here; a word if not.
-pub fn can_trace() -> bool {
-    let mut strace = Command::new("strace");
-    let traced = strace.args(["-qq", "-o", "/dev/null", "true"]).output();
-    let can = traced.as_ref().is_ok_and(|traced| traced.status.success());
-    if !can {
-        eprintln!("SKIPPED: strace can't trace here: {traced:?}");
-    }
-    can
 }
 
 /// Puts the program with a setting's configuration behind a command such as strace.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::harness::Setting;
+use super::Setting;
 
 /// Checks an archive with which nothing works any more, and that should hold these recordings.
 pub fn check(setting: &Setting, expected: &[Uuid]) {
@@ -36,7 +36,7 @@ pub fn check(setting: &Setting, expected: &[Uuid]) {
         );
         let path = setting.recordings().join(path);
         let bytes = std::fs::read(&path).expect("the file of a row");
-        assert_eq!(super::harness::sha256(&bytes), sha256, "{}", path.display());
+        assert_eq!(super::sha256(&bytes), sha256, "{}", path.display());
         files.retain(|file| *file != path);
     }
     assert!(wanted.is_empty(), "not archived: {:?}", wanted.keys());

@@ -1,0 +1,59 @@
+//! What a test needs of the machine. Where that is missing the test is skipped, and it shows.
+
+use std::io::Write as _;
+use std::process::Command;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// To become another user, and to write to what forbids it.
+    Root,
+    /// To mount small file systems.
+    Mounts,
+    /// To mount a file as an ext4 file system.
+    LoopDevices,
+    NetworkNamespaces,
+    /// To trace programs, which lets system calls fail.
+    Strace,
+    /// Writes past the page cache in temporary directories.
+    DirectWrites,
+}
+
+/// Whether the machine has it; if not, the test that asks is noted as skipped.
+#[must_use]
+pub fn has(capability: Capability) -> bool {
+    let why = match capability {
+        Capability::Root => match rustix::process::geteuid() {
+            root if root.is_root() => return true,
+            user => format!("run by the user {}", user.as_raw()),
+        },
+        Capability::Strace => {
+            let mut strace = Command::new("strace");
+            let traced = strace.args(["-qq", "-o", "/dev/null", "true"]).output();
+            if traced.as_ref().is_ok_and(|traced| traced.status.success()) {
+                return true;
+            }
+            format!("{traced:?}")
+        }
+        tried => panic!("{tried:?}: only trying it tells; skip() says that it failed"),
+    };
+    skip(capability, &why);
+    false
+}
+
+/// Notes that this test is skipped: on stderr, where `cargo test` shows it although the test passes, and in the file that
+/// `ROOM_ARCHIVER_TEST_SKIPS` names, which `.ci/run` reads.
+pub fn skip(capability: Capability, why: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let line = format!("SKIPPED {test}: it needs {capability:?}: {why}\n");
+    // Not eprint!, which the test harness captures.
+    _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(path) = std::env::var_os("ROOM_ARCHIVER_TEST_SKIPS") {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path);
+        let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
+        written.expect("the file named by ROOM_ARCHIVER_TEST_SKIPS");
+    }
+}
