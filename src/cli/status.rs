@@ -1,4 +1,4 @@
-//! `status`: how the archive stands, for a glance or a script.
+//! `status`: whether the archive is healthy and what needs attention, as text or JSON.
 
 mod text;
 
@@ -19,13 +19,13 @@ use crate::instance::Instance;
 use crate::model::{State, time};
 use crate::store::{self, Access, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
 
-/// Rows shown of a list that may be long; the counts say how many there are.
+/// Rows shown of a list that may be long; the counts are of all rows.
 const SHOWN: u32 = 10;
 
-/// The JSON that scripts read: names stay as they are.
+/// The JSON that scripts read: never rename a field.
 #[derive(Debug, Serialize)]
 struct Status {
-    /// When this was so.
+    /// When the database was read.
     at: String,
     /// Whether the archive makes progress and nothing needs attention.
     healthy: bool,
@@ -42,7 +42,7 @@ struct Status {
     failures: u64,
     /// Of those, the ones not completed upstream, or not archived, for longer than `poll.stuck_after`.
     stuck: u64,
-    /// Since when the one that is stuck longest is.
+    /// Since when the recording that is stuck longest has been stuck.
     stuck_since: Option<String>,
     /// Archived recordings with a concern, by its kind.
     concerns: BTreeMap<&'static str, u64>,
@@ -62,7 +62,7 @@ struct Status {
     cooldowns: Vec<Cooldown>,
 }
 
-/// Rows of the view `queue` by state, and what matters of them.
+/// Rows of the view `queue` by state.
 #[derive(Debug, Serialize)]
 struct Queue {
     total: u64,
@@ -71,7 +71,7 @@ struct Queue {
     downloading: u64,
     lost: u64,
     damaged: u64,
-    /// Completed upstream and still there, wanted, and not archived.
+    /// Completed and still there upstream, not left out by the filter, and not archived.
     missing: u64,
 }
 
