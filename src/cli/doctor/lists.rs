@@ -99,7 +99,7 @@ impl Examiner<'_> {
             size => {
                 fine = false;
                 let text = format!(
-                    "signalwire.page_size = {} is refused, {size} rows a page are allowed: set signalwire.page_size = {size}",
+                    "signalwire.page_size = {} is refused, {size} rows per page are allowed: set signalwire.page_size = {size}",
                     configured.page_size
                 );
                 report.note(name, &text);
