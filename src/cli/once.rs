@@ -141,7 +141,7 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
         beat: Arc::new(|| {}),
         due: Arc::new(|| {}),
     };
-    poller.replace(None).await?;
+    poller.replan(None).await?;
     store.list_put_off(poller.clock.now()).await?;
     let report = pass(&poller, args.sweep).await?;
     let left = store.left(u32::MAX).await?;
