@@ -205,7 +205,7 @@ impl App {
             .await?;
         let filter = toml::to_string(&config.filter).unwrap_or_default();
         if self.store.fact("filter").await?.as_deref() != Some(filter.as_str()) {
-            poller.replace(None).await?;
+            poller.replan(None).await?;
             self.store.set_fact("filter", Some(&filter)).await?;
         }
         Ok(())

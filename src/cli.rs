@@ -1,22 +1,21 @@
-//! The command line: one file a command, and here what they share: which one runs, and how it ends.
-//! Errors are printed once, at this boundary.
+//! The command line: one file for each command. Here the command is chosen, and errors are printed, once.
 
-pub mod args;
+mod args;
 mod completions;
 mod config;
 mod database;
 mod doctor;
-pub mod exit;
+mod exit;
 mod list;
 mod once;
-pub mod out;
+mod out;
 mod progress;
 mod retry;
 mod run;
 pub mod runtime;
 mod show;
 mod status;
-pub mod table;
+mod table;
 mod verify;
 
 use std::ffi::OsString;
@@ -31,13 +30,12 @@ use self::exit::Exit;
 use crate::config::{ConfigErrors, Environment};
 use crate::escape;
 
-/// Runs the command that `args` (the program's name first) names; what it prints goes to stdout,
-/// what went wrong to stderr.
+/// Runs the command in `args`, whose first item is the program's name. Results go to stdout, errors to stderr.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(message) => {
-            // Help and version come this way too. A closed stream is no reason to fail.
+            // clap returns help and version as errors too. A closed stream is no reason to fail.
             let _ = message.print();
             let exit = if message.use_stderr() {
                 Exit::Usage
@@ -74,7 +72,7 @@ fn report(error: &anyhow::Error) -> Exit {
         return Exit::Done;
     }
     let text = match error.downcast_ref::<ConfigErrors>() {
-        // Has lines of its own, each of them escaped.
+        // Has several lines, each already escaped.
         Some(errors) => errors.to_string(),
         None => escape::line(&format!("{error:#}")).into_owned(),
     };

@@ -1,5 +1,5 @@
-//! The settings: one TOML file, any key of which an environment variable can override, and the token beside it.
-//! Everything is checked when it is read, all problems are reported at once, and nothing is trusted to be right later.
+//! The settings: one TOML file, whose keys environment variables can override, and the API token.
+//! Everything is checked when it is loaded, and all problems are reported at once.
 
 mod environment;
 mod errors;

@@ -13,6 +13,13 @@ pub fn size(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
 }
 
+/// A number of things: `1 recording`, `2 recordings`.
+#[must_use]
+pub fn count(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// A duration in its two largest units, cut off: `3 h 12 min`, `2 d`, `0 s`.
 #[must_use]
 pub fn duration(time: Duration) -> String {

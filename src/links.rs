@@ -32,7 +32,7 @@ impl Links {
             if held.full_at.is_some_and(|at| now < at + LOOK_AGAIN) {
                 return;
             }
-            held.links.retain(|_, link| !link.is_over(now));
+            held.links.retain(|_, link| !link.is_expired(now));
             if held.links.len() >= MOST {
                 held.full_at = Some(now);
                 return;

@@ -1,4 +1,4 @@
-//! What the archiver talks about: sessions, recordings, their states, links. Knows no other module.
+//! The types that all modules share: sessions, recordings, states, links. Depends on no other module.
 
 mod change;
 mod concern;

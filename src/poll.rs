@@ -1,8 +1,8 @@
 //! Discovery: finds every session and every recording of the space, whatever the order of the lists.
 //!
-//! [`Poller::poll`] is cheap and runs every few minutes; [`Poller::sweep`] sees everything and makes
-//! the promise that nothing is missed independent of any guess about order or timing. Both work from
-//! what is there, a page and a short transaction at a time; progress moves only after a complete pass.
+//! [`Poller::poll`] is cheap and runs every few minutes. [`Poller::sweep`] walks all lists, so that nothing is
+//! missed even if a poll's assumptions about order and timing are wrong. Both write one page in one short
+//! transaction; the position up to which polls need not look again moves only after a complete walk.
 
 mod ask;
 mod confirm;
@@ -23,7 +23,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use filter::Filter;
-
 pub use plan::{Kind, RoomFilter, plan, position};
 pub use run::Report;
 pub use schedule::{Listing, next_listing};
@@ -34,29 +33,29 @@ use crate::links::Links;
 use crate::signalwire::Client;
 use crate::store::Store;
 
-/// Polls and sweeps a space, and keeps the database in step with it.
+/// Polls and sweeps a space, and writes what it finds to the database.
 #[derive(Clone)]
 pub struct Poller {
-    /// The space.
+    /// The API of the space.
     pub client: Arc<Client>,
-    /// What it keeps in step.
+    /// The database that it writes to.
     pub store: Store,
-    /// Where it leaves the links of recordings that can be downloaded.
+    /// Takes the links of recordings that can be downloaded.
     pub links: Links,
     /// Hosts that are rate-limiting us; kept in the database.
     pub cooldowns: Cooldowns,
     /// Which rooms are archived.
     pub filter: Filter,
-    /// How long after its end a session is still expected to bring recordings.
+    /// How long after its end a session may still get new recordings.
     pub settle: Duration,
-    /// Sessions listed at once.
+    /// Sessions listed at the same time.
     pub concurrency: usize,
-    /// The time.
+    /// The local clock; ages upstream are measured with SignalWire's.
     pub clock: Clock,
     /// Ends a pass early.
     pub stop: CancellationToken,
     /// Called at least every second while a pass is under way, for the watchdog and for progress on a terminal.
     pub beat: Arc<dyn Fn() + Send + Sync>,
-    /// Called as soon as something can be downloaded: a long pass must not hold up what it found first.
+    /// Called as soon as something can be downloaded: downloads must not wait for the end of a long pass.
     pub due: Arc<dyn Fn() + Send + Sync>,
 }

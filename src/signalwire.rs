@@ -1,6 +1,6 @@
 //! SignalWire's API: the only module that knows its paths, its JSON and its errors.
 //!
-//! Contract: SignalWire's published `openapi.video.yaml`. Where it is silent the client works either way.
+//! Contract: SignalWire's published `openapi.video.yaml`. What it leaves open, the client accepts in any form.
 
 mod client;
 mod endpoints;

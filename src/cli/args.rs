@@ -1,4 +1,4 @@
-//! The surface of the command line: every command and option, and the help that teaches them.
+//! Every command and option of the command line, with its help.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,6 @@ use crate::model::{RecordingId, State};
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = false, after_help = TOP_HELP)]
 pub struct Cli {
-    /// The configuration file.
     #[arg(
         long,
         short,
@@ -24,7 +23,6 @@ pub struct Cli {
     )]
     pub config: Option<PathBuf>,
 
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -47,19 +45,18 @@ Exit codes:
 
 Any setting can be overridden by an environment variable: ROOM_ARCHIVER__SECTION__KEY.";
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Archive until stopped: the daemon that the service runs
     #[command(after_help = "\
 Polls, sweeps and verifies on the configured schedules (UTC) and downloads in between.
-SIGTERM and SIGINT stop it softly: parts are kept and resumed. A second signal stops at once.
-SIGHUP reads the configuration again.
+SIGTERM and SIGINT stop it gracefully: unfinished downloads are kept, and resumed by the next start.
+A second signal stops it at once. SIGHUP reads the configuration again.
 
-Exit codes: 0 stopped as asked, 1 failure, 2 configuration, 6 another instance holds the archive.")]
+Exit codes: 0 stopped by a signal, 1 failure, 2 wrong configuration, 6 another instance holds the archive.")]
     Run,
 
-    /// Make one pass and download until nothing more can be done now
+    /// Make one pass and download until nothing more can be downloaded now
     Once(OnceArgs),
 
     /// Show whether the archive is healthy: passes, queue, what needs attention
@@ -68,10 +65,10 @@ Exit codes: 0 stopped as asked, 1 failure, 2 configuration, 6 another instance h
     /// List recordings
     List(ListArgs),
 
-    /// Show all that is known of one recording: its session, file and attempts
+    /// Show everything about one recording: its session, file and download attempts
     Show(ShowArgs),
 
-    /// Try recordings again at once
+    /// Retry recordings now
     Retry(RetryArgs),
 
     /// Read archived files again and compare them with their checksums
@@ -79,10 +76,10 @@ Exit codes: 0 stopped as asked, 1 failure, 2 configuration, 6 another instance h
 
     /// Check the configuration, the credentials, the disk and the database, and say what to do
     #[command(after_help = "\
-Every check is one line; what fails comes with what to do. A small file is made in the archive
-to try the disk, and removed again; nothing else changes.
+Prints one line for each check, and below a failed check what to do. To test the disk, it creates
+a small file in the archive and removes it; nothing else changes.
 
-Exit codes: 0 all well, 1 something fails, 2 configuration, 3 credentials refused.")]
+Exit codes: 0 all checks passed, 1 a check failed, 2 wrong configuration, 3 credentials refused.")]
     Doctor,
 
     /// Check or show the configuration
@@ -93,17 +90,16 @@ Exit codes: 0 all well, 1 something fails, 2 configuration, 3 credentials refuse
     Completions(CompletionsArgs),
 }
 
-/// Options of `once`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Retries of failed downloads that are due soon are waited for. At the end it prints what is left.
+Waits for retries of failed downloads that are due soon. At the end it lists what is not archived yet.
 
 Examples:
-  room-archiver once                     what a poll of the daemon does
+  room-archiver once                     look for new recordings, as the daemon's polls do
   room-archiver once --sweep             compare everything upstream with the archive
-  room-archiver once --sweep --dry-run   ... and only show what would be done
+  room-archiver once --sweep --dry-run   ... but only show what would be downloaded
 
-Exit codes: 0 everything completed upstream is archived, 3 credentials refused,
+Exit codes: 0 everything completed upstream is archived, 1 failure, 3 credentials refused,
 4 recordings that are completed upstream are not archived, or recordings of a session
 could not be listed, 6 another instance holds the archive.")]
 pub struct OnceArgs {
@@ -111,25 +107,23 @@ pub struct OnceArgs {
     #[arg(long)]
     pub sweep: bool,
 
-    /// Show what would be done; download nothing, change nothing
+    /// Only show what would be downloaded; change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// Options of `status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   room-archiver status --json | jq .queue
 
-Reads the database only; the daemon may run or not.")]
+Reads only the database, whether or not the daemon runs.")]
 pub struct StatusArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// Options of `list`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -151,11 +145,11 @@ pub struct ListArgs {
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
     pub state: Vec<State>,
 
-    /// Only recordings that started then or later: a date, or an RFC 3339 time
+    /// Only recordings that started at or after this date or RFC 3339 time
     #[arg(long, value_name = "DATE")]
     pub since: Option<Since>,
 
-    /// How to print them
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
@@ -164,7 +158,7 @@ fn state() -> impl clap::builder::TypedValueParser<Value = State> {
     PossibleValuesParser::new(State::ALL.map(State::as_str)).try_map(|text| text.parse::<State>())
 }
 
-/// A glob on a room's name, as those of the filter: it minds case and `*` also matches `/`.
+/// A glob for room names, as in the configured filter: case-sensitive, and `*` also matches `/`.
 fn glob(text: &str) -> Result<GlobMatcher, String> {
     GlobBuilder::new(text)
         .build()
@@ -172,38 +166,35 @@ fn glob(text: &str) -> Result<GlobMatcher, String> {
         .map_err(|error| error.kind().to_string())
 }
 
-/// How rows are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Columns for people.
+    /// Aligned columns
     #[default]
     Table,
-    /// One JSON array.
+    /// One JSON array
     Json,
-    /// Comma-separated values with a header.
+    /// Comma-separated values with a header
     Csv,
 }
 
-/// Options of `show`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   room-archiver show d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f")]
 pub struct ShowArgs {
-    /// The recording's id
+    /// Id of the recording
     pub id: RecordingId,
 }
 
-/// Options of `retry`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The recordings become due at once; a running daemon downloads them next. What was lost is looked for again.
+The recordings become due now; a running daemon downloads them next. Lost recordings are requested again.
 
 Examples:
   room-archiver retry --stuck
   room-archiver retry d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f")]
 pub struct RetryArgs {
-    /// The recordings' ids
+    /// Ids of the recordings
     #[arg(
         required_unless_present = "stuck",
         conflicts_with = "stuck",
@@ -211,46 +202,43 @@ pub struct RetryArgs {
     )]
     pub ids: Vec<RecordingId>,
 
-    /// All recordings that need attention: those of the view failures
+    /// All recordings that need attention: the rows of the view failures
     #[arg(long)]
     pub stuck: bool,
 }
 
-/// Options of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without ids it reads the files verified longest ago, as many bytes as verify.bytes_per_run allows.
-Damaged recordings are fetched again while the source has them; nothing is deleted.
+Damaged recordings are downloaded again while SignalWire has them; nothing is deleted.
 
 Examples:
   room-archiver verify --full
   room-archiver verify d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f
 
-Exit codes: 0 all that was read is sound, 5 damage was found.")]
+Exit codes: 0 no damage, 1 some files could not be verified, 5 damage was found.")]
 pub struct VerifyArgs {
     /// Read every file, however long it takes
     #[arg(long, conflicts_with = "ids")]
     pub full: bool,
 
-    /// The recordings' ids
+    /// Ids of the recordings
     #[arg(value_name = "ID")]
     pub ids: Vec<RecordingId>,
 }
 
-/// The commands below `config`.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Check the configuration and report everything that is wrong with it
-    #[command(after_help = "Exit codes: 0 it can be used, 2 it can't.")]
+    /// Check the configuration and report all mistakes
+    #[command(after_help = "Exit codes: 0 valid, 2 not valid.")]
     Check,
 
-    /// Print the settings in effect as TOML, with where each came from
+    /// Print the settings in effect as TOML, and where each comes from
     #[command(after_help = "\
-Settings without a comment have their default. Secrets are not shown: of the token only whether it is set.")]
+Settings without a comment have their default values. The API token is not shown, only where it comes from.")]
     Show,
 }
 
-/// Options of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

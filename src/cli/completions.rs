@@ -1,4 +1,4 @@
-//! `completions`: a script that teaches a shell the commands.
+//! `completions`: prints the completion script of a shell.
 
 use anyhow::Result;
 use clap::CommandFactory as _;
@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::out;
 
 pub(super) fn run(args: &CompletionsArgs) -> Result<Exit> {
-    // Into memory first: the generator panics when it can't write.
+    // Into memory first: clap_complete panics when it can't write.
     let mut script = Vec::new();
     clap_complete::generate(
         args.shell,

@@ -1,4 +1,4 @@
-//! `config check` and `config show`: is the configuration right, and what is in effect?
+//! `config check` and `config show`: whether the configuration is valid, and which settings are in effect.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -25,12 +25,12 @@ fn check(loaded: &Loaded, env: &Environment) -> Result<String, TokenError> {
     let token = token(&loaded.config, env)?;
     let file = loaded.file.display().to_string();
     Ok(format!(
-        "{}: the configuration can be used\n{token}\n",
+        "{}: the configuration is valid\n{token}\n",
         escape::line(&file)
     ))
 }
 
-/// The settings as TOML that could be loaded again; what is not a default is marked with its origin.
+/// The settings as TOML that can be loaded again; each that is not a default is followed by its origin.
 fn show(loaded: &Loaded, env: &Environment) -> Result<String> {
     let settings =
         toml::to_string(&loaded.config).context("could not write the configuration as TOML")?;
@@ -53,12 +53,12 @@ fn show(loaded: &Loaded, env: &Environment) -> Result<String> {
     Ok(text)
 }
 
-/// One line on the token. That it is not set or not readable is normal for a person at the
-/// terminal, while the service gets it as a credential; what is there and unusable is an error.
+/// One line about the token. Not set or not readable is no error: often only the service gets the
+/// credential. A token that is there and can't be used is one.
 fn token(config: &Config, env: &Environment) -> Result<String, TokenError> {
     match config.token(env) {
         Ok(found) if found.world_readable => Ok(format!(
-            "API token: set, from {}, which every user of this machine can read; chmod 0600 it",
+            "API token: set, from {}, but every user of this machine can read it: chmod 0600 it",
             found.source
         )),
         Ok(found) => Ok(format!("API token: set, from {}", found.source)),

@@ -1,4 +1,4 @@
-//! What the commands that need the database alone share: no token, no archive, no network.
+//! For commands that need only the database: no token, no archive, no network.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::config::{Config, Environment};
 use crate::owner::refuse_foreign;
 use crate::store::{Access, Store};
 
-/// Opens the configured database, does `work` with it, and closes it whatever came of the work.
+/// Opens the configured database, does `work` with it, and closes it even if the work failed.
 pub(super) fn with<T>(
     file: Option<&Path>,
     env: &Environment,
@@ -21,7 +21,7 @@ pub(super) fn with<T>(
     runtime::block_on(async {
         if access == Access::Write {
             refuse_foreign(path, &config.archive.directory, None)?;
-            // A command of a person neither creates nor migrates; that is the service's to do.
+            // Reading neither creates nor migrates a database: only the service does that.
             Store::open(path, Access::Read).await?.close().await;
         }
         let store = Store::open(path, access).await?;

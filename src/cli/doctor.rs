@@ -1,5 +1,5 @@
-//! `doctor`: everything that has to be right before recordings can be archived, a line a check. What it makes
-//! to try the disk it removes again, and what fails comes with what to do.
+//! `doctor`: checks everything that must be right before recordings can be archived, one line for each check.
+//! A failed check says what to do. Files made to test the disk are removed.
 
 mod disk;
 mod lists;
@@ -24,9 +24,9 @@ use crate::model::ApiToken;
 use crate::schedule::Schedule;
 use crate::{app, signalwire};
 
-/// A clock this far off is worth a word: the server's is known to a second.
+/// A larger difference between the clocks is noted. The server's time is known to a second.
 const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
-/// A clock this far off makes links look dead, or alive, that are not.
+/// A larger difference fails: valid links look expired, or expired ones valid.
 const SKEW_FAILS: TimeDelta = TimeDelta::minutes(5);
 
 pub fn run(file: Option<&Path>, env: &Environment) -> Result<Exit> {
@@ -43,11 +43,11 @@ async fn examine(loaded: &Loaded, env: &Environment, clock: &Clock) -> Report {
     let token = token(config, env, &mut report);
     match token {
         Some(token) => server(config, token, clock, &mut report).await,
-        None => report.note("credentials", "not tried without a token"),
+        None => report.note("credentials", "not tried: there is no token"),
     }
     disk::examine(config, &mut report).await;
     let running = Instance::is_running(&config.database.path);
-    let text = if running { "one runs" } else { "none runs" };
+    let text = if running { "running" } else { "not running" };
     report.ok("instance", text);
     for (name, schedule) in [
         ("next poll", &config.poll.schedule),
@@ -63,7 +63,7 @@ fn token(config: &Config, env: &Environment, report: &mut Report) -> Option<ApiT
     match config.token(env) {
         Ok(found) if found.world_readable => {
             let text = format!(
-                "from {}, which every user of this machine can read: chmod 0600 it",
+                "from {}, but every user of this machine can read it: chmod 0600 it",
                 found.source
             );
             report.note("token", &text);
@@ -134,7 +134,7 @@ async fn server(config: &Config, token: ApiToken, clock: &Clock, report: &mut Re
                 report.fail(
                     "clock",
                     &text,
-                    "set this machine's clock, as with 'timedatectl set-ntp true'",
+                    "set this machine's clock, for instance with 'timedatectl set-ntp true'",
                 );
             } else {
                 report.note("clock", &text);

@@ -15,7 +15,7 @@ pub enum Exit {
     Done = 0,
     /// Something failed.
     Failure = 1,
-    /// The command line or the configuration is wrong, or the command is another user's to run.
+    /// The command line or the configuration is wrong, or the archive belongs to another user.
     Usage = 2,
     /// SignalWire refused the credentials.
     CredentialsRefused = 3,
@@ -28,7 +28,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The code that an error means.
+    /// The exit code for an error that ended a command.
     #[must_use]
     pub fn of(error: &anyhow::Error) -> Self {
         let configuration = error.chain().any(|cause| {

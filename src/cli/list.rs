@@ -1,4 +1,4 @@
-//! `list`: recordings as a table, JSON or CSV, a page at a time however many there are.
+//! `list`: recordings as a table, JSON or CSV, read a page at a time.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -90,7 +90,7 @@ impl Printer {
                 let mut csv = csv::WriterBuilder::new()
                     .has_headers(false)
                     .from_writer(out);
-                // By hand: without a row there would be no header.
+                // csv writes its own header only with the first row.
                 csv.write_record(HEADER)?;
                 Self::Csv(Box::new(csv))
             }
@@ -149,7 +149,7 @@ fn cells(out: &mut Stdout, row: &Row) -> Result<()> {
     )
 }
 
-/// A line of the table. Of fixed widths, as the rows to come are unknown: what people name comes last.
+/// A line of the table. The widths are fixed, as later rows are not read yet; room names vary most and come last.
 fn line(out: &mut Stdout, [id, started, length, size, state, room]: [&str; 6]) -> Result<()> {
     let text = format!("{id:<36}  {started:<19}  {length:>12}  {size:>10}  {state:<11}  {room}");
     Ok(writeln!(out, "{}", text.trim_end())?)

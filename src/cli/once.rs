@@ -28,18 +28,18 @@ use crate::owner::refuse_foreign;
 use crate::poll::{Filter, Poller, Report};
 use crate::store::{Access, Left, PassOutcome, Store};
 
-/// Where the unit has the token from.
+/// Where the shipped unit reads the token.
 const TOKEN_FILE: &str = "/etc/room-archiver/token";
-/// Rows of what is left that are printed.
+/// Rows printed of the recordings that are left.
 const MOST_LEFT: u32 = 20;
-/// The longest wait for SignalWire that a single run bears (Retry-After), and how often.
+/// The longest rate limit (Retry-After) that a run waits for, and how many of them.
 const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
 const MOST_WAITS: u32 = 2;
 
 pub fn run(args: &OnceArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let config = Config::load(file, env)?;
     let clock = Clock::system();
-    // Bars and log lines don't go together: on a terminal the bars are shown, and the summary at the end names what failed.
+    // Log lines would break the progress bars: on a terminal only bars are shown, and the summary names what failed.
     if !std::io::stderr().is_terminal() {
         app::init_logs(&config, &clock)?;
     }
@@ -53,7 +53,7 @@ pub fn run(args: &OnceArgs, file: Option<&Path>, env: &Environment) -> Result<Ex
 }
 
 async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) -> Result<Exit> {
-    // Before the token, which may be for the other user alone to read.
+    // Before the token is read: perhaps only the other user can read it.
     let token = token_file(config, env);
     let (database, archive) = (&config.database.path, &config.archive.directory);
     refuse_foreign(database, archive, token.as_deref())?;
@@ -80,11 +80,12 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     bars.finish().await;
     let counts = app.store.counts().await?;
     let left = app.store.left(MOST_LEFT).await?;
-    let mut text = told(&report, args.sweep);
+    let mut text = summary(&report, args.sweep);
     _ = writeln!(
         text,
-        "archived {archived} recordings; the archive holds {} ({})",
-        counts.of(crate::model::State::Archived),
+        "archived {}; the archive holds {} ({})",
+        human::count(archived, "recording"),
+        counts.of(State::Archived),
         human::size(counts.archived_bytes)
     );
     if !left.is_empty() {
@@ -103,7 +104,7 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     Ok(exit)
 }
 
-/// The file to hand the token over from where the environment does not bring it along.
+/// The file from which systemd can pass the token to a command; `None`: it is in an environment variable.
 fn token_file(config: &Config, env: &Environment) -> Option<PathBuf> {
     match config.token(env) {
         Ok(found) if found.source == TokenSource::Variable => None,
@@ -140,7 +141,7 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
         beat: Arc::new(|| {}),
         due: Arc::new(|| {}),
     };
-    poller.replace(None).await?;
+    poller.replan(None).await?;
     store.list_put_off(poller.clock.now()).await?;
     let report = pass(&poller, args.sweep).await?;
     let left = store.left(u32::MAX).await?;
@@ -149,11 +150,11 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
         .filter(|left| matches!(left.state, State::Pending | State::Damaged))
         .collect();
     let bytes: u64 = would.iter().filter_map(|left| left.size_bytes).sum();
-    let mut text = told(&report, args.sweep);
+    let mut text = summary(&report, args.sweep);
     _ = writeln!(
         text,
-        "would download {} recordings ({})",
-        would.len(),
+        "would download {} ({})",
+        human::count(would.len() as u64, "recording"),
         human::size(bytes)
     );
     if !would.is_empty() {
@@ -170,7 +171,7 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
     })
 }
 
-/// A pass. If SignalWire says when to come back, and it is soon, that is waited for.
+/// Makes a pass, and makes it again after each short rate limit.
 async fn pass(poller: &Poller, sweep: bool) -> Result<Report> {
     let mut waits = 0;
     loop {
@@ -194,17 +195,17 @@ async fn pass(poller: &Poller, sweep: bool) -> Result<Report> {
     }
 }
 
-fn told(report: &Report, sweep: bool) -> String {
+fn summary(report: &Report, sweep: bool) -> String {
     let counts = &report.counts;
     let mut text = format!(
-        "{} {}: {} sessions seen, {} listed; {} recordings seen, {} new; {} requests\n",
+        "{} {}: {} seen, {} listed; {} seen, {} new; {}\n",
         if sweep { "sweep" } else { "poll" },
         report.outcome.as_str(),
-        counts.sessions_seen,
+        human::count(counts.sessions_seen, "session"),
         counts.sessions_listed,
-        counts.recordings_seen,
+        human::count(counts.recordings_seen, "recording"),
         counts.recordings_new,
-        counts.requests
+        human::count(counts.requests, "request")
     );
     if let Some(error) = &report.error {
         _ = writeln!(text, "  {}", crate::escape::line(error));
@@ -243,7 +244,7 @@ fn left_table(left: &[Left]) -> String {
 pub(super) fn stop_on_signals() -> CancellationToken {
     let stop = CancellationToken::new();
     let stopped = stop.clone();
-    // Without it such a write merely ends the process.
+    // If the handler is missing, a write beyond the limit ends the process.
     _ = crate::lifecycle::survive_size_limits();
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};

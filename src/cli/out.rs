@@ -3,15 +3,15 @@
 
 use std::io::{self, BufWriter, Write};
 
-/// Marks an error as "nobody reads stdout any more", unlike a broken pipe of another stream.
+/// Marks a broken pipe as that of stdout, not of another stream.
 #[derive(Debug, thiserror::Error)]
 #[error("stdout is closed")]
 struct Closed;
 
-/// The buffered stdout. Flush it in the end: only then are all errors known.
+/// The buffered stdout. Flush it at the end: dropping it hides errors.
 pub struct Stdout(BufWriter<io::StdoutLock<'static>>);
 
-/// Takes stdout for this thread.
+/// Locks stdout for this thread.
 #[must_use]
 pub fn stdout() -> Stdout {
     Stdout(BufWriter::new(io::stdout().lock()))
@@ -28,7 +28,7 @@ pub fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Is the error, or a cause of it, that stdout was closed?
+/// Whether an error was caused by a closed stdout.
 #[must_use]
 pub fn is_closed(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {

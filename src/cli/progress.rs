@@ -1,4 +1,4 @@
-//! Progress bars, on a terminal only.
+//! Progress bars of downloads, only on a terminal.
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;

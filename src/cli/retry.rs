@@ -1,4 +1,4 @@
-//! `retry`: recordings are tried again at once.
+//! `retry`: makes recordings due now.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ pub(super) fn run(args: &RetryArgs, file: Option<&Path>, env: &Environment) -> R
     })
 }
 
-/// What became of it: queued, or why not.
+/// Whether it was queued, or why not.
 fn outcome(one: &Retried) -> Result<String, &'static str> {
     let Some(was) = one.was else {
         return Err("not queued: no such recording is known");
@@ -64,6 +64,6 @@ fn outcome(one: &Retried) -> Result<String, &'static str> {
         (State::Archived, None) => {
             Err("not queued: it is archived; 'room-archiver verify' checks its file")
         }
-        (_, None) => Err("not queued: it changed at the same moment; look again"),
+        (_, None) => Err("not queued: it changed at the same time; try again"),
     }
 }

@@ -9,8 +9,8 @@ use super::runtime::block_on;
 use crate::app;
 use crate::config::Environment;
 
-/// Runs until stopped. Ends the process itself, within the runtime: to leave that would wait for blocking
-/// calls that may never end.
+/// Runs until stopped, then ends the process from within the runtime: dropping the runtime would wait for
+/// blocking calls that may never return.
 pub fn run(file: Option<&Path>, env: &Environment) -> Result<Exit> {
     block_on(async {
         let end = app::run(file, env).await;

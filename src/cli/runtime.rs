@@ -5,7 +5,7 @@ use std::io;
 /// Runs a command's future to its end.
 ///
 /// # Errors
-/// The system's, if it has no threads left.
+/// If the system can't start the threads.
 pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

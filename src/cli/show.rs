@@ -1,4 +1,4 @@
-//! `show`: everything that is known of one recording.
+//! `show`: everything that the database knows about one recording.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &ShowArgs, file: Option<&Path>, env: &Environment) -> Re
         match store.detail(args.id).await? {
             Some(detail) => Ok(describe(&detail, &config.archive.directory, now)?),
             None => bail!(
-                "no recording {} is known: run 'room-archiver once --sweep' to list all there are",
+                "no recording {} is known: if it is new, run 'room-archiver once --sweep' first",
                 args.id
             ),
         }
@@ -98,7 +98,7 @@ fn waits_for(what: WaitsFor) -> String {
             "tried again as soon as its media host, or another download, works again"
         }
         WaitsFor::Comparison => {
-            "complete but odd: downloaded once more at next_attempt_at and compared, as it may still be being written"
+            "complete but odd: downloaded again at next_attempt_at and compared, because it may still be growing"
         }
     };
     what.to_owned()

@@ -1,4 +1,4 @@
-//! `status`: how the archive stands, for a glance or a script.
+//! `status`: whether the archive is healthy and what needs attention, as text or JSON.
 
 mod facts;
 mod text;

@@ -1,10 +1,10 @@
-//! Tables whose columns line up, whatever people name their rooms.
+//! Tables with aligned columns, whatever characters the cells contain.
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::escape;
 
-/// A column's title and the side its cells keep to.
+/// A column's title and the alignment of its cells.
 #[derive(Clone, Copy, Debug)]
 pub enum Column {
     /// Text.
@@ -13,7 +13,7 @@ pub enum Column {
     Right(&'static str),
 }
 
-/// The table as text: a header, then a line a row, without borders. Every cell is escaped.
+/// The table as text without borders: a header, then a line for each row. Every cell is escaped.
 #[must_use]
 pub fn render<const N: usize>(
     columns: [Column; N],

@@ -81,19 +81,17 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     }
     _ = writeln!(
         text,
-        "verified {} files ({}), {} damaged",
-        findings.files,
+        "verified {} ({}), {} damaged",
+        human::count(findings.files, "file"),
         human::size(findings.bytes),
         findings.damaged.len()
     );
     if !findings.damaged.is_empty() {
-        text.push_str(
-            "damaged recordings are fetched again by the service or by 'room-archiver once'\n",
-        );
+        text.push_str("the service, or 'room-archiver once', downloads damaged recordings again\n");
     }
     if !findings.unreadable.is_empty() {
         text.push_str(
-            "what could not be read was not verified: give the files to the service's user\n",
+            "files that could not be read were not verified: give them to the service's user\n",
         );
     }
     out::print(&text)?;

@@ -1,8 +1,8 @@
-//! The environment as a value, so that tests need not change the process's own.
+//! The environment as a value, so that tests need not change the environment of the process.
 
 use std::collections::BTreeMap;
 
-/// The variables that concern the configuration. It may hold the token, so it has no Debug.
+/// The variables that concern the configuration. No Debug: it may contain the token.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 

@@ -1,17 +1,17 @@
-//! What is wrong with a configuration: all of it at once, each with its place and what to do.
+//! The problems of a configuration: all at once, each with its place and what to do.
 
 use std::fmt;
 
 use crate::escape;
 
-/// One thing that is wrong.
+/// One mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file's path, or `environment variable NAME`.
     pub place: String,
-    /// `section.key`, when it is about one.
+    /// `section.key`; `None`: the problem concerns the whole file or variable.
     pub key: Option<String>,
-    /// What is wrong and what to do.
+    /// The problem and what to do about it.
     pub text: String,
 }
 
@@ -25,14 +25,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration; never empty.
+/// All mistakes in a configuration; never empty.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors(pub Vec<Problem>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [one] => write!(f, "the configuration can't be used: {one}"),
+            [one] => write!(f, "the configuration is not valid: {one}"),
             many => {
                 write!(f, "the configuration has {} problems:", many.len())?;
                 many.iter().try_for_each(|one| write!(f, "\n  {one}"))

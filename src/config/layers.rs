@@ -1,4 +1,4 @@
-//! The sources of settings in one form: the file's text, and the environment's variables.
+//! Brings the file's text and the environment variables into one form, for figment.
 
 use std::path::Path;
 use std::{fs, io};
@@ -6,7 +6,7 @@ use std::{fs, io};
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-/// Names the file where the command line does not.
+/// The variable that names the file if the command line does not.
 pub(super) const PATH_VARIABLE: &str = "ROOM_ARCHIVER_CONFIG";
 
 /// One source of settings: the file, or one variable.
@@ -27,11 +27,11 @@ impl Provider for Layer {
     }
 }
 
-/// The file's settings, or what is wrong with the file as a whole.
+/// The file's settings, or why the file can't be read.
 pub(super) fn read_table(file: &Path) -> Result<toml::Table, String> {
     let text = fs::read_to_string(file).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => format!(
-            "there is no such file; create it (the sample config.toml explains every key), or name another one with --config or {PATH_VARIABLE}"
+            "there is no such file; create it (the sample config.toml explains every key), or name another file with --config or {PATH_VARIABLE}"
         ),
         io::ErrorKind::PermissionDenied => {
             "no permission to read the file; run as the service's user, or let that user read it".to_owned()
@@ -39,7 +39,7 @@ pub(super) fn read_table(file: &Path) -> Result<toml::Table, String> {
         io::ErrorKind::InvalidData => "the file is not UTF-8 text".to_owned(),
         _ => format!("could not read the file: {error}"),
     })?;
-    // toml's own Display prints the line, in which a token may stand.
+    // Not toml's own Display: it prints the line, which may contain a token.
     text.parse::<toml::Table>().map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let before = text.get(..at).unwrap_or_default();
@@ -74,7 +74,7 @@ pub(super) fn plain(table: toml::Table) -> Dict {
     table.into_iter().map(|(k, v)| (k, value(v))).collect()
 }
 
-/// A variable's text in the type its key has, else as text, which is then refused with the key's name.
+/// A variable's text in the type of its key's default; else as text, which is then refused with the key's name.
 pub(super) fn typed(text: &str, default: Option<&Value>) -> Value {
     let read = match default {
         Some(Value::Num(..)) => text.trim().parse::<i64>().ok().map(Value::from),

@@ -1,5 +1,5 @@
-//! Lays file and environment over the defaults. Each key is judged by itself, so that one wrong key
-//! hides no other, and each problem names the place the value came from.
+//! Merges file and environment over the defaults. Each key is checked separately, so that one wrong key
+//! hides no other, and each problem names the file or variable of the value.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use super::layers::{Layer, PATH_VARIABLE, plain, read_table, typed};
 use super::sections::Config;
 use super::{Environment, validate};
 
-/// Where the configuration is looked for when nothing else is said.
+/// The configuration file, if neither `--config` nor `ROOM_ARCHIVER_CONFIG` names another.
 pub const DEFAULT_PATH: &str = "/etc/room-archiver/config.toml";
 const PREFIX: &str = "ROOM_ARCHIVER__";
-const TOKEN_HINT: &str = "the token never belongs here: use the systemd credential signalwire_api_token, a file named by signalwire.api_token_file, or the variable ROOM_ARCHIVER_API_TOKEN; if this one was a real token, replace it";
+const TOKEN_HINT: &str = "the token never belongs here: use the systemd credential signalwire_api_token, a file named by signalwire.api_token_file, or the variable ROOM_ARCHIVER_API_TOKEN; if this was a real token, replace it";
 
-/// A configuration and where it came from.
+/// A configuration and the origin of its values.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The settings.
+    /// The settings, checked.
     pub config: Config,
     /// The file that was read.
     pub file: PathBuf,
@@ -30,7 +30,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Like [`Config::load`], and remembers where each value came from.
+    /// Like [`Config::load`], but also returns where each value came from.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Config {
     }
 }
 
-/// The state of one load: the good settings so far, and what is wrong.
+/// The state of one load: the valid settings so far, and the problems.
 struct Reading {
     file: String,
     defaults: Dict,
@@ -120,7 +120,7 @@ impl Reading {
         };
         let path = path.to_ascii_lowercase();
         let Some((section, key)) = path.split_once("__") else {
-            let text = format!("names no setting; write {PREFIX}SECTION__KEY");
+            let text = format!("does not name a setting; write {PREFIX}SECTION__KEY");
             self.problem(&place, None, text);
             return None;
         };
@@ -132,7 +132,7 @@ impl Reading {
         Some(Layer { place, dict })
     }
 
-    /// `ROOM_ARCHIVER_POLL_SETTLE` would be ignored without a word, so it is a problem.
+    /// `ROOM_ARCHIVER_POLL_SETTLE` would be ignored silently, so it is reported as a problem.
     fn catch_single_underscores(&mut self, name: &str, place: &str) {
         let Some(rest) = name.strip_prefix("ROOM_ARCHIVER_") else {
             return;
@@ -146,7 +146,7 @@ impl Reading {
             self.problem(
                 place,
                 None,
-                format!("two underscores divide the parts; write {variable}"),
+                format!("two underscores must separate section and key; write {variable}"),
             );
         }
     }
@@ -158,7 +158,7 @@ impl Reading {
         })
     }
 
-    /// Takes over each key that is known and readable.
+    /// Takes over each key that is known and has a valid value.
     fn overlay(&mut self, layers: &Figment) {
         let user = layers
             .data()
@@ -181,7 +181,7 @@ impl Reading {
                 }
                 (true, _) => {
                     let text = format!(
-                        "must be a section; write [{section}] on a line of its own, its keys below"
+                        "must be a section; write [{section}] on its own line and the keys below it"
                     );
                     self.problem(&place, Some(&section), text);
                 }
@@ -214,7 +214,7 @@ impl Reading {
         }
     }
 
-    /// What to say of an unknown name. Its value is never repeated.
+    /// The message for an unknown name. It never contains the value.
     fn unknown(&self, what: &str, name: &str, section: Option<&str>) -> String {
         let plain = name.to_ascii_lowercase().replace('-', "_");
         if matches!(
@@ -245,11 +245,11 @@ impl Reading {
             .deserialize::<Config>()
             .expect("each key was tried");
         for (key, text) in validate::problems(&config) {
-            // A problem that the key already has may be the reason for this.
+            // May be a consequence of a problem that this key already has.
             if self
                 .problems
                 .iter()
-                .any(|told| told.key.as_deref() == Some(key))
+                .any(|problem| problem.key.as_deref() == Some(key))
             {
                 continue;
             }
@@ -268,7 +268,7 @@ impl Reading {
     }
 }
 
-/// Tables merged from several layers keep the tag of one; their leaves know better.
+/// The place of a value's first leaf: figment gives a table merged from several layers the tag of only one.
 fn first_leaf_place(value: &Value, place_of: &impl Fn(&Value) -> String) -> String {
     match value {
         Value::Dict(_, keys) => match keys.values().next() {
@@ -287,7 +287,7 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<&'
         .map(|(_, known)| known)
 }
 
-/// What is wrong with a value, without the value.
+/// The problem with a value, without the value.
 fn describe(kind: &Kind) -> String {
     match kind {
         Kind::Message(text) => text.clone(),
@@ -317,6 +317,6 @@ fn describe(kind: &Kind) -> String {
         Kind::ISizeOutOfRange(_) | Kind::USizeOutOfRange(_) => {
             "the number is out of range".to_owned()
         }
-        _ => "not a value for this key".to_owned(),
+        _ => "not a valid value for this key".to_owned(),
     }
 }

@@ -24,9 +24,9 @@ pub struct Config {
     pub archive: Archive,
     /// Where the database is.
     pub database: Database,
-    /// The rolling re-read of archived files.
+    /// The scheduled verification of archived files.
     pub verify: Verify,
-    /// What the log says and how.
+    /// Level and format of the log.
     pub log: Log,
     /// Metrics and health over HTTP.
     pub telemetry: Telemetry,
@@ -46,18 +46,18 @@ pub struct SignalWire {
     /// The file that holds the API token.
     #[serde(with = "optional")]
     pub api_token_file: Option<PathBuf>,
-    /// How long links live when they are made; grown for large files.
+    /// Requested lifetime of download links; longer links are requested for large files.
     #[serde(with = "humantime_serde")]
     pub media_ttl: Duration,
-    /// Rows a page, 1 to 1000.
+    /// Rows per page of a list, 1 to 1000.
     pub page_size: u32,
-    /// Longest wait for a connection.
+    /// Time limit for opening a connection.
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
-    /// Longest wait for a whole answer of the API.
+    /// Time limit for a complete API response.
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
-    /// PEM certificates to trust besides the usual ones.
+    /// A file of PEM certificates to trust in addition to the system's.
     #[serde(with = "optional")]
     pub ca_file: Option<PathBuf>,
 }
@@ -85,13 +85,13 @@ pub struct Poll {
     pub schedule: Schedule,
     /// When a sweep begins.
     pub sweep_schedule: Schedule,
-    /// How long after its end a session may still bring recordings.
+    /// How long after its end a session may still get new recordings.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
     /// When a recording that is not completed upstream, or not archived, counts as stuck.
     #[serde(with = "humantime_serde")]
     pub stuck_after: Duration,
-    /// Sessions listed at the same time.
+    /// Number of sessions listed at the same time, 1 to 64.
     pub concurrency: usize,
 }
 
@@ -136,7 +136,7 @@ impl Default for Filter {
 /// How to download.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Download {
-    /// Downloads at the same time.
+    /// Number of simultaneous downloads, 1 to 64.
     pub concurrency: usize,
     /// Which recordings come first.
     pub order: Order,
@@ -198,7 +198,7 @@ impl Default for Archive {
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Database {
-    /// The SQLite file; a local filesystem, as WAL needs.
+    /// The SQLite file, on a local file system: WAL does not work on network shares.
     pub path: PathBuf,
 }
 
@@ -210,12 +210,12 @@ impl Default for Database {
     }
 }
 
-/// The rolling re-read of archived files.
+/// The scheduled verification of archived files.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Verify {
     /// When a run begins.
     pub schedule: Schedule,
-    /// How much a run reads at most, those verified longest ago first.
+    /// The most bytes that a run reads; files verified longest ago come first.
     pub bytes_per_run: Size,
 }
 
@@ -228,7 +228,7 @@ impl Default for Verify {
     }
 }
 
-/// What the log says and how.
+/// Level and format of the log.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Log {
     /// The least severe events that are logged.
@@ -240,7 +240,7 @@ pub struct Log {
 /// Metrics and health over HTTP.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Telemetry {
-    /// Where `/metrics` and `/healthz` are served; nowhere by default.
+    /// The address for `/metrics` and `/healthz`; `None`: not served.
     #[serde(with = "optional")]
     pub listen: Option<SocketAddr>,
 }

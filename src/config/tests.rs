@@ -197,8 +197,8 @@ fn a_variable_beats_the_file_and_is_named_in_problems() {
         "environment variable ROOM_ARCHIVER__POLL__SETTLE: poll.settle: must be between 1m and 1year",
         "environment variable ROOM_ARCHIVER__POLL__CONCURRENCY: poll.concurrency: expected a whole number, found other text",
         "environment variable ROOM_ARCHIVER__POLLS__SETTLE: polls: unknown section; did you mean poll?",
-        "environment variable ROOM_ARCHIVER__POLL: names no setting; write ROOM_ARCHIVER__SECTION__KEY",
-        "environment variable ROOM_ARCHIVER_POLL_SETTLE: two underscores divide the parts; write ROOM_ARCHIVER__POLL__SETTLE",
+        "environment variable ROOM_ARCHIVER__POLL: does not name a setting; write ROOM_ARCHIVER__SECTION__KEY",
+        "environment variable ROOM_ARCHIVER_POLL_SETTLE: two underscores must separate section and key; write ROOM_ARCHIVER__POLL__SETTLE",
     ] {
         assert!(errors.contains(expected), "{expected}\nnot in\n{errors}");
     }

@@ -1,4 +1,4 @@
-//! Finds the API token. It never passes through the configuration's own machinery, whose errors print values.
+//! Finds the API token. It is not read as a setting, because errors of figment and toml print values.
 
 use std::fmt;
 use std::fs::File;
@@ -12,7 +12,7 @@ use crate::model::ApiToken;
 
 const CREDENTIAL: &str = "signalwire_api_token";
 const VARIABLE: &str = "ROOM_ARCHIVER_API_TOKEN";
-/// Real ones have some fifty characters; whatever is longer is another file.
+/// Real tokens have about fifty characters; a longer file is not a token.
 const MAX_BYTES: u64 = 4096;
 
 /// Where the token came from.
@@ -36,40 +36,40 @@ impl fmt::Display for TokenSource {
     }
 }
 
-/// The token and where it was.
+/// The token and its source.
 #[derive(Clone, Debug)]
 pub struct FoundToken {
-    /// The token.
+    /// The token, without white space around it.
     pub token: ApiToken,
-    /// Where it was.
+    /// Where it was found.
     pub source: TokenSource,
-    /// The file can be read by every user of the machine; to be warned of.
+    /// Every user of the machine can read the file; the caller warns about it.
     pub world_readable: bool,
 }
 
 /// Why there is no token to use.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// None of the places holds one.
+    /// No source has a token.
     #[error(
         "no API token is set; put it into the systemd credential signalwire_api_token, a file named by signalwire.api_token_file, or the environment variable ROOM_ARCHIVER_API_TOKEN"
     )]
     NotSet,
-    /// The file is there or was named, and can't be read.
+    /// The credential exists or the file was configured, but can't be read.
     #[error("could not read the API token from {from}")]
     Unreadable {
-        /// The place.
+        /// The credential or the file.
         from: TokenSource,
-        /// The reason.
+        /// Why it can't be read.
         #[source]
         source: io::Error,
     },
-    /// What is there can't be a token.
-    #[error("{from} holds no API token: {reason}")]
+    /// The text can't be a token.
+    #[error("{from} does not contain an API token: {reason}")]
     Unusable {
-        /// The place.
+        /// Where the text was found.
         from: TokenSource,
-        /// What is wrong with the text.
+        /// What is wrong with the text; never the text itself.
         reason: &'static str,
     },
 }
@@ -80,7 +80,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// No place holds a token, or the first that should can't be read or holds no usable one.
+    /// No source has a token, or the first one that is set can't be read or contains no usable token.
     pub fn token(&self, env: &Environment) -> Result<FoundToken, TokenError> {
         if let Some(directory) = env.get("CREDENTIALS_DIRECTORY") {
             let path = Path::new(directory).join(CREDENTIAL);
@@ -129,9 +129,9 @@ fn checked(
     } else if trimmed.contains(['\n', '\r']) {
         "it has more than one line"
     } else if text.len() as u64 > MAX_BYTES {
-        "it is far too long"
+        "it is too long for a token"
     } else if !trimmed.bytes().all(|b| b.is_ascii_graphic()) {
-        "it has spaces or characters that no token has"
+        "it contains spaces or characters that no token has"
     } else {
         return Ok(FoundToken {
             token: ApiToken::new(trimmed),

@@ -1,4 +1,4 @@
-//! What a single value's type can't say: ranges, and keys that must fit one another.
+//! Checks beyond the type of a single value: ranges, and keys that must fit each other.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// Key and text of each problem.
 type Found = Vec<(&'static str, String)>;
 
-/// Everything that is wrong with `config`.
+/// All problems of `config`.
 pub(super) fn problems(config: &Config) -> Found {
     let mut found = Vec::new();
     signalwire(config, &mut found);
@@ -125,7 +125,7 @@ fn archive(config: &Config, found: &mut Found) {
     if directory.parent().is_none() {
         found.push((
             "archive.directory",
-            "must be a directory of its own, not the root".to_owned(),
+            "must not be the root directory".to_owned(),
         ));
     }
     if directory.starts_with(database) {
@@ -167,7 +167,7 @@ fn count(found: &mut Found, key: &'static str, number: usize, most: usize) {
     }
 }
 
-// The text is not repeated: it may be a token that landed in the wrong key.
+// The message does not repeat the text: it may be a token in the wrong key.
 fn absolute(found: &mut Found, key: &'static str, path: &Path) {
     if !path.is_absolute() {
         found.push((
@@ -199,7 +199,7 @@ impl SignalWire {
 }
 
 fn from_space(space: &str) -> Result<Url, &'static str> {
-    const EXPECTED: &str = "must be the name alone: \"example\" for https://example.signalwire.com";
+    const EXPECTED: &str = "must be only the name: \"example\" for https://example.signalwire.com";
     let label = (1..=63).contains(&space.len())
         && space
             .bytes()
@@ -216,7 +216,9 @@ fn from_base_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text)
         .map_err(|_| "must be a URL, such as \"https://example.signalwire.com\"")?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a user name or password; the token has its own place");
+        return Err(
+            "must not contain a user name or password; the API token is set elsewhere, for instance in signalwire.api_token_file",
+        );
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
         return Err(
@@ -233,7 +235,7 @@ fn from_base_url(text: &str) -> Result<Url, &'static str> {
         "https" => Ok(url),
         "http" if loopback => Ok(url),
         "http" => Err(
-            "must begin with https://; http is for loopback hosts only, as it would show the token to the network",
+            "must begin with https://; http would send the token unencrypted and is allowed only for loopback hosts",
         ),
         _ => Err("must begin with https://"),
     }

@@ -1,5 +1,5 @@
-//! Types of single settings. Each is read from text, says what it expects when the text is wrong,
-//! and never repeats the text: a person may have pasted a secret into the wrong key.
+//! Types of single settings. Each is read from text. Its error says what is expected and never repeats
+//! the text, which may be a secret in the wrong key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,7 +53,7 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-        // The largest unit that gives the number exactly: what is shown can be read back.
+        // The largest unit that is exact, so that the text can be read back.
         match units
             .into_iter()
             .find(|(bits, _)| self.0 > 0 && self.0.trailing_zeros() >= *bits)
@@ -121,7 +121,7 @@ impl FromStr for FileMode {
                 Err("the owner must be able to read the files to verify them; use \"0640\"")
             }
             Ok(mode) if mode & 0o002 != 0 => {
-                Err("the files must not be writable by everybody; use \"0640\"")
+                Err("other users must not be able to write to the files; use \"0640\"")
             }
             Ok(mode) => Ok(Self(mode)),
             Err(_) => Err("expected permissions as octal text, such as \"0640\""),
@@ -145,7 +145,7 @@ pub struct Since {
 }
 
 impl Since {
-    /// The time meant.
+    /// The time; for a date, its start in UTC.
     #[must_use]
     pub fn at(&self) -> DateTime<Utc> {
         self.at
@@ -175,7 +175,7 @@ impl fmt::Display for Since {
 
 as_text!(Since);
 
-/// Globs, any of which matches a room's name. They mind case; `*` also matches `/`.
+/// Globs for room names; one that matches is enough. They are case-sensitive, and `*` also matches `/`.
 #[derive(Clone, Debug, Default)]
 pub struct Globs {
     texts: Vec<String>,
@@ -187,7 +187,7 @@ impl Globs {
     ///
     /// # Errors
     ///
-    /// Which of them is wrong, counted from 1, and why.
+    /// The number of the wrong glob, counted from 1, and why it is wrong.
     pub fn new(texts: Vec<String>) -> Result<Self, String> {
         let mut builder = GlobSetBuilder::new();
         for (number, text) in (1..).zip(&texts) {
@@ -200,19 +200,19 @@ impl Globs {
         Ok(Self { texts, set })
     }
 
-    /// Does any of them match?
+    /// Whether any glob matches.
     #[must_use]
     pub fn is_match(&self, name: &str) -> bool {
         self.set.is_match(name)
     }
 
-    /// Is the list empty?
+    /// Whether there are no globs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
-    /// The compiled set, for callers that know no configuration.
+    /// The compiled set, for modules that do not depend on the configuration.
     #[must_use]
     pub fn set(&self) -> &GlobSet {
         &self.set
@@ -241,7 +241,7 @@ impl<'de> Deserialize<'de> for Globs {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Those that started first: they are the next to vanish upstream.
+    /// Those that started first, which SignalWire is likely to remove first.
     #[default]
     OldestFirst,
     /// Those that started last.
@@ -254,12 +254,12 @@ pub enum Order {
 pub enum LogLevel {
     /// Failures only.
     Error,
-    /// And what a person should look at.
+    /// And warnings: what may need attention.
     Warn,
-    /// And what was done.
+    /// And what was done, such as an archived recording.
     #[default]
     Info,
-    /// And why.
+    /// And decisions and retries.
     Debug,
     /// Everything.
     Trace,
@@ -269,10 +269,10 @@ pub enum LogLevel {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// For the journal under systemd, text on a terminal.
+    /// For the journal if stderr goes there, else text.
     #[default]
     Auto,
-    /// Lines for people.
+    /// Lines of text.
     Text,
     /// One JSON object a line.
     Json,

@@ -1,52 +1,51 @@
-//! What the database knows of a recording, and what a pass decides about it. The decision itself is
-//! made by `poll::plan`, which does no I/O.
+//! What the database knows about a recording, and what a pass changes. `poll::plan` decides, without I/O.
 
 use chrono::{DateTime, Utc};
 
 use super::{SessionId, State};
 
-/// What the database knows of a recording before a pass looks at it again.
+/// What the database knows about a recording when a pass lists it again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
-    /// Its state.
+    /// The state it has now.
     pub state: State,
     /// The session it was first seen in.
     pub session_id: Option<SessionId>,
-    /// SignalWire's object as it was last seen.
+    /// SignalWire's object when it was last listed, as canonical JSON.
     pub upstream: String,
     /// Its size as SignalWire last reported it.
     pub size_bytes: Option<u64>,
-    /// When SignalWire had last changed it.
+    /// When SignalWire last changed it, as of the last listing.
     pub updated_at: Option<DateTime<Utc>>,
-    /// It was found to be gone upstream.
+    /// It was confirmed to be gone upstream.
     pub gone: bool,
-    /// Its archived file is damaged: it is being fetched again.
+    /// Its archived file is damaged, and it is being downloaded again.
     pub damaged: bool,
 }
 
-/// What is known of the room a recording was made in; filter and path need its name.
+/// What is known about a recording's room; filter and path need its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Room {
     /// The session was described: its room's name, if it has one.
     Known(Option<String>),
-    /// The session is gone, can't be described, or is not named: the recording goes without, and no filter of
-    /// rooms leaves it out.
+    /// The session is gone, can't be requested, or is not named: the recording is archived without a room's
+    /// name, and no filter of rooms leaves it out.
     Unknown,
-    /// The session is still to be asked for.
+    /// The session has not been requested yet.
     Awaited,
 }
 
-/// A decision about one recording: what is to be written besides SignalWire's description.
+/// A decision about one recording: what to write in addition to SignalWire's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The state it is to have.
+    /// The new state.
     pub state: State,
     /// Why the filter leaves it out; with [`State::Skipped`] only.
     pub skip_reason: Option<&'static str>,
     /// It changed upstream after it was archived.
     pub changed_after_archiving: bool,
-    /// It is listed under another session than before; the first stays.
+    /// It is listed under another session than before; the first one is kept.
     pub other_session: bool,
-    /// Its failed attempts are forgotten: it gets another chance at once.
+    /// Its failed attempts no longer count, and it is due now.
     pub another_chance: bool,
 }

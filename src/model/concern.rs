@@ -1,5 +1,5 @@
-//! What is doubtful about an archived file. A concern never keeps a recording out of the archive; it is noted
-//! beside it, for a person to look at.
+//! What is doubtful about an archived file. A concern never keeps a recording out of the archive; it is stored
+//! with the recording and shown to the operator.
 
 use super::words::words;
 
@@ -10,11 +10,11 @@ words! {
         Duration = "duration",
         /// The file has another size than SignalWire reports.
         Size = "size",
-        /// The bytes are of another type than the label says, or of no known type.
+        /// The bytes are of another format than the label says, or of no known format.
         Type = "type",
-        /// Something in the file is not as its format demands.
+        /// The structure of the file violates its format.
         Structure = "structure",
-        /// The file looks as if its end were lacking.
+        /// The end of the file seems to be missing.
         Truncated = "truncated",
     }
 }
@@ -24,6 +24,6 @@ words! {
 pub struct Concern {
     /// What it is about.
     pub kind: ConcernKind,
-    /// What was found: part of a sentence, in lower case and without a full stop.
+    /// What was found, as a message in lower case without a full stop.
     pub detail: String,
 }

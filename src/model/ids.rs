@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// A text that is not the UUID an id must be. It does not repeat the text, which may be hostile.
+/// An id that is not a UUID. The error does not repeat the text, which may be hostile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a UUID")]
 pub struct BadId;

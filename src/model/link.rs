@@ -8,16 +8,16 @@ use url::Url;
 
 use super::RecordingId;
 
-/// A pre-signed link to a recording's bytes, with the moment it expires on the monotonic clock.
+/// A pre-signed link to a recording's bytes, with the time it expires on the monotonic clock.
 ///
-/// Debug and Display show its host alone: path and query are a key to the recording.
+/// Debug shows only its host: path and query give access to the recording.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MediaLink {
     url: Url,
     expires: Duration,
 }
 
-/// A `uri` as it came, not read yet: of the million that a sweep brings few are ever used.
+/// A `uri` that is not parsed yet: a sweep brings a million of them, and few are used.
 #[derive(Clone)]
 pub struct UnreadLink {
     uri: String,
@@ -27,7 +27,7 @@ pub struct UnreadLink {
 }
 
 impl UnreadLink {
-    /// Keeps a `uri` with what [`MediaLink::parse`] needs to know of its arrival.
+    /// Keeps a `uri` with what [`MediaLink::parse`] needs to know about its arrival.
     #[must_use]
     pub fn new(
         uri: String,
@@ -43,7 +43,7 @@ impl UnreadLink {
         }
     }
 
-    /// Reads it; `None`, with a warning in the log, if it can't be a link to the recording `id`.
+    /// Parses it; `None`, with a warning in the log, if it can't be a link to the recording `id`.
     #[must_use]
     pub fn read(&self, id: RecordingId) -> Option<MediaLink> {
         MediaLink::parse(&self.uri, self.arrived, self.ttl, self.server_now)
@@ -53,9 +53,9 @@ impl UnreadLink {
             .ok()
     }
 
-    /// Whether it has expired for sure at monotonic time `now`.
+    /// Whether it has certainly expired at monotonic time `now`.
     #[must_use]
-    pub fn is_over(&self, now: Duration) -> bool {
+    pub fn is_expired(&self, now: Duration) -> bool {
         self.arrived.saturating_add(self.ttl) <= now
     }
 }
@@ -66,7 +66,7 @@ impl fmt::Debug for UnreadLink {
     }
 }
 
-/// A `uri` that can't be a media link. It does not repeat the text.
+/// Why a `uri` can't be a media link. The error does not repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadLink {
     /// Not a URL with a host.
@@ -76,19 +76,19 @@ pub enum BadLink {
     #[error("the link's scheme is neither https nor http")]
     Scheme,
     /// User name or password in the URL.
-    #[error("the link holds a user name or password")]
+    #[error("the link contains a user name or password")]
     UserInfo,
     /// Control characters or white space, which URL parsers silently drop.
-    #[error("the link holds control characters")]
+    #[error("the link contains control characters or white space")]
     Control,
 }
 
 impl MediaLink {
-    /// Reads a `uri` that arrived at `arrived` (monotonic) and was asked to live for `ttl`.
+    /// Parses a `uri` that arrived at `arrived` (monotonic) and was requested with the lifetime `ttl`.
     ///
     /// It expires at the earlier of `arrived + ttl` and what S3's `X-Amz-Date` and `X-Amz-Expires`
     /// parameters say, compared with `server_now`, the answer's own `Date`, so that a wrong local
-    /// clock moves nothing.
+    /// clock does not matter.
     ///
     /// # Errors
     /// [`BadLink`], if it can't be a media link.
@@ -132,14 +132,14 @@ impl MediaLink {
         &self.url
     }
 
-    /// The host and port the media lies on: the one part that may be shown.
+    /// The host and port that serve the media: the only part that may be shown.
     #[must_use]
     pub fn host(&self) -> String {
         host_and_port(&self.url)
     }
 }
 
-/// The host and port of a URL: what a server is known by.
+/// The host and port of a URL, which identify a server in pauses and rate limits.
 #[must_use]
 pub fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -147,7 +147,7 @@ pub fn host_and_port(url: &Url) -> String {
     format!("{host}:{port}")
 }
 
-/// The life S3's own parameters leave at `now`.
+/// The lifetime left at `now` according to S3's parameters.
 fn signed_life(url: &Url, now: NaiveDateTime) -> Option<Duration> {
     let parameter = |name: &str| {
         url.query_pairs()

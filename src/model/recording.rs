@@ -15,13 +15,13 @@ pub struct Recording {
     pub status: UpstreamStatus,
     /// When it started.
     pub started_at: Option<DateTime<Utc>>,
-    /// When it stopped.
+    /// When it stopped; absent while it runs.
     pub finished_at: Option<DateTime<Utc>>,
     /// Length in seconds; integers and fractions both occur.
     pub duration_seconds: Option<f64>,
     /// Bytes of the file. The contract's int32 wraps at 2 GiB: zero and negative numbers are unknown.
     pub size_bytes: Option<u64>,
-    /// The MIME type.
+    /// SignalWire's label, usually a MIME type; it may be wrong.
     pub format: Option<String>,
     /// What SignalWire charges for it.
     pub cost_in_dollars: Option<f64>,
@@ -33,27 +33,27 @@ pub struct Recording {
     pub upstream: String,
 }
 
-/// A recording together with the link its listing brought, if it brought one.
+/// A recording as a list or a single request describes it, with the link if there was one.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// The recording.
+    /// The description, without its link.
     pub recording: Recording,
     /// Its short-lived media link.
     pub link: Option<UnreadLink>,
 }
 
-/// The status of a recording upstream: the documented words, and whatever else may come.
+/// The status of a recording upstream: the documented words, and any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamStatus {
     /// Being recorded.
     Recording,
     /// Paused.
     Paused,
-    /// Being made ready.
+    /// Being prepared for download.
     Processing,
     /// Ready to download.
     Completed,
-    /// Another word, or none: not ready, kept as it came.
+    /// Another word, kept unchanged, or none: not ready.
     Other(Option<String>),
 }
 
@@ -70,7 +70,7 @@ impl UpstreamStatus {
         }
     }
 
-    /// SignalWire's word, as it came.
+    /// SignalWire's word, unchanged.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {

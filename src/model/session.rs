@@ -25,14 +25,14 @@ pub struct Session {
     pub upstream: String,
 }
 
-/// The status of a session: the two documented words, and whatever else may come.
+/// The status of a session: the two documented words, and any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionStatus {
     /// `in-progress`: people are in the room.
     InProgress,
     /// `completed`: the session is over.
     Completed,
-    /// Another word, or none: kept as it came.
+    /// Another word, kept unchanged, or none.
     Other(Option<String>),
 }
 
@@ -47,7 +47,7 @@ impl SessionStatus {
         }
     }
 
-    /// SignalWire's word, as it came.
+    /// SignalWire's word, unchanged.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -59,7 +59,7 @@ impl SessionStatus {
 }
 
 impl Session {
-    /// When it ended, as well as it is known, if it is over.
+    /// The best known end of a session that is over; `None` while it runs.
     #[must_use]
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
         match self.status {
@@ -68,10 +68,10 @@ impl Session {
                 .or(self.updated_at)
                 .or(self.start_time)
                 .or(self.created_at)
-                // An end before the start is not used.
+                // Never before the start.
                 .max(self.start_time),
             SessionStatus::InProgress => None,
-            // Where the status is unknown, its end alone shows that it is over.
+            // With an unknown status, only an end time shows that it is over.
             SessionStatus::Other(_) => self.end_time,
         }
     }

@@ -3,7 +3,7 @@
 use super::words::words;
 
 words! {
-    /// Where a recording stands between being seen upstream and lying on the disk.
+    /// How far a recording is on its way from SignalWire to the disk.
     pub enum State ("a state of a recording") {
         /// Not completed upstream yet.
         Waiting = "waiting",
@@ -17,7 +17,7 @@ words! {
         Archived = "archived",
         /// Gone upstream before it was archived.
         Lost = "lost",
-        /// Was archived; its file is missing or altered, and it is fetched again while the source has it.
+        /// Was archived; its file is missing or altered, and it is downloaded again while SignalWire has it.
         Damaged = "damaged",
     }
 }

@@ -1,5 +1,5 @@
-//! Times as the database and the views hold them: `2026-11-23T20:02:27.123Z`, UTC, milliseconds.
-//! The fixed width makes their order as text their order in time.
+//! Times as text for database and views: `2026-11-23T20:02:27.123Z`, UTC with milliseconds.
+//! Their fixed width makes them sort by time.
 
 use chrono::{DateTime, DurationRound as _, SecondsFormat, TimeDelta, Utc};
 

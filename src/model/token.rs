@@ -1,4 +1,4 @@
-//! The API token: present in memory only, unreadable in Debug output.
+//! The API token: only in memory, and hidden in Debug output.
 
 use secrecy::{ExposeSecret, SecretString};
 

@@ -1,4 +1,4 @@
-//! Enums each of whose values has a word: in the database, the views, metrics, JSON and on the command line.
+//! Enums whose values have fixed words for the database, the views, metrics, JSON and the command line.
 
 /// A word that names no value of an enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Requests of a pass: beaten for and stopped, and whether the next one is worth it.
+//! How a pass waits for requests, with beats for the watchdog, and when it ends because they keep failing.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ const BEAT: Duration = Duration::from_secs(1);
 const UP_WITHIN: Duration = Duration::from_secs(5);
 
 impl Poller {
-    /// Waits for a request, but not past a stop. It beats meanwhile: a request is bounded by its time-outs,
-    /// however long those are.
-    pub(super) async fn asked<T>(
+    /// Waits for a request, but not after a stop. It beats meanwhile, as time-outs may be longer than the
+    /// watchdog's period.
+    pub(super) async fn wait_for<T>(
         &self,
         request: impl Future<Output = signalwire::Result<T>>,
     ) -> Result<T, Halt> {
@@ -34,16 +34,16 @@ impl Poller {
         Ok(answer.ok_or(Halt::Stopped)??)
     }
 
-    /// After a walk over the sessions that failed: whether the rest of the pass can fare better. Not if no
-    /// other request would, and not if nothing answers.
-    pub(super) fn is_worth_going_on(&self, run: &Run, error: &signalwire::Error) -> bool {
+    /// After a failed walk over the sessions: whether the rest of the pass may succeed. Not if the error
+    /// concerns every request, and not if the API does not answer at all.
+    pub(super) fn should_continue(&self, run: &Run, error: &signalwire::Error) -> bool {
         let silent = run.pages == 0 && matches!(error, signalwire::Error::Transport { .. });
-        !is_final(error) && !silent && !self.is_failing_for_long(run)
+        !is_final(error) && !silent && !self.keeps_failing(run)
     }
 
-    /// Nothing but failures came for so long that the rest is left for the next pass.
-    pub(super) fn is_failing_for_long(&self, run: &Run) -> bool {
-        self.clock.monotonic().saturating_sub(run.good_at) > self.client.retry_window()
+    /// Whether all requests have failed for so long that the rest is left for the next pass.
+    pub(super) fn keeps_failing(&self, run: &Run) -> bool {
+        self.clock.monotonic().saturating_sub(run.last_success) > self.client.retry_window()
     }
 
     /// Whether the API answers a small request soon.
@@ -52,10 +52,10 @@ impl Poller {
             let probed = tokio::time::timeout(UP_WITHIN, self.client.probe()).await;
             Ok(matches!(probed, Ok(Ok(()))))
         };
-        self.asked(probe).await
+        self.wait_for(probe).await
     }
 
-    /// Counts and keeps what could not be read of a page.
+    /// Counts the items of a page that could not be read, and keeps them as events.
     pub(super) async fn note_rejected<T>(&self, page: &Page<T>) -> store::Result<u64> {
         for rejected in &page.rejected {
             let text = format!(

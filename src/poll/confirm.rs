@@ -1,5 +1,5 @@
-//! What both walks of a sweep did not see: each is asked for by itself before it is called gone, unless so
-//! much is missing that the lists themselves can't be right.
+//! What neither walk of a sweep saw: each object is requested before it is marked as gone. If so much is
+//! missing that the lists must be wrong, nothing is marked.
 
 use super::Poller;
 use super::run::{Halt, Run};
@@ -7,24 +7,26 @@ use super::shortfall::{Shortfall, View};
 use crate::model::{SessionId, State, time};
 use crate::store::{self, Unseen, UnseenRecording};
 
-/// Rows of each kind asked for one by one at the most, in one sweep. The next one goes on after them.
+/// The most objects of each kind that one sweep requests. The next sweep continues after them.
 const MOST_SINGLE: usize = 1000;
-/// The facts that the database keeps: the shortfall, and the last row of each kind that was asked for.
+/// Facts in the database: the shortfall, and the last row of each kind that was requested.
 const SHORTFALL: &str = "sweep_shortfall";
 const LAST_RECORDING: &str = "sweep_asked_recording";
 const LAST_SESSION: &str = "sweep_asked_session";
 
 impl Poller {
-    /// Finds out what is gone. `false`: what the walks saw is too little to be believed, and nothing is marked.
+    /// Finds out what is gone. `false`: the walks saw too little to be believed, and nothing is marked.
     pub(super) async fn confirm_vanished(&self, run: &mut Run) -> Result<bool, Halt> {
         let unseen = self.store.unseen(&run.seen).await?;
         if !self.is_plausible(run, &unseen).await? {
             return Ok(false);
         }
-        // Those whose loss would matter come first.
+        // Recordings that are not archived yet come first: their loss would matter.
         let (open, kept) = (unseen.open, unseen.kept);
         let last = self.last_asked(LAST_RECORDING).await?;
-        let rows = in_turn(open, last).into_iter().chain(in_turn(kept, last));
+        let rows = rotated_after(open, last)
+            .into_iter()
+            .chain(rotated_after(kept, last));
         let rows: Vec<i64> = rows.take(MOST_SINGLE).collect();
         let mut failed_in_a_row = 0;
         for recording in self.store.unseen_recordings(&rows).await? {
@@ -38,7 +40,7 @@ impl Poller {
         }
         self.note_asked(LAST_RECORDING, &rows).await?;
         let last = self.last_asked(LAST_SESSION).await?;
-        let mut rows = in_turn(unseen.sessions, last);
+        let mut rows = rotated_after(unseen.sessions, last);
         rows.truncate(MOST_SINGLE);
         failed_in_a_row = 0;
         for id in self.store.unseen_sessions(&rows).await? {
@@ -54,7 +56,7 @@ impl Poller {
         Ok(true)
     }
 
-    /// Whether the walks can have seen all there is.
+    /// Whether the walks can have seen everything.
     async fn is_plausible(&self, run: &mut Run, unseen: &Unseen) -> Result<bool, Halt> {
         let recordings = View {
             seen: run
@@ -68,25 +70,27 @@ impl Poller {
             unseen: unseen.sessions.len() as u64,
         };
         if recordings.is_short() || sessions.is_short() {
-            return Ok(self.is_believed(run, recordings, sessions).await?);
+            return Ok(self
+                .is_shortfall_believed(run, recordings, sessions)
+                .await?);
         }
         if self.store.fact(SHORTFALL).await?.is_some() {
             self.store.set_fact(SHORTFALL, None).await?;
         }
-        let empty = recordings.is_empty() && self.is_any_recording_there(unseen).await?
-            || sessions.is_empty() && self.is_any_session_there(unseen).await?;
+        let empty = recordings.is_empty() && self.any_recording_exists(unseen).await?
+            || sessions.is_empty() && self.any_session_exists(unseen).await?;
         if empty {
             run.failures.push(
-                "a list of SignalWire's is empty although it still has what is known: nothing is marked as gone"
+                "SignalWire sent an empty list, but still has known recordings or sessions: nothing is marked as gone"
                     .to_owned(),
             );
         }
         Ok(!empty)
     }
 
-    /// A view that is too small is believed once it has been so for days: then each row is asked for, a
-    /// bounded number in each sweep, so that whoever deleted much is not stuck.
-    async fn is_believed(
+    /// Lists that lack much are believed after some days: then each object is requested, a limited number in
+    /// each sweep. Otherwise an operator who deleted much could never have it marked as gone.
+    async fn is_shortfall_believed(
         &self,
         run: &mut Run,
         recordings: View,
@@ -103,8 +107,8 @@ impl Poller {
         let believed = shortfall.believed_from() <= now;
         if !believed {
             run.failures.push(format!(
-                "SignalWire's lists lack {} of {} known recordings and {} of {} known sessions: nothing is marked as gone; \
-                 if they were deleted there, sweeps from {} on will confirm it one by one",
+                "{} of {} known recordings and {} of {} known sessions are missing in SignalWire's lists: nothing is marked \
+                 as gone; from {} on, sweeps request each of them and mark what is gone",
                 recordings.unseen,
                 recordings.seen + recordings.unseen,
                 sessions.unseen,
@@ -115,27 +119,27 @@ impl Poller {
         Ok(believed)
     }
 
-    async fn is_any_recording_there(&self, unseen: &Unseen) -> Result<bool, Halt> {
+    async fn any_recording_exists(&self, unseen: &Unseen) -> Result<bool, Halt> {
         let rows = [&unseen.open[..], &unseen.kept[..]].concat();
         for recording in self.store.unseen_recordings(&rows).await? {
-            if self.ask_single(recording.id).await?.is_some() {
+            if self.request_recording(recording.id).await?.is_some() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    async fn is_any_session_there(&self, unseen: &Unseen) -> Result<bool, Halt> {
+    async fn any_session_exists(&self, unseen: &Unseen) -> Result<bool, Halt> {
         for id in self.store.unseen_sessions(&unseen.sessions).await? {
-            if self.asked(self.client.room_session(id)).await?.is_some() {
+            if self.wait_for(self.client.room_session(id)).await?.is_some() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// What is archived stays in any case, so that one 404 besides the walk is enough. Before any other is
-    /// called lost, the list of its session is asked, and the recording once more.
+    /// An archived recording keeps its file, so one 404 is enough for it. Any other becomes lost only after
+    /// the list of its session and a second request agree.
     async fn confirm_recording(
         &self,
         run: &mut Run,
@@ -146,11 +150,11 @@ impl Poller {
             session_id,
             state,
         } = *recording;
-        let mut found = self.ask_single(id).await?;
+        let mut found = self.request_recording(id).await?;
         let kept = matches!(state, State::Archived | State::Skipped);
         if found.is_none() && !kept {
             let again = self.client.recording_still_listed(session_id, id);
-            found = self.asked(again).await?;
+            found = self.wait_for(again).await?;
         }
         if let Some(mut listed) = found {
             if listed.recording.session_id.is_none() {
@@ -172,7 +176,7 @@ impl Poller {
 
     async fn confirm_session(&self, run: &mut Run, id: SessionId) -> Result<(), Halt> {
         let now = self.clock.now();
-        match self.asked(self.client.room_session(id)).await? {
+        match self.wait_for(self.client.room_session(id)).await? {
             Some(session) => {
                 let seen = Some(&mut run.seen);
                 self.store.apply_sessions(&[session], now, seen).await?;
@@ -187,7 +191,7 @@ impl Poller {
         Ok(last.and_then(|row| row.parse().ok()).unwrap_or(0))
     }
 
-    /// Keeps the place where the next sweep goes on, if this one could not ask for all.
+    /// Keeps the row after which the next sweep continues, if this one could not request all.
     async fn note_asked(&self, fact: &str, rows: &[i64]) -> store::Result<()> {
         match rows.last() {
             Some(last) if rows.len() >= MOST_SINGLE => {
@@ -198,8 +202,8 @@ impl Poller {
     }
 }
 
-/// Rows in their order, beginning after `last` and going round.
-fn in_turn(mut rows: Vec<i64>, last: i64) -> Vec<i64> {
+/// Sorts the rows, begins after `last`, and continues with the first ones at the end.
+fn rotated_after(mut rows: Vec<i64>, last: i64) -> Vec<i64> {
     rows.sort_unstable();
     let first = rows.partition_point(|row| *row <= last);
     rows.rotate_left(first);
@@ -208,13 +212,13 @@ fn in_turn(mut rows: Vec<i64>, last: i64) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::in_turn;
+    use super::rotated_after;
 
     #[test]
     fn a_sweep_goes_on_where_the_last_one_stopped() {
-        assert_eq!(in_turn(vec![7, 3, 5, 1], 0), [1, 3, 5, 7]);
-        assert_eq!(in_turn(vec![7, 3, 5, 1], 3), [5, 7, 1, 3]);
-        assert_eq!(in_turn(vec![7, 3, 5, 1], 9), [1, 3, 5, 7]);
-        assert_eq!(in_turn(Vec::new(), 9), [] as [i64; 0]);
+        assert_eq!(rotated_after(vec![7, 3, 5, 1], 0), [1, 3, 5, 7]);
+        assert_eq!(rotated_after(vec![7, 3, 5, 1], 3), [5, 7, 1, 3]);
+        assert_eq!(rotated_after(vec![7, 3, 5, 1], 9), [1, 3, 5, 7]);
+        assert_eq!(rotated_after(Vec::new(), 9), [] as [i64; 0]);
     }
 }

@@ -1,5 +1,4 @@
-//! The filter in force: shared with a pass under way, so that what it lists after a reload is placed by
-//! the new one.
+//! The filter in force. A running pass shares it, so that a reload applies to everything listed after it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,13 +9,13 @@ use super::RoomFilter;
 pub struct Filter(Arc<RwLock<Arc<RoomFilter>>>);
 
 impl Filter {
-    /// Puts a first one in force.
+    /// Begins with this filter.
     #[must_use]
     pub fn new(filter: RoomFilter) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(filter))))
     }
 
-    /// Puts another one in force, from the next recording on.
+    /// Replaces the filter from the next recording on.
     pub fn set(&self, filter: RoomFilter) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(filter);
     }

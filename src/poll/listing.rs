@@ -1,12 +1,11 @@
-//! Lists the recordings of the sessions that are due, and places each where it belongs.
+//! Lists the recordings of the sessions that are due, and writes them to the database.
 
 use futures::{StreamExt as _, stream};
 
 use super::Poller;
-
 use super::plan::{lags, plan};
-use super::rooms::Session;
-use super::run::{Brought, Halt, Run, is_rate_limit};
+use super::rooms::SessionAnswer;
+use super::run::{Halt, ListingResult, Run, is_rate_limit};
 use super::schedule::{Listing, next_listing};
 use crate::model::{Listed, Recording, UpstreamStatus};
 use crate::signalwire::{self, Page};
@@ -14,9 +13,9 @@ use crate::store::{self, DueSession, NEXT_PASS, Seen};
 
 /// Sessions taken from the database at a time.
 const BATCH: u32 = 200;
-/// After so many failures in a row it is found out whether the API as a whole is down.
+/// After this many failures in a row a small request checks whether the API is down.
 pub(super) const FAILURES_IN_A_ROW: u32 = 5;
-/// After so many the rest is left for the next pass all the same.
+/// After this many the rest is left for the next pass, even if the API is up.
 const MOST_FAILURES_IN_A_ROW: u32 = 20;
 
 /// Where a page comes from.
@@ -46,7 +45,7 @@ impl Poller {
             };
             let mut listings = stream::iter(batch)
                 .map(async |due| {
-                    let mut brought = Brought::default();
+                    let mut brought = ListingResult::default();
                     let seen = running.contains(&due.id);
                     let listed = self.list_session(&due, seen, &mut brought).await;
                     if let Err(Halt::Api(error)) = &listed
@@ -55,26 +54,26 @@ impl Poller {
                         let error = error.to_string();
                         self.store.put_off(due.id, started, &error).await?;
                         if due.stub {
-                            // Recordings that have waited for long enough wait no longer.
-                            self.replace(Some(due.id)).await?;
+                            // Recordings that have waited for the room long enough go on without it.
+                            self.replan(Some(due.id)).await?;
                         }
                     }
                     Ok((due.put_off, listed, brought))
                 })
                 .buffer_unordered(self.concurrency);
             while let Some(listed) = listings.next().await {
-                let (put_off, listed, brought): (bool, Result<(), Halt>, Brought) =
+                let (put_off, listed, brought): (bool, Result<(), Halt>, ListingResult) =
                     listed.map_err(Halt::Store)?;
                 run.add(brought);
                 match listed {
                     Ok(()) => {
                         failed_in_a_row = 0;
-                        run.good_at = self.clock.monotonic();
+                        run.last_success = self.clock.monotonic();
                     }
                     Err(Halt::Api(error)) if !is_rate_limit(&error) => {
                         failed_in_a_row += 1;
                         let text = error.to_string();
-                        // One that failed before says nothing new: neither of the credentials nor of the pass.
+                        // A session that failed in earlier passes too says nothing about the credentials or this pass.
                         if put_off {
                             run.put_off.push(text.clone());
                         } else {
@@ -84,7 +83,7 @@ impl Poller {
                             }
                         }
                         if !self
-                            .goes_on(run, failed_in_a_row, refused.is_some())
+                            .continues_listing(run, failed_in_a_row, refused.is_some())
                             .await?
                         {
                             if put_off {
@@ -101,8 +100,8 @@ impl Poller {
         refuse(run, refused)
     }
 
-    /// Whether listing goes on after some failures in a row: these sessions are bad, and not the API.
-    async fn goes_on(
+    /// Whether listing continues after failures in a row: if only these sessions are bad, and not the API.
+    async fn continues_listing(
         &self,
         run: &mut Run,
         failed_in_a_row: u32,
@@ -111,16 +110,16 @@ impl Poller {
         if failed_in_a_row >= MOST_FAILURES_IN_A_ROW {
             return Ok(false);
         }
-        // One that is not refused shows that the credentials are fine.
+        // One listed session would show that the credentials are valid, so look for it.
         if refused && run.counts.sessions_listed == 0 {
             return Ok(true);
         }
-        if !failed_in_a_row.is_multiple_of(FAILURES_IN_A_ROW) && !self.is_failing_for_long(run) {
+        if !failed_in_a_row.is_multiple_of(FAILURES_IN_A_ROW) && !self.keeps_failing(run) {
             return Ok(true);
         }
         let up = self.is_up().await?;
         if up {
-            run.good_at = self.clock.monotonic();
+            run.last_success = self.clock.monotonic();
         }
         Ok(up)
     }
@@ -130,34 +129,36 @@ impl Poller {
         &self,
         due: &DueSession,
         seen_running: bool,
-        counts: &mut Brought,
+        counts: &mut ListingResult,
     ) -> Result<(), Halt> {
-        let mut session = Session::Described(due.clone());
+        let mut session = SessionAnswer::Described(due.clone());
         if due.stub || (due.ended_at.is_none() && !seen_running) {
-            session = self.describe_or_not(due).await?;
+            session = self.try_describe(due).await?;
         }
         let there = self.list_recordings(due, counts).await?;
-        if !there && matches!(session, Session::Described(_)) {
-            session = self.describe_or_not(due).await?;
+        if !there && matches!(session, SessionAnswer::Described(_)) {
+            session = self.try_describe(due).await?;
         }
-        // Without a list nobody knows whether there is such a session.
-        if !there && let Session::Undescribed(error) = session {
+        // Neither request shows whether the session exists.
+        if !there && let SessionAnswer::Undescribed(error) = session {
             return Err(error.into());
         }
         let due = match session {
-            Session::Described(described) => described,
-            Session::Missing if counts.recordings_seen == 0 => return self.gone(due.id).await,
-            Session::Missing => {
+            SessionAnswer::Described(described) => described,
+            SessionAnswer::Missing if counts.recordings_seen == 0 => {
+                return self.gone(due.id).await;
+            }
+            SessionAnswer::Missing => {
                 counts.put_off = Some(format!("session {} was answered with HTTP 404", due.id));
                 due.clone()
             }
-            Session::Undescribed(error) => {
+            SessionAnswer::Undescribed(error) => {
                 counts.put_off = Some(error.to_string());
                 due.clone()
             }
         };
         counts.sessions_listed = 1;
-        // What was rejected may be a recording that is still to come: the session is not done with.
+        // A rejected item may be an unfinished recording, so the session is not settled.
         let whole = counts.rejected == 0;
         let open = !whole || self.store.session_open(due.id).await?;
         let now = self.clock.now();
@@ -176,19 +177,23 @@ impl Poller {
         };
         self.store.session_listed(due.id, now, next, whole).await?;
         if counts.put_off.is_some() {
-            // Its recordings are known now, and its room is not to be had: they go without.
-            self.replace(Some(due.id)).await?;
+            // Its recordings are known now, but its room is not: they go on without it.
+            self.replan(Some(due.id)).await?;
         }
         Ok(())
     }
 
-    /// Lists the recordings of one session; `false`: SignalWire has no such list, which means an empty one
-    /// if it has the session.
-    async fn list_recordings(&self, due: &DueSession, counts: &mut Brought) -> Result<bool, Halt> {
+    /// Lists the recordings of one session; `false`: a 404, which some spaces send for a session without
+    /// recordings.
+    async fn list_recordings(
+        &self,
+        due: &DueSession,
+        counts: &mut ListingResult,
+    ) -> Result<bool, Halt> {
         let mut pages = self.client.session_recordings(due.id);
         let mut first = true;
         loop {
-            let mut page = match self.asked(pages.next()).await {
+            let mut page = match self.wait_for(pages.next()).await {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(true),
                 Err(Halt::Api(signalwire::Error::Status { status: 404, .. })) if first => {
@@ -226,7 +231,7 @@ impl Poller {
                 &recordings,
                 self.clock.now(),
                 seen,
-                // Read inside the transaction: a reload that places everything again waits for it.
+                // Reads the filter inside the transaction: a reload, which replans everything, waits for its end.
                 &|listed, known, room| match source {
                     Source::Single if lags(listed, known) => None,
                     _ => plan(&self.filter.now(), listed, known, room),
@@ -248,7 +253,7 @@ impl Poller {
     }
 }
 
-/// After listing: the credentials are refused if several sessions were refused in a row, and none was listed.
+/// After listing: the credentials are invalid if several sessions in a row were refused, and none was listed.
 fn refuse(run: &Run, refused: Option<signalwire::Error>) -> Result<(), Halt> {
     match refused {
         Some(error) if run.counts.sessions_listed == 0 => Err(Halt::Api(error)),

@@ -1,4 +1,4 @@
-//! Watches the order of a walk: may it stop, or could there still be something unknown further on?
+//! Watches the order of a walk, to decide whether it may stop early without missing a session.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl OrderWatch {
         self.started.see(session.start_time);
     }
 
-    /// Everything from here on is older than what an earlier complete walk knew, with `overlap` to spare.
+    /// Whether everything from here on is older, by at least `overlap`, than the newest of the last complete walk.
     pub(super) fn passed(&self, known: Horizon, overlap: Duration) -> bool {
         self.created.passed(known.created, overlap) || self.started.passed(known.started, overlap)
     }
@@ -69,7 +69,7 @@ impl Track {
     }
 
     fn passed(&self, known: Option<DateTime<Utc>>, overlap: Duration) -> bool {
-        // What begins with something older than is known is not the newest end of the list.
+        // A list that begins with something older than is known does not show its newest end.
         self.newest_first
             && self.newest >= known
             && self

@@ -15,20 +15,20 @@ impl Poller {
     pub async fn poll(&self) -> store::Result<Report> {
         self.pass(PassKind::Poll, Kind::Poll, async |run| {
             let walked = match self.walk_sessions(run, true).await {
-                Err(Halt::Api(error)) if self.is_worth_going_on(run, &error) => {
+                Err(Halt::Api(error)) if self.should_continue(run, &error) => {
                     run.failures.push(error.to_string());
                     None
                 }
                 walked => Some(walked?),
             };
-            // What the walk brought is worth listing, even if it was cut short.
+            // List what the walk found, even if it did not reach its end.
             self.list_due(run).await?;
             Ok(walked)
         })
         .await
     }
 
-    /// Runs `work` inside a pass row. The horizon it returns is that of a walk that came to its end.
+    /// Runs `work` and records it as a pass. The horizon that `work` returns is that of a complete walk.
     pub(super) async fn pass(
         &self,
         pass_kind: PassKind,
@@ -46,7 +46,7 @@ impl Poller {
         let mut rate_limited_until = None;
         let outcome = match result {
             Ok(horizon) => {
-                // What failed after the walk is put off in the database: the walk need not find it again.
+                // Sessions that failed after the walk are due again in the database: no walk has to find them again.
                 if let Some(horizon) = horizon {
                     self.store.set_horizon(horizon).await?;
                 }
@@ -89,8 +89,8 @@ impl Poller {
         })
     }
 
-    /// Walks the list of sessions and writes each page. With `stop_early` it stops where everything
-    /// older is known already, as long as the rows really come newest first.
+    /// Walks the list of sessions and writes each page. With `stop_early` it stops where everything older is
+    /// already known, if the list has been sorted newest first so far.
     pub(super) async fn walk_sessions(
         &self,
         run: &mut Run,
@@ -99,9 +99,9 @@ impl Poller {
         let known = self.store.horizon().await?;
         let mut order = OrderWatch::default();
         let mut pages = self.client.room_sessions();
-        while let Some(page) = self.asked(pages.next()).await? {
+        while let Some(page) = self.wait_for(pages.next()).await? {
             run.pages += 1;
-            run.good_at = self.clock.monotonic();
+            run.last_success = self.clock.monotonic();
             run.rejected += self.note_rejected(&page).await?;
             run.counts.sessions_seen += page.items.len() as u64;
             for session in &page.items {

@@ -1,4 +1,4 @@
-//! What is to be done about a recording: a pure function of what was listed and what is known.
+//! Decides what to do about a listed recording: a pure function of the listing and the database row.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::model::{Change, Known, Recording, Room, State, UpstreamStatus};
 #[cfg(test)]
 mod tests;
 
-/// Which kind of pass is looking.
+/// The kind of a pass that lists recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// What is new and what is due.
+    /// Lists new sessions, and the recordings of those that are due.
     Poll,
-    /// Everything.
+    /// Lists everything.
     Sweep,
 }
 
@@ -46,8 +46,8 @@ impl RoomFilter {
         }
     }
 
-    /// Why a recording is left out; `None`: it is archived. What is unknown (`None`) leaves nothing out: a
-    /// room without a name is the empty name.
+    /// Why a recording is left out; `None`: it is archived. An unknown value (`None`) leaves nothing out; a
+    /// room without a name has the empty name.
     #[must_use]
     pub fn leaves_out(
         &self,
@@ -75,8 +75,7 @@ impl RoomFilter {
 
 /// Where a recording that is not on the disk belongs: waiting, skipped or pending.
 ///
-/// While its session is still to be asked for its room it waits: the filter can't decide yet, and the path
-/// would have no name.
+/// It waits while its session has not been requested: filter and path need the room's name.
 #[must_use]
 pub fn position(
     filter: &RoomFilter,
@@ -91,7 +90,7 @@ pub fn position(
         Room::Unknown => None,
         Room::Awaited => return (State::Waiting, None),
     };
-    // A recording that is still growing may yet become long enough.
+    // A recording that is not completed may still become long enough.
     let duration = duration_seconds.filter(|_| completed);
     match filter.leaves_out(name, started_at, duration) {
         Some(reason) => (State::Skipped, Some(reason)),
@@ -100,15 +99,15 @@ pub fn position(
     }
 }
 
-/// Whether an answer for a single object lags behind the lists, which had the recording completed: nothing
-/// follows from it.
+/// Whether the answer for a single object is older than the lists, which showed the recording as completed:
+/// it is ignored.
 #[must_use]
 pub fn lags(single: &Recording, known: Option<&Known>) -> bool {
     single.status != UpstreamStatus::Completed
         && known.is_some_and(|known| known.state == State::Pending && !known.gone)
 }
 
-/// Decides about a listed recording; `None`: nothing is to be written.
+/// Decides about a listed recording; `None`: nothing changes.
 #[must_use]
 pub fn plan(
     filter: &RoomFilter,
@@ -140,7 +139,7 @@ pub fn plan(
         .is_some_and(|session| known.session_id.is_some_and(|first| first != session));
     let another_chance = match known.state {
         State::Lost => true,
-        // It was gone while its damaged file waited to be fetched again.
+        // It was gone when its damaged file should have been downloaded again.
         State::Damaged => known.gone,
         _ => false,
     };

@@ -1,4 +1,4 @@
-//! Rooms: what a session is asked for when no list described it, and the recordings that wait for it.
+//! Requests sessions that no list described, for their room's name, and replans the recordings that wait for it.
 
 use super::Poller;
 use super::plan::position;
@@ -7,29 +7,29 @@ use crate::model::SessionId;
 use crate::signalwire;
 use crate::store::{self, DueSession};
 
-/// What asking for a session came to.
+/// The answer to the request for a session.
 #[derive(Debug)]
-pub(super) enum Session {
+pub(super) enum SessionAnswer {
     /// It was described.
     Described(DueSession),
     /// A 404.
     Missing,
-    /// Asking failed, though the API is up: its recordings need not wait for it.
+    /// The request failed, but the API is up: its recordings need not wait.
     Undescribed(signalwire::Error),
 }
 
 impl Poller {
-    /// Asks for one session: one that is known from a recording alone, or that runs although the walk
-    /// did not come by it.
-    pub(super) async fn describe(&self, due: &DueSession) -> Result<Session, Halt> {
-        let Some(session) = self.asked(self.client.room_session(due.id)).await? else {
-            return Ok(Session::Missing);
+    /// Requests one session: one that is known only from a recording, or a running one that the walk did not
+    /// see.
+    pub(super) async fn describe(&self, due: &DueSession) -> Result<SessionAnswer, Halt> {
+        let Some(session) = self.wait_for(self.client.room_session(due.id)).await? else {
+            return Ok(SessionAnswer::Missing);
         };
         self.store
             .apply_sessions(std::slice::from_ref(&session), self.clock.now(), None)
             .await?;
-        self.replace(Some(due.id)).await?;
-        Ok(Session::Described(DueSession {
+        self.replan(Some(due.id)).await?;
+        Ok(SessionAnswer::Described(DueSession {
             status: session.status.clone(),
             started_at: session.start_time.or(session.created_at).or(due.started_at),
             ended_at: session.ended_at(),
@@ -38,32 +38,32 @@ impl Poller {
         }))
     }
 
-    /// The same; a failure that is this session's alone is no reason to leave its recordings unlisted.
-    pub(super) async fn describe_or_not(&self, due: &DueSession) -> Result<Session, Halt> {
+    /// The same, but a failure of this session alone does not keep its recordings from being listed.
+    pub(super) async fn try_describe(&self, due: &DueSession) -> Result<SessionAnswer, Halt> {
         match self.describe(due).await {
             Err(Halt::Api(error)) if !is_final(&error) => {
                 let silent = matches!(error, signalwire::Error::Transport { .. });
                 if silent && !self.is_up().await? {
                     return Err(error.into());
                 }
-                Ok(Session::Undescribed(error))
+                Ok(SessionAnswer::Undescribed(error))
             }
             described => described,
         }
     }
 
-    /// Notes that a session is gone: its recordings go without its room.
+    /// Notes that a session is gone: its recordings go on without a room's name.
     pub(super) async fn gone(&self, id: SessionId) -> Result<(), Halt> {
         self.store.session_gone(id, self.clock.now()).await?;
-        Ok(self.replace(Some(id)).await?)
+        Ok(self.replan(Some(id)).await?)
     }
 
-    /// Decides again where recordings that are not on the disk belong, of one session or of all: after the filter or
-    /// what is known of a room changed.
+    /// Decides again whether recordings that are not on the disk wait, are skipped or are pending, of one session
+    /// or of all: after the filter or a room's name changed.
     ///
     /// # Errors
     /// [`store::Error`], if the database fails.
-    pub async fn replace(&self, session: Option<SessionId>) -> store::Result<()> {
+    pub async fn replan(&self, session: Option<SessionId>) -> store::Result<()> {
         let mut after = None;
         loop {
             let batch = self

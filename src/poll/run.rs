@@ -1,4 +1,4 @@
-//! A pass under way: what it has seen so far, why it may halt, and what it came to.
+//! The state of a running pass, why it may end early, and its result.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -6,26 +6,27 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::plan::Kind;
+use crate::human;
 use crate::model::SessionId;
 use crate::signalwire;
 use crate::store::{self, PassCounts, PassOutcome, Seen};
 
-/// What a pass came to.
+/// The result of a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// How it ended.
     pub outcome: PassOutcome,
-    /// What it saw and asked.
+    /// Numbers of sessions, recordings and requests.
     pub counts: PassCounts,
-    /// What kept it from being complete, and what it put off or rejected.
+    /// Why it was not complete, and what it put off or rejected; `None`: nothing.
     pub error: Option<String>,
     /// Recordings it found that can be downloaded now.
     pub due: u64,
-    /// It ended because the API is rate-limiting us: it is of no use to ask again before then.
+    /// When the rate limit ends that ended the pass; `None`: there was none.
     pub rate_limited_until: Option<DateTime<Utc>>,
 }
 
-/// Why a pass, or a part of it, could not go on.
+/// Why a pass, or a part of it, ended early.
 #[derive(Debug)]
 pub(super) enum Halt {
     Stopped,
@@ -45,7 +46,7 @@ impl From<store::Error> for Halt {
     }
 }
 
-/// A pass under way: what it has seen so far.
+/// The state of a running pass.
 pub(super) struct Run {
     pub kind: Kind,
     pub started: DateTime<Utc>,
@@ -57,21 +58,21 @@ pub(super) struct Run {
     pub recordings_rejected: u64,
     /// What keeps the pass from being complete.
     pub failures: Vec<String>,
-    /// Single objects that could not be read: they are put off, and keep nothing else from going on.
+    /// Failed requests for single objects: they are tried again later, and the pass continues.
     pub put_off: Vec<String>,
-    /// Sessions that the walk saw running: they need not be asked for one by one.
+    /// Sessions that the walk saw running: they need no request of their own.
     pub running: HashSet<SessionId>,
     /// What a sweep has seen.
     pub seen: Seen,
     /// Pages that the walk over the sessions brought.
     pub pages: u64,
-    /// When the last request was answered well (monotonic); at first, when the pass began.
-    pub good_at: Duration,
+    /// When the last request succeeded (monotonic); before that, when the pass began.
+    pub last_success: Duration,
 }
 
-/// What listing one session brought, whether or not it came to its end.
+/// The result of listing one session, complete or not.
 #[derive(Debug, Default)]
-pub(super) struct Brought {
+pub(super) struct ListingResult {
     pub sessions_listed: u64,
     pub recordings_seen: u64,
     pub recordings_new: u64,
@@ -95,11 +96,11 @@ impl Run {
             running: HashSet::new(),
             seen: Seen::default(),
             pages: 0,
-            good_at: now,
+            last_success: now,
         }
     }
 
-    pub fn add(&mut self, listing: Brought) {
+    pub fn add(&mut self, listing: ListingResult) {
         self.counts.sessions_listed += listing.sessions_listed;
         self.counts.recordings_seen += listing.recordings_seen;
         self.counts.recordings_new += listing.recordings_new;
@@ -113,7 +114,10 @@ impl Run {
         if let Some(first) = self.failures.first() {
             parts.push(match self.failures.len() {
                 1 => first.clone(),
-                n => format!("{first} (and {} more failures)", n - 1),
+                n => format!(
+                    "{first} (and {})",
+                    human::count(n as u64 - 1, "more failure")
+                ),
             });
         }
         if let Some(first) = self.put_off.first() {
@@ -132,7 +136,7 @@ impl Run {
     }
 }
 
-/// No other request would fare better: refused credentials, or a rate limit.
+/// Whether every other request would fail too: refused credentials, or a rate limit.
 pub(super) fn is_final(error: &signalwire::Error) -> bool {
     is_rate_limit(error) || matches!(error, signalwire::Error::Credentials { .. })
 }

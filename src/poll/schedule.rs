@@ -1,5 +1,5 @@
-//! When a session's recordings are due again: a pure function. Each poll while it runs (less often once it
-//! has run for days) and for a quarter of an hour after, then at growing steps, until it is settled.
+//! When to list a session's recordings again: a pure function. At each poll while the session runs (less often
+//! after some days) and for 15 minutes after its end, then at growing intervals until it is settled.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use crate::model::SessionStatus;
 #[cfg(test)]
 mod tests;
 
-/// For how long after its end a session is listed at each poll.
+/// How long after its end a session is listed at each poll.
 const EAGER: Duration = Duration::from_mins(15);
-/// For how long after its start a running session is listed at each poll. One that runs on, be it a room that
-/// is always open or a session that SignalWire never ended, is listed less often.
+/// How long after its start a running session is listed at each poll. Later, when the room is always open or
+/// SignalWire never ended the session, it is listed less often.
 const LONG_RUN: Duration = Duration::from_hours(36);
-/// After this time it is listed each day alone, unless something of it is being recorded.
+/// After this time it is listed only once a day, unless something is being recorded.
 const ENDLESS_RUN: Duration = Duration::from_hours(7 * 24);
-/// The longest step between two listings of a session that is not settled.
+/// The longest interval between two listings of a session that has ended but is not settled.
 const LONGEST_STEP: Duration = Duration::from_hours(6);
 
-/// What follows the listing of a session.
+/// When a session is listed next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
     /// List it again at the next poll.
     NextPoll,
     /// List it again after this long.
     After(Duration),
-    /// Nothing more is expected of it.
+    /// Only sweeps look at it from now on.
     Settled,
 }
 
@@ -47,7 +47,7 @@ pub fn next_listing(
     let age = |time: DateTime<Utc>| (now - time).to_std().unwrap_or_default();
     let Some(ended) = ended_at.map(age) else {
         return match (status, started_at.map(age)) {
-            // A word that is not documented may mean anything: listed for ever, less and less often.
+            // An undocumented status may mean anything: list it for ever, less and less often.
             (SessionStatus::Other(_), Some(age)) => step(age),
             (_, Some(age)) if age >= ENDLESS_RUN && !open => {
                 Listing::After(Duration::from_hours(24))
@@ -70,7 +70,7 @@ pub fn next_listing(
     }
 }
 
-/// Half the age again, so that the number of listings grows with the logarithm of the age alone.
+/// Half the age, so that the number of listings grows only with the logarithm of the age.
 fn step(age: Duration) -> Listing {
     if age < EAGER {
         Listing::NextPoll

@@ -1,5 +1,5 @@
-//! Whether a sweep can have seen all there is: lists that suddenly lack much of what is known say more about
-//! the lists than about the recordings.
+//! Whether a sweep can have seen everything: if lists suddenly lack much of what is known, the lists are
+//! probably wrong.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +8,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::time;
 
-/// So few may be missing from any lists: each is asked for by itself before anything follows.
+/// This many may be missing in any list: each is requested before it is marked as gone.
 const FEW: u64 = 5;
-/// Beyond that, at most this part of what is known. A fifth is more than a weekly clean-up of a month's
-/// recordings takes away, and less than any list that is cut in half.
+/// Above that, at most one in this many. A fifth is more than a weekly clean-up of a month's recordings
+/// removes, and less than what a list cut in half lacks.
 const PART: u64 = 5;
-/// A view that was as small this long ago is believed: somebody deleted much. What it lacks is still asked
-/// for one by one.
+/// Lists that have lacked as much for this long are believed: much was deleted. Each missing object is still
+/// requested.
 const BELIEVED_AFTER: TimeDelta = TimeDelta::days(3);
 
-/// How much both walks of a sweep lacked, and since when they do.
+/// How many objects the walks of a sweep did not see, and since when that has been so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shortfall {
     pub since: DateTime<Utc>,
@@ -25,7 +25,7 @@ pub(super) struct Shortfall {
     pub sessions: u64,
 }
 
-/// What a sweep saw of what was known before it, and what it did not see.
+/// How many of the known objects a sweep saw, and how many it did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct View {
     pub seen: u64,
@@ -38,7 +38,7 @@ impl View {
         self.unseen > self.tolerated()
     }
 
-    /// All of the few that are known are missing: deleted, or the list is wrongly empty.
+    /// All known objects are missing: they were deleted, or the list is wrongly empty.
     pub(super) fn is_empty(self) -> bool {
         self.seen == 0 && self.unseen > 0
     }
@@ -47,14 +47,14 @@ impl View {
         FEW.max((self.seen + self.unseen) / PART)
     }
 
-    /// As much is missing as `before`, give or take what is plausible.
-    fn is_like(self, before: u64) -> bool {
+    /// About as much is missing as `before`.
+    fn is_similar(self, before: u64) -> bool {
         self.unseen <= before.saturating_add(self.tolerated())
     }
 }
 
 impl Shortfall {
-    /// The shortfall of these views, going on from the one that was kept `before`.
+    /// The shortfall of these views; it continues the stored one, `before`, if it is similar.
     pub(super) fn of(
         recordings: View,
         sessions: View,
@@ -63,8 +63,8 @@ impl Shortfall {
     ) -> Self {
         before
             .filter(|before| {
-                recordings.is_like(before.recordings)
-                    && sessions.is_like(before.sessions)
+                recordings.is_similar(before.recordings)
+                    && sessions.is_similar(before.sessions)
                     && before.since <= now
             })
             .unwrap_or(Self {
@@ -74,7 +74,7 @@ impl Shortfall {
             })
     }
 
-    /// When it is believed.
+    /// From when on it is believed.
     pub(super) fn believed_from(self) -> DateTime<Utc> {
         self.since + BELIEVED_AFTER
     }

@@ -7,22 +7,22 @@ use chrono::TimeDelta;
 use super::Poller;
 use super::listing::{FAILURES_IN_A_ROW, Source};
 use super::plan::Kind;
-use super::rooms::Session;
+use super::rooms::SessionAnswer;
 use super::run::{Halt, Report, Run};
 use crate::model::{Listed, RecordingId};
 use crate::signalwire::{self, Page};
 use crate::store::{self, PassKind};
 
-/// Sessions without a description asked for one by one at the most, in one sweep.
+/// The most sessions known only from a recording that one sweep requests.
 const MOST_STUBS: u32 = 1000;
-/// Lost recordings asked for again at the most, in one sweep.
+/// The most lost recordings that one sweep requests again.
 const MOST_LOST: u32 = 200;
-/// A lost recording is asked for again after this time: by each daily sweep, however early it comes.
+/// A lost recording is requested again after this time: a bit less than a day, so that every daily sweep does.
 const LOST_AGAIN: TimeDelta = TimeDelta::hours(20);
 
 impl Poller {
-    /// One sweep: unknown sessions and recordings are added, vanished ones are marked, failed and lost ones
-    /// get another chance.
+    /// One sweep: adds unknown sessions and recordings, marks those that are gone, and requests lost recordings
+    /// again.
     ///
     /// # Errors
     /// [`store::Error`], if the database fails; everything else is in the report.
@@ -31,7 +31,7 @@ impl Poller {
         let report = self.pass(PassKind::Sweep, Kind::Sweep, async |run| {
             // Recordings are found even if the list of sessions is broken.
             let walked = match self.walk_sessions(run, false).await {
-                Err(Halt::Api(error)) if self.is_worth_going_on(run, &error) => {
+                Err(Halt::Api(error)) if self.should_continue(run, &error) => {
                     run.failures.push(error.to_string());
                     None
                 }
@@ -39,8 +39,8 @@ impl Poller {
             };
             self.walk_recordings(run).await?;
             self.describe_stubs(run).await?;
-            self.ask_for_lost(run).await?;
-            // What a walk that was cut short did not see says nothing.
+            self.request_lost(run).await?;
+            // Only complete walks can show that something is gone.
             if run.failures.is_empty() && self.confirm_vanished(run).await? {
                 self.settle(run).await?;
                 return Ok(walked);
@@ -54,8 +54,8 @@ impl Poller {
 
     async fn walk_recordings(&self, run: &mut Run) -> Result<(), Halt> {
         let mut pages = self.client.room_recordings();
-        while let Some(page) = self.asked(pages.next()).await? {
-            run.good_at = self.clock.monotonic();
+        while let Some(page) = self.wait_for(pages.next()).await? {
+            run.last_success = self.clock.monotonic();
             let rejected = self.note_rejected(&page).await?;
             run.rejected += rejected;
             run.recordings_rejected += rejected;
@@ -67,16 +67,16 @@ impl Poller {
         Ok(())
     }
 
-    /// Asks for the sessions that are known from a recording alone: filter and path need the room.
+    /// Requests the sessions that are known only from a recording: filter and path need the room.
     async fn describe_stubs(&self, run: &mut Run) -> Result<(), Halt> {
         let mut failed_in_a_row = 0;
         for stub in self.store.stub_sessions(MOST_STUBS).await? {
             let described = match self.describe(&stub).await {
-                Ok(Session::Missing) => self.gone(stub.id).await,
+                Ok(SessionAnswer::Missing) => self.gone(stub.id).await,
                 Ok(_) => Ok(()),
                 Err(halt) => {
-                    // Those that have waited for long enough wait no longer.
-                    self.replace(Some(stub.id)).await?;
+                    // Recordings that have waited for the room long enough go on without it.
+                    self.replan(Some(stub.id)).await?;
                     Err(halt)
                 }
             };
@@ -90,16 +90,16 @@ impl Poller {
         Ok(())
     }
 
-    /// Asks for lost recordings again. No list shows those of a session that is gone from the lists too, and
-    /// a 404 may have been a mistake.
-    async fn ask_for_lost(&self, run: &mut Run) -> Result<(), Halt> {
+    /// Requests lost recordings again: a 404 may have been a mistake, and no list shows the recordings of a
+    /// session that is gone.
+    async fn request_lost(&self, run: &mut Run) -> Result<(), Halt> {
         let now = self.clock.now();
         let mut failed_in_a_row = 0;
         let lost = self.store.lost_due(MOST_LOST, now).await?;
         let mut count = 0;
         for id in &lost {
             count += 1;
-            let asked = match self.ask_single(*id).await {
+            let asked = match self.request_recording(*id).await {
                 Ok(Some(listed)) => self.apply_single(run, listed).await,
                 other => other.map(drop),
             };
@@ -118,12 +118,12 @@ impl Poller {
         Ok(())
     }
 
-    pub(super) async fn ask_single(&self, id: RecordingId) -> Result<Option<Listed>, Halt> {
+    pub(super) async fn request_recording(&self, id: RecordingId) -> Result<Option<Listed>, Halt> {
         let ttl = self.client.media_ttl();
-        self.asked(self.client.room_recording(id, ttl)).await
+        self.wait_for(self.client.room_recording(id, ttl)).await
     }
 
-    /// Writes what the request for one recording brought.
+    /// Writes the answer to the request for one recording.
     pub(super) async fn apply_single(&self, run: &mut Run, listed: Listed) -> Result<(), Halt> {
         let page = Page {
             items: vec![listed],
@@ -134,7 +134,7 @@ impl Poller {
         Ok(())
     }
 
-    /// One that fails does not keep the others from being asked for; several in a row do. A rate limit ends
+    /// Counts a failed request. The others are still sent, unless several failed in a row. A rate limit ends
     /// the pass.
     pub(super) fn note_failure(
         &self,
@@ -148,13 +148,13 @@ impl Poller {
             }
             other => {
                 *failed_in_a_row = 0;
-                run.good_at = self.clock.monotonic();
+                run.last_success = self.clock.monotonic();
                 return other.map(ControlFlow::Continue);
             }
         };
         *failed_in_a_row += 1;
         run.put_off.push(error.to_string());
-        let stop = *failed_in_a_row >= FAILURES_IN_A_ROW || self.is_failing_for_long(run);
+        let stop = *failed_in_a_row >= FAILURES_IN_A_ROW || self.keeps_failing(run);
         Ok(if stop {
             ControlFlow::Break(())
         } else {
@@ -162,8 +162,8 @@ impl Poller {
         })
     }
 
-    /// Everything was just listed: sessions that ended long enough ago need not be listed one by one. Not so
-    /// if a recording could not be read, as nobody knows whose it is.
+    /// Settles sessions that ended long enough ago, as all recordings were just listed. Not if a recording could
+    /// not be read: it may belong to any session.
     async fn settle(&self, run: &Run) -> Result<(), Halt> {
         if run.recordings_rejected == 0 {
             let ended_before = self.client.upstream_now() - self.settle;

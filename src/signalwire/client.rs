@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::cooldown::Cooldowns;
 use crate::model::ApiToken;
 
-/// Where and how to ask.
+/// The API's address, the credentials, and limits of requests.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The space's origin.
@@ -22,13 +22,13 @@ pub struct Options {
     pub project_id: String,
     /// Their password.
     pub token: ApiToken,
-    /// Rows a page, 1–1000.
+    /// Rows per page, 1–1000.
     pub page_size: u32,
-    /// The life asked for media links, 60–604800 s.
+    /// The requested lifetime of media links, 60–604800 s.
     pub media_ttl: Duration,
-    /// For opening a connection.
+    /// Time limit for opening a connection.
     pub connect_timeout: Duration,
-    /// For a whole request.
+    /// Time limit for a request and its whole answer.
     pub request_timeout: Duration,
     /// The wait before a failed request is sent again; doubled each time.
     pub retry_delay: Duration,
@@ -44,7 +44,7 @@ pub struct Client {
     pub(super) clock: Clock,
     pub(super) cooldowns: Cooldowns,
     pub(super) requests: AtomicU64,
-    /// Milliseconds the server's clock is ahead of ours; `i64::MIN`: never heard.
+    /// Milliseconds that the server's clock is ahead of ours; `i64::MIN`: no answer yet.
     pub(super) ahead: AtomicI64,
     pub(super) limits: Limits,
     pub(super) refusals: Refusals,
@@ -77,7 +77,7 @@ impl Client {
         })
     }
 
-    /// The server's time, as well as it is known: its `Date` against our clock.
+    /// The server's time: our clock, corrected by the `Date` of the last answer.
     #[must_use]
     pub fn upstream_now(&self) -> DateTime<Utc> {
         self.clock.now() + self.skew().unwrap_or_default()
@@ -98,26 +98,26 @@ impl Client {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// The life that the links of listings have: the configured one, or the default if the space refused it.
+    /// The lifetime of links in lists: the configured one, or the default if the space refused it.
     #[must_use]
     pub fn media_ttl(&self) -> Duration {
         self.limits.media_ttl()
     }
 
-    /// Rows a page, as far as the space allows them; 0: as many as it sends unasked.
+    /// Rows per page that the space allows; 0: its default.
     #[must_use]
     pub fn page_size(&self) -> u32 {
         self.limits.page_size()
     }
 
-    /// For how long failures alone may go on before trying further is left for later.
+    /// How long requests may keep failing before the rest is left for later.
     #[must_use]
     pub fn retry_window(&self) -> Duration {
         self.options.request_timeout / 2
     }
 
-    /// What a `next` link may leave out: the page size of the request that brought it, and the life of links.
-    pub(super) fn completed(&self, next: Url, request: &Url) -> Url {
+    /// Adds what a `next` link may lack: the page size of its request, and the lifetime of links.
+    pub(super) fn with_parameters(&self, next: Url, request: &Url) -> Url {
         let next = match limits::parameter(request, "page_size") {
             Some(size) => limits::with(next, "page_size", &size),
             None => next,

@@ -1,4 +1,4 @@
-//! What is asked of the API: its lists, and single objects.
+//! The requests to the API: lists and single objects.
 
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ impl Client {
         self.one(url, |session: &Session| session.id == id).await
     }
 
-    /// One recording with a fresh link that lives for `ttl`, or for the default life if the space refuses
-    /// that; `None`: a 404, which alone proves nothing, see [`Client::recording_still_listed`].
+    /// One recording with a fresh link that lives for `ttl`, or for the default time if the space refuses
+    /// `ttl`. `None`: a 404, which alone proves nothing, see [`Client::recording_still_listed`].
     ///
     /// # Errors
     /// [`Error`], if the request fails.
@@ -54,11 +54,11 @@ impl Client {
             .await
     }
 
-    /// Looks for a recording whose own request was answered with 404, before it is called gone: in the list
-    /// of its session, then by itself once more. `None`: neither has it.
+    /// Looks again for a recording whose request was answered with 404: in the list of its session, then
+    /// with a second request. `None`: it is gone.
     ///
     /// # Errors
-    /// [`Error`], if a request fails: then nothing is known.
+    /// [`Error`], if a request fails: it may be there or gone.
     pub async fn recording_still_listed(
         &self,
         session: Option<SessionId>,
@@ -82,7 +82,7 @@ impl Client {
         self.room_recording(id, self.media_ttl()).await
     }
 
-    /// One small request, to see whether the credentials work.
+    /// One small request that checks the credentials.
     ///
     /// # Errors
     /// [`Error`], if it fails.
@@ -107,15 +107,15 @@ impl Client {
         }
     }
 
-    /// One object. Another than the one asked for is not taken: its link would lead to other bytes.
-    async fn one<T: Item>(&self, url: Url, asked: impl Fn(&T) -> bool) -> Result<Option<T>> {
+    /// One object. A different one is an error: its link would lead to other bytes.
+    async fn one<T: Item>(&self, url: Url, is_requested: impl Fn(&T) -> bool) -> Result<Option<T>> {
         let read = self
             .get(url, |body, arrival| {
                 let item = read_single(body, arrival)?;
-                if asked(&item) {
+                if is_requested(&item) {
                     Ok(item)
                 } else {
-                    Err("another object than the one asked for".to_owned())
+                    Err("a different object".to_owned())
                 }
             })
             .await;

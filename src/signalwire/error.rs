@@ -1,4 +1,4 @@
-//! What can go wrong with a request to the API. No error holds a URL: queries carry page tokens.
+//! Errors of requests to the API. None contains a URL: queries contain page tokens.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 /// A failed request. Its text names the request by its path, never by its query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// 401 or 403 for the list of sessions, or for several different objects in a row: a person must fix
-    /// the credentials.
+    /// 401 or 403 for the list of sessions, or for several different objects in a row: the operator must
+    /// fix the credentials.
     #[error(
         "SignalWire refused the credentials (HTTP {status}): check project_id, the API token and its Video scope"
     )]
@@ -16,7 +16,7 @@ pub enum Error {
         /// 401 or 403.
         status: u16,
     },
-    /// 401 or 403 for this object or list: nothing is said about the others.
+    /// 401 or 403 for this object or list; others may be readable.
     #[error("{request} was refused with HTTP {status}")]
     Refused {
         /// The request's path.
@@ -27,7 +27,7 @@ pub enum Error {
     /// 429, or 503 with `Retry-After`.
     #[error("SignalWire is rate-limiting us (Retry-After) until {}", crate::model::time::to_text(*.until))]
     RateLimited {
-        /// Not before then.
+        /// When the next request may be sent, by our clock.
         until: DateTime<Utc>,
     },
     /// A status that is neither success nor one of the other cases.
@@ -49,10 +49,10 @@ pub enum Error {
         status: u16,
         /// The documented error code, if there was one, after ": ".
         detail: String,
-        /// The parameter.
+        /// The parameter that must change.
         parameter: Parameter,
     },
-    /// No answer, or half of one.
+    /// No answer, or an incomplete one.
     #[error("{request} failed: {reason}")]
     Transport {
         /// The request's path.
@@ -60,36 +60,36 @@ pub enum Error {
         /// Why, without the URL.
         reason: String,
     },
-    /// An answer so long that it can be no page: asking again would bring it again.
+    /// An answer too long for a page. A retry would get the same.
     #[error("{request} was answered with more than {most_mib} MiB")]
     TooLong {
         /// The request's path.
         request: String,
-        /// The longest answer that is read.
+        /// The length limit of answers.
         most_mib: usize,
     },
-    /// An answer that is not what the contract says.
+    /// An answer that violates the contract.
     #[error("{request} was answered with {what}")]
     Answer {
         /// The request's path.
         request: String,
-        /// What was wrong with it.
+        /// What it was, to complete the sentence.
         what: String,
     },
-    /// `links.next` came a second time, or pages did not end.
+    /// `links.next` repeated a page, or there were too many pages.
     #[error("{request}: {what}")]
     EndlessPages {
         /// The request's path.
         request: String,
-        /// How it showed.
+        /// Which of them.
         what: &'static str,
     },
 }
 
-/// The parameter that a 422 complains of.
+/// The parameter that a 422 rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
-    /// `page_size`: the space allows fewer rows a page.
+    /// `page_size`: the space allows fewer rows per page.
     PageSize,
     /// `media_ttl`: the space does not allow links to live that long.
     MediaTtl,
@@ -103,7 +103,7 @@ pub enum Parameter {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The same request may well succeed in a moment.
+    /// Whether the same request may succeed if it is repeated soon.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! What the space allows less of than is configured, learnt from its refusals: rows a page, and the life
-//! of media links. Remembered for the process, logged once.
+//! Limits of the space that are lower than configured, learnt from its refusals: rows per page, and the
+//! lifetime of media links. Kept until the process ends, logged once.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,15 +8,14 @@ use url::Url;
 
 use super::error::Parameter;
 
-/// The page sizes that are tried below the configured one. The last is the documented default; what comes
-/// after it is a request that names none.
+/// The page sizes that are tried if the configured one is refused.
 const SMALLER: [u32; 4] = [200, 100, 50, DEFAULT_SIZE];
-/// Stands for a request without `page_size`.
+/// Means a request without `page_size`: the space chooses.
 const DEFAULT_SIZE: u32 = 0;
-/// The life of links whose request names none, as documented.
+/// The documented lifetime of links if the request names none.
 pub(super) const DEFAULT_TTL: Duration = Duration::from_mins(15);
 
-/// The limits as they are known.
+/// The limits known so far.
 #[derive(Debug)]
 pub(super) struct Limits {
     page_size: AtomicU32,
@@ -33,12 +32,12 @@ impl Limits {
         }
     }
 
-    /// Rows a page; 0: as many as the space sends unasked.
+    /// Rows per page; 0: the default of the space.
     pub(super) fn page_size(&self) -> u32 {
         self.page_size.load(Ordering::Relaxed)
     }
 
-    /// The life that links have.
+    /// The lifetime of links.
     pub(super) fn media_ttl(&self) -> Duration {
         if self.ttl_refused() {
             DEFAULT_TTL
@@ -59,7 +58,7 @@ impl Limits {
         }
     }
 
-    /// Adds the life of links, unless the URL has one.
+    /// Adds the lifetime of links, unless the URL has one.
     pub(super) fn with_ttl(&self, url: Url, ttl: Duration) -> Url {
         if self.ttl_refused() {
             url
@@ -68,13 +67,13 @@ impl Limits {
         }
     }
 
-    /// Remembers what it took to have `asked` answered.
+    /// Remembers how the request `asked` had to be changed to be answered.
     pub(super) fn learn(&self, asked: &Url, answered: &Url) {
         let size = page_size(answered);
         if size != page_size(asked) && self.page_size.swap(size, Ordering::Relaxed) != size {
             let allowed = match size {
-                DEFAULT_SIZE => "pages of its own size only".to_owned(),
-                size => format!("{size} rows a page"),
+                DEFAULT_SIZE => "only its default".to_owned(),
+                size => format!("{size} rows per page"),
             };
             tracing::warn!(
                 "SignalWire refuses signalwire.page_size = {} and allows {allowed}, which is used from now on",
@@ -94,9 +93,9 @@ impl Limits {
     }
 }
 
-/// A request that asks for less than one that was refused with a 422; `None`: there is nothing to ask less of.
+/// The request to send after a 422: with smaller pages, or without a lifetime of links; `None`: neither helps.
 ///
-/// With another page size a walk starts again: pages are counted in their own size.
+/// With another page size a walk starts again, because page numbers depend on the size.
 pub(super) fn relaxed(url: &Url, refused: Parameter) -> Option<Url> {
     match refused {
         Parameter::PageSize => smaller_pages(url),
@@ -153,8 +152,8 @@ fn without(url: &Url, names: &[&str]) -> Option<Url> {
     Some(less)
 }
 
-/// What the body of a 422 complains of: the documented list of errors, a bare one as older documents have it,
-/// or any other text that names a parameter.
+/// The parameter that the body of a 422 names: in the documented list of errors, in a single error as older
+/// documentation has it, or in any other text.
 pub(super) fn complaint(body: &[u8]) -> Parameter {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let item = body.pointer("/errors/0").unwrap_or(&body);

@@ -1,4 +1,4 @@
-//! Walks a list page by page along its `next` links, and knows when to stop.
+//! Walks a list page by page along its `next` links, and ends walks that would never end.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -16,7 +16,7 @@ use super::wire::{Arrival, Item, Odd, RawPage, Rejected, read_item};
 /// The most pages one walk follows: ten million rows at a thousand a page.
 const MOST_PAGES: usize = 10_000;
 
-/// The most pages without a row that are followed one after another.
+/// The most empty pages in a row that are followed.
 const MOST_EMPTY_PAGES: usize = 100;
 
 /// One page: what could be read, and what could not.
@@ -35,7 +35,7 @@ pub struct Pages<'a, T> {
     next: Option<Url>,
     followed: HashSet<u64>,
     empty_in_a_row: usize,
-    /// Why there is no next page although the last page names one: for the next call.
+    /// Why the next page that the last one names can't be requested; the next call returns it.
     broken: Option<Error>,
     kind: PhantomData<T>,
 }
@@ -52,7 +52,7 @@ impl<'a, T: Item> Pages<'a, T> {
         }
     }
 
-    /// The next page, or `None` after the last. After an error the walk can't go on.
+    /// The next page, or `None` after the last. After an error the walk can't continue.
     ///
     /// # Errors
     /// [`Error`]: this page is lost, those before it are not.
@@ -63,7 +63,7 @@ impl<'a, T: Item> Pages<'a, T> {
         if !self.follow(&url) {
             return Err(endless(
                 &url,
-                "the link to the next page came a second time",
+                "the link to the next page repeats an earlier one",
             ));
         }
         if self.followed.len() > MOST_PAGES || self.empty_in_a_row >= MOST_EMPTY_PAGES {
@@ -71,7 +71,7 @@ impl<'a, T: Item> Pages<'a, T> {
         }
         let ((page, next), answered) = self.client.get(url.clone(), read_page).await?;
         if answered != url {
-            // Less was asked for, perhaps from the start again.
+            // The request was reduced: the walk may have started again.
             self.followed.clear();
             self.follow(&answered);
         }
@@ -81,13 +81,13 @@ impl<'a, T: Item> Pages<'a, T> {
             self.empty_in_a_row = 0;
         }
         match next_url(&answered, next.as_ref()) {
-            Ok(next) => self.next = next.map(|next| self.client.completed(next, &answered)),
+            Ok(next) => self.next = next.map(|next| self.client.with_parameters(next, &answered)),
             Err(error) => self.broken = Some(error),
         }
         Ok(Some(page))
     }
 
-    /// Notes a page as asked for; `false`: it was before.
+    /// Notes that a page is requested; `false`: it was requested before.
     fn follow(&mut self, url: &Url) -> bool {
         let mut hasher = DefaultHasher::new();
         url.as_str().hash(&mut hasher);
@@ -102,20 +102,20 @@ fn endless(url: &Url, what: &'static str) -> Error {
     }
 }
 
-/// Reads the body of a list's answer: the page, and what it says of the next one.
+/// Reads the body of a list's answer: the page, and its link to the next one.
 ///
 /// # Errors
-/// What the body is instead of a page, without its words.
+/// What the body is instead of a page, without quoting it.
 pub fn read_page<T: Item>(
     body: &[u8],
     arrival: Arrival,
 ) -> std::result::Result<(Page<T>, Option<Value>), String> {
-    // One item's broken text must not spoil the others.
+    // Invalid UTF-8 in one item must not make the others unreadable.
     let body =
         std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed);
     let unreadable = |error: serde_json::Error| {
         if body.trim_start().starts_with('<') {
-            return "HTML or XML in place of JSON: is signalwire.base_url right, or does a proxy answer?".to_owned();
+            return "HTML or XML instead of JSON: check signalwire.space or base_url, and proxies on the way".to_owned();
         }
         format!(
             "JSON that can't be read ({:?}, line {}, column {})",
@@ -149,11 +149,11 @@ pub fn read_page<T: Item>(
     Ok((page, next))
 }
 
-/// The next page's URL: the list that was asked for, with the query of `next` and nothing else of it, as the
-/// vendor's own client does it. Wherever that link leads, the credentials go nowhere else.
+/// The next page's URL: the request's own, with only the query taken from `next`, as SignalWire's own client
+/// does. So the credentials never go to another address.
 ///
 /// # Errors
-/// [`Error::Answer`], if it is no URL with a query.
+/// [`Error::Answer`], if `next` is not a URL with a query.
 pub fn next_url(request: &Url, next: Option<&Value>) -> Result<Option<Url>> {
     let next = match next {
         None | Some(Value::Null) => return Ok(None),
@@ -161,13 +161,13 @@ pub fn next_url(request: &Url, next: Option<&Value>) -> Result<Option<Url>> {
         Some(Value::String(next)) => request.join(next).ok(),
         Some(_) => None,
     };
-    let no_use = |what: &str| Error::Answer {
+    let unusable = |what: &str| Error::Answer {
         request: request.path().to_owned(),
         what: format!("a link to the next page that {what}"),
     };
-    let next = next.ok_or_else(|| no_use("is no URL"))?;
+    let next = next.ok_or_else(|| unusable("is not a URL"))?;
     let query = next.query().filter(|query| !query.is_empty());
-    let query = query.ok_or_else(|| no_use("has no query"))?;
+    let query = query.ok_or_else(|| unusable("has no query"))?;
     let mut url = request.clone();
     url.set_query(Some(query));
     Ok(Some(url))

@@ -1,24 +1,24 @@
-//! What refused requests mean: a single object that may not be read, or credentials that are not valid.
+//! What a refused request means: an object that may not be read, or invalid credentials.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::Error;
 
-/// So many different objects refused in a row mean the credentials.
+/// If this many different objects are refused in a row, the credentials are invalid.
 const REFUSED_IN_A_ROW: usize = 3;
-/// The list that everybody with valid credentials can read.
+/// The list that valid credentials can always read.
 pub(super) const SESSIONS: &str = "/api/video/room_sessions";
-/// The query of a request for that list that only finds out whether the API and the credentials work: its
-/// success is no success of an object.
+/// The query of a request for that list that only checks API and credentials: its success does not end a
+/// row of refusals.
 pub(super) const PROBE: &str = "page_size=1";
 
-/// The objects refused in a row: one that is refused again and again counts once.
+/// Hashes of the objects refused in a row: one that is refused several times counts once.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(Mutex<Vec<u64>>);
 
 impl Refusals {
-    /// What it means that `path` was refused.
+    /// The error for the refusal of `path`.
     pub(super) fn refused(&self, path: &str, status: u16) -> Error {
         let mut hasher = DefaultHasher::new();
         path.hash(&mut hasher);
@@ -36,8 +36,8 @@ impl Refusals {
         }
     }
 
-    /// The credentials were taken.
-    pub(super) fn taken(&self) {
+    /// The credentials were accepted.
+    pub(super) fn accepted(&self) {
         self.lock().clear();
     }
 

@@ -1,5 +1,5 @@
-//! Repairs what strict JSON parsers refuse in a string and sloppy writers send: lone surrogates, such as
-//! an emoji cut in half by a length limit, and control characters that are not escaped.
+//! Repairs JSON strings that serde_json refuses but some writers send: lone surrogates, such as half an emoji
+//! cut by a length limit, and control characters that are not escaped.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 const REPLACEMENT: &str = "\\ufffd";
 
 /// The same JSON with lone surrogates replaced by U+FFFD and raw control characters in strings escaped;
-/// `None`, if there is neither, as then parsing again would fail again.
+/// `None`: there are none, so parsing again would fail again.
 pub(super) fn repaired(json: &str) -> Option<String> {
     let bytes = json.as_bytes();
     let mut text = String::with_capacity(json.len());
@@ -21,7 +21,7 @@ pub(super) fn repaired(json: &str) -> Option<String> {
             b'\\' => match (unit(bytes, at), unit(bytes, at + 6)) {
                 (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (12, None),
                 (Some(0xd800..=0xdfff), _) => (6, Some(REPLACEMENT.into())),
-                // Whatever is escaped, a quote or another backslash too.
+                // Any other escape, also of a quote or a backslash.
                 _ => (2, None),
             },
             0..0x20 if in_string => (1, Some(format!("\\u{byte:04x}").into())),
@@ -41,7 +41,7 @@ pub(super) fn repaired(json: &str) -> Option<String> {
     Some(text)
 }
 
-/// The UTF-16 unit of a `\uXXXX` that stands here.
+/// The UTF-16 unit of a `\uXXXX` at this position.
 fn unit(bytes: &[u8], at: usize) -> Option<u16> {
     let escape = bytes.get(at..at + 6)?;
     let digits = escape.strip_prefix(b"\\u")?;

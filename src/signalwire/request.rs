@@ -1,5 +1,5 @@
-//! One request and its answer: tried again while that is quick, refusals counted, with less asked of a
-//! space that allows less.
+//! One request and its answer: short retries, rate limits, refusals, and smaller requests for a space with
+//! lower limits.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,13 +18,14 @@ use crate::model::host_and_port;
 
 /// The largest answer that is read.
 const LARGEST: usize = 64 << 20;
-/// How often a request is tried in all.
+/// How often a request is sent, the first time included.
 const TRIES: u32 = 3;
 /// A rate limit shorter than this is waited for.
 const SHORT_WAIT: TimeDelta = TimeDelta::seconds(5);
+
 impl Client {
-    /// Asks, and asks for less if the space does not allow so much. Returns what `read` made of the body, and
-    /// the URL that was answered. The error of `read` says what the body was instead.
+    /// Sends a request, and a reduced one if the space has lower limits. Returns what `read` made of the body,
+    /// and the URL that was answered. The error of `read` says what the body was instead.
     pub(super) async fn get<T>(
         &self,
         url: Url,
@@ -32,7 +33,7 @@ impl Client {
     ) -> Result<(T, Url)> {
         let mut asking = url.clone();
         loop {
-            match self.get_same(&asking, &read).await {
+            match self.get_with_retries(&asking, &read).await {
                 Ok(read) => {
                     self.limits.learn(&url, &asking);
                     return Ok((read, asking));
@@ -43,16 +44,16 @@ impl Client {
                     asking = less;
                 }
                 Err(Error::Refused { request, status }) => {
-                    return Err(self.whose_refusal(request, status).await);
+                    return Err(self.classify_refusal(request, status).await);
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Finds out whether an object is refused, or the credentials are: those that nobody takes any more need
-    /// not be tried on other objects.
-    async fn whose_refusal(&self, request: String, status: u16) -> Error {
+    /// Finds out whether an object or the credentials were refused, so that invalid credentials are noticed
+    /// at once.
+    async fn classify_refusal(&self, request: String, status: u16) -> Error {
         let mut sessions = self.options.base.clone();
         sessions.set_path(SESSIONS);
         sessions.set_query(Some(PROBE));
@@ -62,8 +63,8 @@ impl Client {
         }
     }
 
-    /// Asks, again if need be and as long as that is quick: three time-outs in a row are no more use than one.
-    async fn get_same<T>(
+    /// Sends a request, again while the retry window lasts: three time-outs in a row help no more than one.
+    async fn get_with_retries<T>(
         &self,
         url: &Url,
         read: impl Fn(&[u8], Arrival) -> std::result::Result<T, String>,
@@ -126,7 +127,7 @@ impl Client {
             return Err(Error::RateLimited { until });
         }
         if matches!(status, 200 | 404 | 422) && url.query() != Some(PROBE) {
-            self.refusals.taken();
+            self.refusals.accepted();
         }
         let body = read_body(&mut answer)
             .await
@@ -136,7 +137,7 @@ impl Client {
                 most_mib: LARGEST >> 20,
             })?;
         if status != 200 {
-            return Err(no_success(request(), status, &body));
+            return Err(error_of(request(), status, &body));
         }
         read(&body, arrival).map_err(|what| Error::Answer {
             request: request(),
@@ -164,7 +165,7 @@ impl Client {
             .and_then(|date| parse_http_date(date.to_str().ok()?));
         if let Some(date) = date {
             let ahead = (date - self.clock.now()).num_milliseconds();
-            // The header has whole seconds: less than that is no skew.
+            // The header has whole seconds: a smaller difference is no skew.
             let ahead = if ahead.abs() < 2000 { 0 } else { ahead };
             self.ahead.store(ahead, Ordering::Relaxed);
         }
@@ -178,7 +179,7 @@ impl Client {
 }
 
 /// The error of an answer that is neither a success nor a refusal.
-fn no_success(request: String, status: u16, body: &[u8]) -> Error {
+fn error_of(request: String, status: u16, body: &[u8]) -> Error {
     let detail = documented_code(body).map_or_else(String::new, |code| format!(": {code}"));
     let parameter = match status {
         400 | 422 => complaint(body),
@@ -217,8 +218,8 @@ async fn read_body(answer: &mut reqwest::Response) -> reqwest::Result<Option<Vec
     Ok(Some(body))
 }
 
-/// The `code` of the documented 422 body, new or older, if it is plain words. Tokens and signatures,
-/// should an answer echo one, have digits.
+/// The `code` of the documented 422 body, new or older, if it is plain words: an echoed token or signature
+/// has digits.
 fn documented_code(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     let item = body.pointer("/errors/0").unwrap_or(&body);

@@ -1,4 +1,4 @@
-//! SignalWire's JSON, read leniently: everything but an `id` may be absent, null or odd.
+//! SignalWire's JSON, read leniently: everything but an `id` may be absent, null or of another type.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use super::repair::repaired;
 use crate::model::{Listed, Recording, Session, SessionStatus, UnreadLink, UpstreamStatus, time};
 
-/// A page of a list: its items unread, so that one bad item does not spoil the others.
+/// A page of a list, its items unread, so that a bad item does not make the others unreadable.
 #[derive(Deserialize)]
 pub(super) struct RawPage<'a> {
-    /// An object, or absent; anything else ends the walk, but does not spoil the page.
+    /// An object, or absent; anything else ends the walk after this page.
     #[serde(default)]
     links: Option<Value>,
     #[serde(borrow)]
@@ -22,12 +22,12 @@ pub(super) struct RawPage<'a> {
 }
 
 impl RawPage<'_> {
-    /// What is said of the next page; what can't be understood is no text.
+    /// The link to the next page; `true` stands for `links` of an unknown form.
     pub(super) fn next(&mut self) -> Option<Value> {
         match self.links.take() {
             None | Some(Value::Null) => None,
             Some(Value::Object(mut links)) => links.remove("next"),
-            // An empty object, as some languages write it.
+            // PHP writes an empty object like this.
             Some(Value::Array(links)) if links.is_empty() => None,
             Some(_) => Some(Value::Bool(true)),
         }
@@ -43,23 +43,23 @@ pub struct Rejected {
     pub reason: &'static str,
 }
 
-/// What an answer's items are read with.
+/// When an answer arrived, and what its links need to know about the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
     /// Monotonic time of the answer.
     pub at: Duration,
-    /// The life asked for the links.
+    /// The lifetime requested for the links.
     pub ttl: Duration,
     /// The answer's `Date`.
     pub date: Option<DateTime<Utc>>,
 }
 
-/// Values of an answer that are not what they should be and count as unknown: how many by field.
+/// The number of values in an answer that can't be read and count as unknown, by field.
 #[derive(Debug, Default)]
 pub struct Odd(BTreeMap<&'static str, u64>);
 
 impl Odd {
-    /// Says so, once for a whole answer.
+    /// Logs them, once for the whole answer.
     pub(super) fn warn(&self) {
         for (field, count) in &self.0 {
             tracing::warn!("a {field} can't be read and counts as unknown ({count} in one answer)");
@@ -71,7 +71,7 @@ impl Odd {
     }
 }
 
-/// A kind of item a list can hold.
+/// An item of a list.
 pub trait Item: Sized {
     /// Reads it from SignalWire's object.
     ///
@@ -121,7 +121,7 @@ impl Item for Session {
         arrival: Arrival,
         odd: &mut Odd,
     ) -> Result<Self, &'static str> {
-        // What ends in the future has not ended: such a session would never settle.
+        // An end in the future counts as unknown: such a session would never settle.
         let past = |time: &DateTime<Utc>| {
             arrival
                 .date
@@ -209,8 +209,8 @@ fn number(object: &Map<String, Value>, key: &str) -> Option<f64> {
     .filter(|number| number.is_finite())
 }
 
-/// The contract's int32 can't hold a size of 2 GiB or more. Zero, negative numbers, and the very
-/// ends of int32, where a saturated one would stand, are unknown.
+/// The contract's int32 can't hold a size of 2 GiB or more. Zero, negative numbers, and the maximum of
+/// int32, at which writers saturate, count as unknown.
 fn size(object: &Map<String, Value>, key: &str) -> Option<u64> {
     object
         .get(key)?
@@ -219,18 +219,18 @@ fn size(object: &Map<String, Value>, key: &str) -> Option<u64> {
         .map(i64::cast_unsigned)
 }
 
-/// The object as text, without its links; its keys are sorted, so that the same object is always the
-/// same text.
+/// The object as text without its links. Its keys are sorted, so that the same object always gives the same
+/// text.
 fn canonical(object: Map<String, Value>) -> String {
     let mut object = Value::Object(object);
-    forget_links(&mut object);
-    // Its own writer: `Display` goes through a formatter, piece by piece.
+    remove_links(&mut object);
+    // Faster than `Display`, which formats piece by piece.
     serde_json::to_string(&object).unwrap_or_else(|_| object.to_string())
 }
 
-/// Takes out the documented links, which live for minutes and are keys to the media, and what looks
-/// like another such: a URL with a query.
-fn forget_links(value: &mut Value) {
+/// Removes the documented links, which give access to the media, and everything that looks like one: a URL
+/// with a query.
+fn remove_links(value: &mut Value) {
     let is_link = |value: &Value| {
         value.as_str().is_some_and(|text| {
             let scheme = text.trim_start().get(..4);
@@ -241,11 +241,11 @@ fn forget_links(value: &mut Value) {
     };
     match value {
         Value::Object(object) => object.retain(|key, value| {
-            forget_links(value);
+            remove_links(value);
             !matches!(key.as_str(), "uri" | "preview_url") && !is_link(value)
         }),
         Value::Array(items) => items.retain_mut(|value| {
-            forget_links(value);
+            remove_links(value);
             !is_link(value)
         }),
         _ => {}

@@ -93,7 +93,7 @@ async fn of_a_next_link_only_the_query_is_used_wherever_it_leads() {
 #[tokio::test]
 async fn repeated_endless_and_garbled_next_links_leave_the_pass_incomplete() {
     for (action, text) in [
-        (Action::repeat_next(), "came a second time"),
+        (Action::repeat_next(), "repeats an earlier one"),
         (Action::endless_pages(), "the pages do not end"),
         (Action::next(5), "no URL"),
         (Action::next("http://["), "no URL"),

@@ -55,7 +55,7 @@ fn before_the_first_run_all_is_well_and_nothing_is_made() {
     let setting = Setting::with("");
     let (code, report) = doctor(&setting);
     assert_eq!(code, Some(0), "{report}");
-    assert!(report.contains("none yet"), "{report}");
+    assert!(report.contains("does not exist yet"), "{report}");
     assert!(!setting.database().exists() && !setting.recordings().exists());
 }
 

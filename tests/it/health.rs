@@ -157,7 +157,7 @@ fn a_media_host_that_fails_and_what_is_stuck_by_it_are_visible_with_their_ages_a
         shown.contains(&format!("media host fails         {host}")),
         "{shown}"
     );
-    assert!(shown.contains("one after another fails"), "{shown}");
+    assert!(shown.contains("downloads keep failing"), "{shown}");
     metric(&setting, port, "room_archiver_paused{reason=\"host\"} 1");
     metric(
         &setting,

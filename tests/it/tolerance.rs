@@ -115,7 +115,7 @@ fn what_a_space_does_not_allow_is_logged_once() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let log = text(&output.stderr);
     for line in [
-        "refuses signalwire.page_size = 1000 and allows 100 rows a page",
+        "refuses signalwire.page_size = 1000 and allows 100 rows per page",
         "refuses links that live for 604800 s (signalwire.media_ttl)",
     ] {
         assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
@@ -218,7 +218,7 @@ fn doctor_finds_out_what_each_list_allows() {
     for line in [
         "ok    sessions       answered",
         "FAIL  recordings     /api/video/room_recordings was refused with HTTP 403",
-        "note  of a session   signalwire.page_size = 1000 is refused, 200 rows a page are allowed",
+        "note  of a session   signalwire.page_size = 1000 is refused, 200 rows per page are allowed",
     ] {
         assert!(report.contains(line), "{line} in\n{report}");
     }

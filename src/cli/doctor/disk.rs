@@ -1,4 +1,4 @@
-//! The checks of the archive's directory, its space, and the database.
+//! Checks the archive's directory, its free space, and the database.
 
 mod steps;
 
@@ -38,11 +38,14 @@ async fn database(path: &Path, report: &mut Report) -> Option<Store> {
     if !path.exists() {
         let parent = existing(path);
         if may_write(&parent) {
-            let text = format!("none yet at '{}': the first run makes it", path.display());
+            let text = format!(
+                "'{}' does not exist yet: the first run creates it",
+                path.display()
+            );
             report.ok(NAME, &text);
         } else {
             let text = format!(
-                "can't be made: this user may not write '{}'",
+                "could not be created: this user can't write to '{}'",
                 parent.display()
             );
             report.fail(NAME, &text, OWNER);
@@ -53,12 +56,12 @@ async fn database(path: &Path, report: &mut Report) -> Option<Store> {
         report.fail(
             NAME,
             &format!("'{}' is on a network share", path.display()),
-            "set database.path to a local disk: on a share SQLite can damage it",
+            "move it to a local disk and set database.path: on a network share SQLite can corrupt it",
         );
     }
     let store = match Store::open(path, Access::Read).await {
         Ok(store) => store,
-        // A start migrates it.
+        // The service migrates it when it starts.
         Err(error @ OpenError::Older(_)) => {
             report.note(NAME, &error.to_string());
             return None;
@@ -66,7 +69,7 @@ async fn database(path: &Path, report: &mut Report) -> Option<Store> {
         Err(error) => {
             let remedy = match error {
                 OpenError::Io { .. } | OpenError::Sqlite { .. } => {
-                    "its readers must be in the group room-archiver; run this as the user of the service"
+                    "run this as the service's user, or as a member of the group room-archiver"
                 }
                 _ => "see 'Recover' in the README",
             };
@@ -76,7 +79,7 @@ async fn database(path: &Path, report: &mut Report) -> Option<Store> {
     };
     match store.check().await {
         Ok(damage) if damage.is_empty() => {
-            report.ok(NAME, &format!("sound, '{}'", path.display()));
+            report.ok(NAME, &format!("no damage in '{}'", path.display()));
         }
         Ok(damage) => report.fail(
             NAME,
@@ -86,13 +89,13 @@ async fn database(path: &Path, report: &mut Report) -> Option<Store> {
         Err(error) => report.fail(
             NAME,
             &format!("{:#}", anyhow::Error::from(error)),
-            "look at the system's log for trouble with the disk",
+            "look for disk errors in the system's log",
         ),
     }
     Some(store)
 }
 
-/// Whether the database is of the configured project and space.
+/// Whether the database belongs to the configured project and space.
 async fn source(config: &Config, store: &Store, report: &mut Report) {
     const NAME: &str = "project";
     let Ok(origin) = app::origin(config) else {
@@ -106,7 +109,7 @@ async fn source(config: &Config, store: &Store, report: &mut Report) {
     match source.differs(store, &config.database.path).await {
         Ok(None) => report.ok(
             NAME,
-            &format!("'{project_id}' of {origin}, as in the database"),
+            &format!("'{project_id}' of {origin}, the same as in the database"),
         ),
         Ok(Some(other)) => report.fail(
             NAME,
@@ -116,12 +119,12 @@ async fn source(config: &Config, store: &Store, report: &mut Report) {
         Err(error) => report.fail(
             NAME,
             &format!("{:#}", anyhow::Error::from(error)),
-            "look at the system's log for trouble with the disk",
+            "look for disk errors in the system's log",
         ),
     }
 }
 
-/// The directory: there, ours to write, and the one of the database. Returns whether a test of it is worthwhile.
+/// Whether the directory exists, can be written to, and belongs to the database. Returns whether it can be tested.
 async fn archive(
     directory: &Path,
     database: &Path,
@@ -138,16 +141,16 @@ async fn archive(
         } else if parent.is_dir() && may_write(&parent) {
             report.ok(
                 NAME,
-                &format!("none yet at '{shown}': the first run makes it"),
+                &format!("'{shown}' does not exist yet: the first run creates it"),
             );
         } else {
-            let text = format!("'{shown}' can't be made below '{}'", parent.display());
+            let text = format!("this user can't create '{shown}' in '{}'", parent.display());
             report.fail(NAME, &text, OWNER);
         }
         return false;
     }
     if !may_write(directory) {
-        let text = format!("this user may not write '{shown}'");
+        let text = format!("this user can't write to '{shown}'");
         report.fail(NAME, &text, OWNER);
         return false;
     }
@@ -161,10 +164,9 @@ async fn archive(
             }
         },
         None => match Root::open(directory).and_then(|root| root.marker()) {
-            Ok(None) => format!("'{shown}', to become an archive with the first run"),
+            Ok(None) => format!("'{shown}': the first run makes it the archive"),
             Ok(Some(_)) if !database.exists() => {
-                let text =
-                    format!("'{shown}' is one whose database is gone: a run adopts its files");
+                let text = format!("the database of '{shown}' is missing: a run adopts its files");
                 report.note(NAME, &text);
                 return true;
             }
@@ -190,7 +192,7 @@ fn space(directory: &Path, wanted: u64, report: &mut Report) {
             );
             if free < wanted {
                 let remedy =
-                    "make room or lower archive.min_free_space: until then downloads pause";
+                    "make room or lower archive.min_free_space: downloads pause until then";
                 report.fail(NAME, &text, remedy);
             } else {
                 report.ok(NAME, &text);
@@ -200,14 +202,14 @@ fn space(directory: &Path, wanted: u64, report: &mut Report) {
     }
 }
 
-/// The path itself, or the nearest directory above it that is there.
+/// The path itself, or its nearest ancestor that exists.
 fn existing(path: &Path) -> PathBuf {
     let found = path.ancestors().find(|path| path.exists());
-    // Above a relative path lies the working directory, as "".
+    // The last ancestor of a relative path is "", the working directory.
     found.map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
-/// Whether this user may make files in a directory.
+/// Whether this user can create files in a directory.
 fn may_write(directory: &Path) -> bool {
     rustix::fs::access(directory, May::READ_OK | May::WRITE_OK | May::EXEC_OK).is_ok()
 }

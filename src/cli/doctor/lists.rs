@@ -1,5 +1,5 @@
-//! The lists of the API, each asked for with the configured page size and life of links: what the space does
-//! not allow is found out here rather than by the first sweep.
+//! Requests each list of the API with the configured page size and lifetime of links, so that limits of the
+//! space show here and not in the first sweep.
 
 use crate::app;
 use crate::clock::Clock;
@@ -35,7 +35,7 @@ pub(super) async fn examine(config: &Config, token: ApiToken, clock: &Clock, rep
             examiner
                 .list("of a session", report, async |client| {
                     match first_page(client.session_recordings(id)).await {
-                        // Some spaces answer so when a session has none.
+                        // Some spaces answer 404 when a session has no recordings.
                         Err(Error::Status { status: 404, .. }) => Ok(()),
                         other => other,
                     }
@@ -57,7 +57,7 @@ struct Examiner<'a> {
 }
 
 impl Examiner<'_> {
-    /// Asks for the first page of one list, with a client that has not learnt anything from another.
+    /// Requests the first page of one list, with a new client that knows no limits of another list.
     async fn list(
         &self,
         name: &str,
@@ -66,19 +66,19 @@ impl Examiner<'_> {
     ) {
         let token = self.token.clone();
         let client = app::client(self.config, token, self.clock.clone(), Cooldowns::default());
-        // It was made once before, for the credentials.
+        // The check of the credentials has reported the error.
         let Ok(client) = client else { return };
         match ask(&client).await {
             Ok(()) => self.allowed(name, &client, report),
             Err(error @ Error::Refused { .. }) => report.fail(
                 name,
                 &error.to_string(),
-                "the credentials are accepted elsewhere: check that the token's scopes include Video, then ask SignalWire",
+                "SignalWire accepts the credentials, but not for this list: check that the token has the scope Video, then ask SignalWire",
             ),
             Err(error) => report.fail(
                 name,
                 &error.to_string(),
-                "try again later; if it stays so, ask SignalWire",
+                "try again later; if it still fails, ask SignalWire",
             ),
         }
     }
@@ -91,7 +91,7 @@ impl Examiner<'_> {
             0 => {
                 fine = false;
                 let text = format!(
-                    "signalwire.page_size = {} is refused, and any other that was tried: pages come in SignalWire's own size",
+                    "signalwire.page_size = {} is refused, and so is every smaller size that was tried: SignalWire's default size is used",
                     configured.page_size
                 );
                 report.note(name, &text);
@@ -99,7 +99,7 @@ impl Examiner<'_> {
             size => {
                 fine = false;
                 let text = format!(
-                    "signalwire.page_size = {} is refused, {size} rows a page are allowed: set signalwire.page_size = {size}",
+                    "signalwire.page_size = {} is refused, {size} rows per page are allowed: set signalwire.page_size = {size}",
                     configured.page_size
                 );
                 report.note(name, &text);
@@ -108,7 +108,7 @@ impl Examiner<'_> {
         if client.media_ttl() != configured.media_ttl {
             fine = false;
             let text = format!(
-                "signalwire.media_ttl of {} is refused, links live for {}: set a shorter signalwire.media_ttl",
+                "signalwire.media_ttl = {} is refused, links are valid for {}: set a shorter signalwire.media_ttl",
                 human::duration(configured.media_ttl),
                 human::duration(client.media_ttl())
             );

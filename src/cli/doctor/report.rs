@@ -23,16 +23,16 @@ impl Report {
         self.line("ok", check, text);
     }
 
-    /// Worth knowing, and no reason to fail.
+    /// Worth knowing, but not a failure.
     pub(super) fn note(&mut self, check: &str, text: &str) {
         self.line("note", check, text);
     }
 
-    /// What is wrong, and what to do about it.
+    /// A problem, and what to do about it.
     pub(super) fn fail(&mut self, check: &str, text: &str, remedy: &str) {
         self.line("FAIL", check, text);
         self.line("", "", &format!("-> {remedy}"));
-        // Codes that say more than "something fails" stay.
+        // A more specific exit code stays.
         if self.exit == Exit::Done {
             self.exit = Exit::Failure;
         }

@@ -9,13 +9,13 @@ use crate::app::health::{Problem, health};
 use crate::model::{State, time};
 use crate::store::{self, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
 
-/// Rows shown of a list that may be long; the counts say how many there are.
+/// Rows shown of a list that may be long; the counts are of all rows.
 const SHOWN: u32 = 10;
 
-/// The JSON that scripts read: names stay as they are.
+/// The JSON that scripts read: never rename a field.
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
-    /// When this was so.
+    /// When the database was read.
     pub(super) at: String,
     /// Whether the archive makes progress and nothing needs attention.
     pub(super) healthy: bool,
@@ -32,7 +32,7 @@ pub(super) struct Status {
     pub(super) failures: u64,
     /// Of those, the ones not completed upstream, or not archived, for longer than `poll.stuck_after`.
     pub(super) stuck: u64,
-    /// Since when the one that is stuck longest is.
+    /// Since when the recording that is stuck longest has been stuck.
     pub(super) stuck_since: Option<String>,
     /// Archived recordings with a concern, by its kind.
     pub(super) concerns: BTreeMap<&'static str, u64>,
@@ -52,7 +52,7 @@ pub(super) struct Status {
     pub(super) cooldowns: Vec<Cooldown>,
 }
 
-/// Rows of the view `queue` by state, and what matters of them.
+/// Rows of the view `queue` by state.
 #[derive(Debug, Serialize)]
 pub(super) struct Queue {
     pub(super) total: u64,
@@ -61,7 +61,7 @@ pub(super) struct Queue {
     pub(super) downloading: u64,
     pub(super) lost: u64,
     pub(super) damaged: u64,
-    /// Completed upstream and still there, wanted, and not archived.
+    /// Completed and still there upstream, not left out by the filter, and not archived.
     pub(super) missing: u64,
 }
 

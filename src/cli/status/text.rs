@@ -1,4 +1,4 @@
-//! The status for people: what works in a few lines, what needs attention in full.
+//! The status as text: a few lines on what works, all details on what needs attention.
 
 use std::fmt::Write as _;
 
@@ -62,9 +62,7 @@ fn recordings(status: &Status) -> String {
     ) + &match status.queue.missing {
         0 => "\nNo recording known to be completed upstream is left to archive.\n".to_owned(),
         1 => "\n1 recording that is completed upstream is not archived yet.\n".to_owned(),
-        missing => {
-            format!("\n{missing} recordings that are completed upstream are not archived yet.\n")
-        }
+        many => format!("\n{many} recordings that are completed upstream are not archived yet.\n"),
     }
 }
 
@@ -106,7 +104,7 @@ fn pauses(text: &mut String, status: &Status, now: DateTime<Utc>) {
             PauseKind::Disk => "disk",
             PauseKind::Api => "API",
             PauseKind::Host => "media host fails",
-            PauseKind::Failures => "one after another fails",
+            PauseKind::Failures => "downloads keep failing",
         };
         [
             human::age(pause.since, now),
@@ -127,7 +125,7 @@ fn concerns(text: &mut String, status: &Status) {
     if rows.is_empty() {
         return;
     }
-    text.push_str("\nArchived recordings with a concern (the view 'concerns' of the database has the details)\n");
+    text.push_str("\nArchived recordings with a concern (details are in the view 'concerns' of the database)\n");
     let columns = [Left("CONCERN"), Right("RECORDINGS")];
     text.push_str(&table::render(columns, rows));
 }
@@ -137,11 +135,11 @@ fn failures(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
         return;
     }
     let longest = status.stuck_since.as_deref().map(ago);
-    let longest = longest.map_or_else(String::new, |ago| format!(" (the oldest: {ago})"));
+    let longest = longest.map_or_else(String::new, |ago| format!(", the oldest: {ago}"));
     // Writing to a String can't fail.
     let _ = writeln!(
         text,
-        "\nRecordings that need attention: {}, of them stuck: {}{longest}",
+        "\nRecordings that need attention: {} ({} stuck{longest})",
         status.failures, status.stuck
     );
     let rows = status.oldest_failures.iter().map(|failure| {
@@ -198,7 +196,7 @@ fn errors(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
     if status.newest_errors.is_empty() {
         return;
     }
-    text.push_str("\nNewest errors of downloads\n");
+    text.push_str("\nLatest download errors\n");
     let rows = status.newest_errors.iter().map(|attempt| {
         [
             attempt.ended_at.as_deref().map(ago).unwrap_or_default(),
@@ -223,13 +221,13 @@ fn errors(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
     text.push_str(&table::render(columns, rows));
 }
 
-/// Where the rest is, when not all were shown.
+/// Says where the rest is, if not all rows were shown.
 fn more(text: &mut String, total: u64, shown: usize, view: &str) {
     let rest = total.saturating_sub(shown as u64);
     if rest > 0 {
         let _ = writeln!(
             text,
-            "… and {rest} more: the view '{view}' of the database has them all"
+            "… and {rest} more: see the view '{view}' of the database"
         );
     }
 }

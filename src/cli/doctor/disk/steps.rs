@@ -1,4 +1,4 @@
-//! The steps of a landing, tried in the archive's directory: what a file system can't do shows only so.
+//! Tries the steps of a landing in the archive's directory: nothing else shows what a file system can't do.
 
 use std::io;
 use std::path::Path;
@@ -12,15 +12,14 @@ use crate::owner;
 pub(super) const OWNER: &str =
     "run this as the user of the service, or give it the directory: chown room-archiver: DIRECTORY";
 const NAME: &str = "file system";
-/// So many paths are printed of a list that may be long.
+/// Paths printed of a list that may be long.
 const SHOWN: usize = 5;
 
 pub(super) fn examine(config: &Config, report: &mut Report) {
     let directory = &config.archive.directory;
     if let Some((path, owner)) = owner::foreign(&config.database.path, directory) {
         let text = format!(
-            "not tried: '{}' belongs to {owner}, and what this user may do says nothing of that one; \
-             run 'doctor' as that user ('By hand' in the README)",
+            "not tried: '{}' belongs to {owner}; run 'doctor' as that user (see 'By hand' in the README)",
             path.display()
         );
         report.note(NAME, &text);
@@ -60,7 +59,7 @@ fn steps(root: &Root, mode: u32, report: &mut Report) {
     }
     if !failed {
         let text = format!(
-            "a file was made, synced, moved without replacing another, and removed; names may have {} bytes",
+            "a file was created, synced, moved without replacing another, and removed; names may have {} bytes",
             root.name_max()
         );
         report.ok(NAME, &text);
@@ -78,15 +77,17 @@ fn remedy(error: &io::Error) -> &'static str {
             "make room: not even a small file fits (inodes may be used up, see 'df -i')"
         }
         io::ErrorKind::ReadOnlyFilesystem => {
-            "mount the file system for writing; after an error the system's log says why it is not"
+            "mount the file system for writing; if a disk error made it read-only, the system's log says so"
         }
         io::ErrorKind::CrossesDevices => {
             "unmount what is mounted at '.partial': files are moved from there into the archive in one step"
         }
         _ if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::IO) => {
-            "look at the system's log for trouble with the disk"
+            "look for disk errors in the system's log"
         }
-        _ => "this file system can't hold an archive: set archive.directory to another one",
+        _ => {
+            "this file system can't hold an archive: set archive.directory to a directory on another one"
+        }
     }
 }
 
@@ -95,7 +96,7 @@ fn directories(found: &Directories, report: &mut Report) {
         report.fail(
             NAME,
             &format!("'{path}' in the archive is on another file system or mount"),
-            "unmount it: recordings whose files belong there are put off until then",
+            "unmount it: recordings whose files belong there are not archived until then",
         );
     }
     for unread in found.unread.iter().take(SHOWN) {
@@ -108,7 +109,7 @@ fn directories(found: &Directories, report: &mut Report) {
     }
     for list in [found.elsewhere.len(), found.unread.len()] {
         if list > SHOWN {
-            report.note(NAME, &format!("and {} more such directories", list - SHOWN));
+            report.note(NAME, &format!("and {} more directories", list - SHOWN));
         }
     }
 }

@@ -176,20 +176,20 @@ fn what_needs_attention_is_shown_with_its_age() {
     3 min ago  API                                  refused
     1 min ago  media host fails  media.example:443  connection refused
 
-    Recordings that need attention: 12, of them stuck: 1 (the oldest: 3 d 8 h ago)
+    Recordings that need attention: 12 (1 stuck, the oldest: 3 d 8 h ago)
     SINCE           STATE    RECORDING                             ROOM     REASON
     3 h 12 min ago  damaged  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f  standup  the archived file is missing
-    … and 11 more: the view 'failures' of the database has them all
+    … and 11 more: see the view 'failures' of the database
 
     Sessions that are over and not complete: 1
     ENDED    SESSION                               LISTED  OPEN  ROOM  ERROR
     2 d ago  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f       2     1        forbidden (HTTP 403)
 
-    Newest errors of downloads
+    Latest download errors
     ENDED     RECORDING                             ATTEMPT  HTTP  OUTCOME  ERROR
     40 s ago  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f        3   503  retry    the media server answered 503
 
-    Archived recordings with a concern (the view 'concerns' of the database has the details)
+    Archived recordings with a concern (details are in the view 'concerns' of the database)
     CONCERN   RECORDINGS
     duration           7
 
