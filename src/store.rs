@@ -26,9 +26,11 @@ mod upsert;
 mod views;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tokio::sync::Notify;
 
 pub use detail::{Attempt, Detail};
 pub use downloads::{Claim, Doubt, Order, Part};
@@ -85,6 +87,7 @@ pub struct Store {
     access: Access,
     ends: endings::Ends,
     trouble: Trouble,
+    written: Arc<Notify>,
 }
 
 impl Error {
@@ -120,6 +123,7 @@ impl Store {
     /// Begins a write: takes the database's write lock at once, so that it can't fail half-way.
     async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
         const BEGIN: &str = "BEGIN IMMEDIATE";
+        self.written.notify_one();
         match self.writer.begin_with(BEGIN).await {
             // When the disk is full, SQLite rolls a transaction back by itself. sqlx does not notice, fails to roll it
             // back again and from then on takes the connection for one inside a transaction: it is of no more use.
@@ -129,6 +133,19 @@ impl Store {
             }
             begun => Ok(begun?),
         }
+    }
+
+    /// Waits until this process writes to the database; for one listener.
+    pub async fn written(&self) {
+        self.written.notified().await;
+    }
+
+    /// When any process last wrote to the database, without asking SQLite: that takes two threads.
+    #[must_use]
+    pub fn written_at(&self) -> Option<DateTime<Utc>> {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        Some(std::fs::metadata(log).ok()?.modified().ok()?.into())
     }
 
     /// The pool for reads.

@@ -131,6 +131,7 @@ impl Store {
             .acquire_slow_threshold(ACQUIRE)
             .idle_timeout(None)
             .max_lifetime(None)
+            .test_before_acquire(false)
             // Each reader has a cache of its own: they fill with the database, and so does the process's memory.
             .connect_lazy_with(
                 options
@@ -146,6 +147,7 @@ impl Store {
                 access,
                 ends: super::endings::Ends::default(),
                 trouble: super::Trouble::default(),
+                written: std::sync::Arc::default(),
             });
         }
         let writer = SqlitePoolOptions::new()
@@ -183,6 +185,7 @@ impl Store {
             access,
             ends: super::endings::Ends::default(),
             trouble: super::Trouble::default(),
+            written: std::sync::Arc::default(),
         })
     }
 
