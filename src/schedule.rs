@@ -1,9 +1,9 @@
-//! When passes are due: cron schedules, and the bells they ring.
+//! When passes are due: cron schedules, and their ticks.
 //!
-//! A bell starts nothing itself: rings that nobody has heard yet are one ring, so a pass
+//! A tick starts nothing itself: ticks that nobody has taken yet are one tick, so a pass
 //! longer than its period never overlaps with the next.
 
-mod bells;
+mod scheduler;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use croner::parser::{CronParser, Seconds};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use bells::{Bell, Bells, Each};
+pub use scheduler::{Each, Scheduler, Ticks};
 
 /// A cron schedule of six fields (second, minute, hour, day, month, weekday), in UTC.
 ///
@@ -70,7 +70,7 @@ impl FromStr for Schedule {
         if fields != 6 {
             return Err(ScheduleError::Fields(fields));
         }
-        // The options of tokio-cron-scheduler, so that both rings agree.
+        // The options of tokio-cron-scheduler, which reads the text again.
         let parsed = CronParser::builder()
             .seconds(Seconds::Required)
             .dom_and_dow(true)

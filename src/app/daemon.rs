@@ -1,6 +1,5 @@
-//! The service: passes when their bells ring, downloads all the time, reloads, and an end in order.
+//! The service: passes on their schedules, downloads all the time, reloads, and an end in order.
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use crate::download::{Downloader, Pause, PauseReason, Setup, Until};
 use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
 use crate::poll::Poller;
 use crate::reconcile::{self, NotTheArchive};
-use crate::schedule::{Bell, Bells, Each};
+use crate::schedule::{Each, Scheduler, Ticks};
 use crate::store::{self, PassKind};
 use crate::telemetry::http::Server;
 use crate::telemetry::logs::{self, Logs};
@@ -92,7 +91,7 @@ struct Service {
     setup: watch::Sender<Arc<Setup>>,
     poller: watch::Sender<Arc<Poller>>,
     verify_budget: watch::Sender<u64>,
-    bells: Bells,
+    scheduler: Scheduler,
     download_beat: Beat,
     poll_beat: Beat,
 }
@@ -131,31 +130,25 @@ impl Service {
             None => PassKind::Sweep,
             Some(_) => PassKind::Poll,
         };
-        // The first pass runs without a ring; a sweep or a verification that was missed rings at once.
+        // The first pass runs without a tick; a sweep or a verification that was missed is due at once.
         let now = app.clock.now();
         let last = Each {
-            poll: Some(now),
-            sweep: Some(swept.unwrap_or(now)),
-            verify: Some(verified.unwrap_or(now)),
+            poll: now,
+            sweep: swept.unwrap_or(now),
+            verify: verified.unwrap_or(now),
         };
-        let bells = Bells::new(schedules(config), last, app.clock.clone());
-        let rings = bells.bells();
+        let scheduler = Scheduler::new(schedules(config), last, app.clock.clone());
+        let ticks = scheduler.ticks();
         let passes = reporter.passes();
-        let ringing = bells.clone();
+        let ticking = scheduler.clone();
         let (stop, pulse) = (app.stop.clone(), lifecycle.pulse("schedules"));
-        lifecycle.spawn_critical("schedules", async move {
-            ringing.run(stop, pulse).await;
-            Ok::<_, Infallible>(())
-        });
+        lifecycle.spawn_critical("schedules", async move { ticking.run(stop, pulse).await });
         lifecycle.spawn_critical(
             "discovery",
             discover(
                 app.clone(),
                 pollers,
-                Each {
-                    verify: rings.verify.clone(),
-                    ..rings.clone()
-                },
+                ticks.clone(),
                 downloader.clone(),
                 passes,
                 poll_pulse,
@@ -175,13 +168,13 @@ impl Service {
             downloader.run(Until::Stopped).await?;
             Ok::<_, anyhow::Error>(())
         });
-        lifecycle.spawn_critical("verification", verify(app.clone(), rings.verify, budgets));
+        lifecycle.spawn_critical("verification", verify(app.clone(), ticks.verify, budgets));
         lifecycle.spawn_critical("reports", reporter.run());
         Ok(Self {
             setup,
             poller,
             verify_budget,
-            bells,
+            scheduler,
             download_beat,
             poll_beat,
         })
@@ -218,11 +211,11 @@ async fn wait_to_retry(
     Ok(waited.is_some())
 }
 
-/// Runs a pass for each ring, one at a time: rings during a pass are one ring after it.
+/// Runs a pass for each tick, one at a time: ticks during a pass are one more pass after it.
 async fn discover(
     app: Arc<App>,
     pollers: watch::Receiver<Arc<Poller>>,
-    bells: Each<Bell>,
+    ticks: Each<Ticks>,
     downloader: Downloader,
     passes: Passes,
     pulse: Arc<Pulse>,
@@ -253,22 +246,27 @@ async fn discover(
             PassKind::Sweep => tidy(&app).await,
             _ => app.store.refresh_storage().await,
         })?;
-        kind = tokio::select! {
-            biased;
-            () = app.stop.cancelled() => break,
-            () = pulse.rest(bells.sweep.rung()) => PassKind::Sweep,
-            () = pulse.rest(bells.poll.rung()) => PassKind::Poll,
+        let next = async {
+            tokio::select! {
+                biased;
+                () = ticks.sweep.next() => PassKind::Sweep,
+                () = ticks.poll.next() => PassKind::Poll,
+            }
         };
+        match app.stop.run_until_cancelled(pulse.rest(next)).await {
+            Some(next) => kind = next,
+            None => break,
+        }
     }
     Ok(())
 }
 
-/// Verifies for each ring; looks after the database each time.
-async fn verify(app: Arc<App>, bell: Bell, budgets: watch::Receiver<u64>) -> Result<()> {
+/// Verifies for each tick; looks after the database each time.
+async fn verify(app: Arc<App>, ticks: Ticks, budgets: watch::Receiver<u64>) -> Result<()> {
     loop {
         tokio::select! {
             () = app.stop.cancelled() => return Ok(()),
-            () = bell.rung() => {}
+            () = ticks.next() => {}
         }
         let verifier = app.verifier(Arc::new(|_| {}));
         let scope = Scope::Budget(*budgets.borrow());
@@ -287,7 +285,7 @@ async fn verify(app: Arc<App>, bell: Bell, budgets: watch::Receiver<u64>) -> Res
                 if !wait_to_retry(&app, None, error).await? {
                     return Ok(());
                 }
-                bell.ring();
+                ticks.notify();
                 continue;
             }
         }
@@ -365,7 +363,7 @@ impl Loader<'_> {
         service
             .verify_budget
             .send_replace(new.verify.bytes_per_run.0);
-        service.bells.replace(schedules(&new));
+        service.scheduler.replace(schedules(&new));
         app.ring.ring();
         if restart.is_empty() {
             tracing::info!("the configuration was reloaded");

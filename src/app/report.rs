@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::App;
 use super::health::{Problem, ProblemKind, health};
+use crate::clock::Clock;
 use crate::human;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ConcernKind, State};
@@ -16,8 +17,14 @@ use crate::store::{self, AttemptOutcome, Counts, Facts, PassKind, PassOutcome, P
 use crate::telemetry::http::Health;
 use crate::telemetry::metrics::Metrics;
 
-/// How often everything is shown, and the figures are read if that is cheap.
+/// How often everything is shown, and the figures are read if that is cheap, while there is news.
 const EVERY: Duration = Duration::from_secs(2);
+/// How often without news. What other processes write is noticed then.
+const IDLE: Duration = Duration::from_secs(10);
+/// How often the figures are read though nothing was written: some change with the time.
+const UNCHANGED: Duration = Duration::from_mins(5);
+/// Times of files are coarse: what was written so shortly before a read may have come after it.
+const COARSE: TimeDelta = TimeDelta::seconds(1);
 /// The part of the time that may be spent on reading figures: counting a million rows takes a while.
 const SHARE: u32 = 100;
 
@@ -96,20 +103,30 @@ impl Reporter {
         loop {
             let read = async {
                 let (clock, store) = (&self.app.clock, &self.app.store);
-                if let Some(began) = read_facts.begin(clock.monotonic()) {
+                let written = store.written_at();
+                if let Some(began) = read_facts.begin(clock, written) {
+                    // Another process may have made recordings due, as `retry` does.
+                    self.app.ring.ring();
                     figures.facts = store.health_facts(clock.now()).await?;
-                    read_facts.end(began, clock.monotonic());
+                    read_facts.end(began, clock);
                 }
-                if let Some(began) = read_counts.begin(clock.monotonic()) {
+                if let Some(began) = read_counts.begin(clock, written) {
                     figures.counts = store.counts().await?;
-                    read_counts.end(began, clock.monotonic());
+                    read_counts.end(began, clock);
                 }
                 Ok(())
             };
             self.app.tolerate(read.await)?;
             figures.facts.database = self.app.store.trouble().now();
             self.show(&mut figures);
-            if self.is_stopped_within(EVERY).await {
+            let news = async {
+                if self.app.board.active().is_empty() {
+                    self.app.store.written().await;
+                }
+                tokio::time::sleep(EVERY).await;
+            };
+            let wait = tokio::time::timeout(IDLE, news);
+            if self.app.stop.run_until_cancelled(wait).await.is_none() {
                 return Ok(());
             }
         }
@@ -119,20 +136,17 @@ impl Reporter {
     /// the figures from being shown.
     async fn try_database(&self) -> store::Result<()> {
         let app = &self.app;
-        loop {
-            let tried = app
-                .stop
-                .run_until_cancelled(app.store.try_again(app.clock.now()));
-            app.tolerate(tried.await.unwrap_or(Ok(())))?;
-            if self.is_stopped_within(EVERY).await {
-                return Ok(());
+        let try_again = async {
+            loop {
+                app.store.trouble().begun().await;
+                app.tolerate(app.store.try_again(app.clock.now()).await)?;
+                tokio::time::sleep(EVERY).await;
             }
-        }
-    }
-
-    async fn is_stopped_within(&self, time: Duration) -> bool {
-        let stop = self.app.stop.cancelled();
-        tokio::time::timeout(time, stop).await.is_ok()
+        };
+        app.stop
+            .run_until_cancelled(try_again)
+            .await
+            .unwrap_or(Ok(()))
     }
 
     fn show(&self, figures: &mut Figures) {
@@ -237,16 +251,56 @@ impl Reporter {
 
 /// When something is read again that takes a while.
 #[derive(Default)]
-struct Turn(Duration);
+struct Turn {
+    /// Not before, on the monotonic clock.
+    next: Duration,
+    /// When the last read began.
+    began: DateTime<Utc>,
+}
 
 impl Turn {
-    /// Whether it is to be read at monotonic time `now`.
-    fn begin(&self, now: Duration) -> Option<Duration> {
-        (now >= self.0).then_some(now)
+    /// Whether it is to be read now, if the database was last written to at this time; the two clocks' times.
+    fn begin(
+        &self,
+        clock: &Clock,
+        written: Option<DateTime<Utc>>,
+    ) -> Option<(Duration, DateTime<Utc>)> {
+        let now = clock.monotonic();
+        let changed = written.is_none_or(|written| written + COARSE >= self.began);
+        let due = now >= self.next && (changed || now >= self.next + UNCHANGED);
+        due.then(|| (now, clock.now()))
     }
 
-    /// It was read from `began` to `now`.
-    fn end(&mut self, began: Duration, now: Duration) {
-        self.0 = now + now.saturating_sub(began) * SHARE;
+    /// It was read from `began` to now.
+    fn end(&mut self, (began, began_at): (Duration, DateTime<Utc>), clock: &Clock) {
+        let now = clock.monotonic();
+        self.next = now + now.saturating_sub(began) * SHARE;
+        self.began = began_at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read_again_once_something_was_written_and_now_and_then() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
+        let mut turn = Turn::default();
+        let mut reads = |seconds, written| {
+            clock.advance(Duration::from_secs(seconds));
+            let began = turn.begin(&clock, Some(written));
+            if let Some(began) = began {
+                turn.end(began, &clock);
+            }
+            began.is_some()
+        };
+        let start = clock.now();
+        assert!(reads(0, start), "never before");
+        assert!(reads(2, start), "perhaps written after that read");
+        assert!(!reads(2, start));
+        assert!(reads(2, start + TimeDelta::seconds(4)));
+        assert!(!reads(298, start + TimeDelta::seconds(4)));
+        assert!(reads(2, start), "some minutes after the last");
     }
 }

@@ -169,8 +169,8 @@ pub(super) fn land_beside(
                 .stat(path)
                 .is_ok_and(|at| at.is_some_and(|at| at.is_file)) =>
         {
-            let text = format!("could not look at what stands at '{path}': {error}");
-            return Err(Failure::Place(text));
+            let what = format!("could not look at what stands at '{path}'");
+            return Err(Failure::Place(Cause::of(what, error)));
         }
         Err(_) => None,
     };

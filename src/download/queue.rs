@@ -28,8 +28,10 @@ use crate::human;
 use crate::model::RecordingId;
 use crate::store::{self, Claim, PauseRow};
 
-/// The longest sleep: writers other than this process notify nobody.
+/// The longest sleep while something waits: timers stand still in suspend.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+/// The longest while nothing does; what another process makes due, the reporter rings for.
+const IDLE_SLEEP: Duration = Duration::from_mins(5);
 /// The shortest.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
 /// Recordings that land at once, besides the transfers: they wait for the disk together and not one
@@ -190,7 +192,7 @@ impl Downloader {
             };
             tokio::select! {
                 () = &mut ring => {}
-                () = tokio::time::sleep(next) => {}
+                () = rest(next, &setup) => {}
                 () = self.stop.cancelled() => {}
                 Some(done) = run.jobs.join_next() => self.ended(done, run)?,
             }
@@ -259,9 +261,13 @@ impl Downloader {
             .flatten()
             .map(|at| (at - now).to_std().unwrap_or_default())
             .chain(slow)
-            .min()
-            .unwrap_or(LONGEST_SLEEP);
-        Ok(Some(wake.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)))
+            .min();
+        let waits = run.space_wanted.is_some() || setup.hosts.next_probe().is_some();
+        let wake = match wake {
+            None if run.jobs.is_empty() && !waits => IDLE_SLEEP,
+            wake => wake.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP),
+        };
+        Ok(Some(wake.max(SHORTEST_SLEEP)))
     }
 
     /// Whether a single run has gone on without progress for long enough.
@@ -385,6 +391,16 @@ impl Downloader {
             }
         }
         Ok(())
+    }
+}
+
+/// Sleeps on purpose, with signs of life.
+async fn rest(mut time: Duration, setup: &Setup) {
+    while !time.is_zero() {
+        let part = time.min(LONGEST_SLEEP);
+        tokio::time::sleep(part).await;
+        (setup.beat)();
+        time -= part;
     }
 }
 

@@ -110,7 +110,7 @@ impl Pulse {
 
     /// Waits for `wait` and beats meanwhile.
     ///
-    /// Only for idling on purpose (a bell, a permit, a timer). Wrapped around work, it would
+    /// Only for idling on purpose (a tick, a permit, a timer). Wrapped around work, it would
     /// hide that the work is stuck.
     pub async fn rest<T>(&self, wait: impl Future<Output = T>) -> T {
         let every = self.pulses.period.map_or(REST_WITHOUT_WATCHDOG, |p| p / 4);

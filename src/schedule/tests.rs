@@ -69,15 +69,15 @@ fn a_daily_slot_comes_once_on_days_when_clocks_change() {
     for day in ["2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01"] {
         let daily = schedule("0 30 1 * * *");
         let mut last = at(&format!("{day}T00:00:00Z"));
-        let mut rings = 0;
+        let mut ticks = 0;
         for minute in 0..24 * 60 {
             let now = at(&format!("{day}T00:00:00Z")) + chrono::TimeDelta::minutes(minute);
             if slot_passed(&daily, last, now) {
                 last = now;
-                rings += 1;
+                ticks += 1;
             }
         }
-        assert_eq!(rings, 1, "{day}");
+        assert_eq!(ticks, 1, "{day}");
     }
 }
 

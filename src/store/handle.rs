@@ -1,9 +1,11 @@
 //! The open database: one writer, and a few readers.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tokio::sync::Notify;
 
 use super::error::Result;
 use super::trouble::Trouble;
@@ -31,6 +33,8 @@ pub struct Store {
     pub(super) access: Access,
     pub(super) ends: Ends,
     pub(super) trouble: Trouble,
+    /// Notified of each write of this process.
+    pub(super) written: Arc<Notify>,
 }
 
 impl Store {
@@ -43,6 +47,7 @@ impl Store {
     /// Begins a write: takes the database's write lock at once, so that it can't fail half-way.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
         const BEGIN: &str = "BEGIN IMMEDIATE";
+        self.written.notify_one();
         match self.writer.begin_with(BEGIN).await {
             // When the disk is full, SQLite rolls a transaction back by itself. sqlx does not notice, fails to roll it
             // back again and from then on takes the connection for one inside a transaction: it is of no more use.
@@ -52,6 +57,19 @@ impl Store {
             }
             begun => Ok(begun?),
         }
+    }
+
+    /// Waits until this process writes to the database; for one listener.
+    pub async fn written(&self) {
+        self.written.notified().await;
+    }
+
+    /// When any process last wrote to the database, without asking SQLite: that takes two threads.
+    #[must_use]
+    pub fn written_at(&self) -> Option<DateTime<Utc>> {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        Some(std::fs::metadata(log).ok()?.modified().ok()?.into())
     }
 
     /// The pool for reads.

@@ -1,8 +1,7 @@
 //! Since when the database fails: noted by whoever met it, shown by health until a write succeeds.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
 
 use super::error::Error;
 use crate::human;
@@ -14,7 +13,7 @@ const QUIET: TimeDelta = TimeDelta::seconds(8);
 
 /// Since when the database fails, and what it said last. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Trouble(Arc<Mutex<Option<Failing>>>);
+pub struct Trouble(watch::Sender<Option<Failing>>);
 
 #[derive(Debug, Clone)]
 struct Failing {
@@ -27,28 +26,35 @@ impl Trouble {
     /// Notes a failure; the first of a row is logged.
     pub fn note(&self, error: &Error, now: DateTime<Utc>) {
         let error = human::chain(error);
-        let mut trouble = self.lock();
-        if trouble.is_none() {
-            tracing::error!("the database can't be used now, and is tried again: {error}");
-        }
-        let since = trouble.as_ref().map_or(now, |failing| failing.since);
-        *trouble = Some(Failing {
-            since,
-            last: now,
-            error,
+        self.0.send_modify(|trouble| {
+            if trouble.is_none() {
+                tracing::error!("the database can't be used now, and is tried again: {error}");
+            }
+            let since = trouble.as_ref().map_or(now, |failing| failing.since);
+            *trouble = Some(Failing {
+                since,
+                last: now,
+                error,
+            });
         });
+    }
+
+    /// Waits until the database fails.
+    pub async fn begun(&self) {
+        // Can't fail: the sender is here.
+        _ = self.0.subscribe().wait_for(Option::is_some).await;
     }
 
     /// Since when the database fails, and why.
     #[must_use]
     pub fn now(&self) -> Option<(DateTime<Utc>, String)> {
-        let trouble = self.lock();
+        let trouble = self.0.borrow();
         let failing = trouble.as_ref()?;
         Some((failing.since, failing.error.clone()))
     }
 
     pub(super) fn over(&self) {
-        if let Some(failing) = self.lock().take() {
+        if let Some(failing) = self.0.send_replace(None) {
             tracing::info!(
                 "the database works again; it failed since {}",
                 time::to_text(failing.since)
@@ -57,12 +63,8 @@ impl Trouble {
     }
 
     pub(super) fn is_worth_a_try(&self, now: DateTime<Utc>) -> bool {
-        let trouble = self.lock();
+        let trouble = self.0.borrow();
         let quiet = |failing: &Failing| (now - failing.last).abs() >= QUIET;
         trouble.as_ref().is_some_and(quiet)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Failing>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

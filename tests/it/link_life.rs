@@ -1,7 +1,7 @@
 //! Links that expire: before the start, in mid-body, and by whatever clock is wrong.
 
 use chrono::TimeDelta;
-use fake_space::{Action, Gate, Media, Options, Rule, Space};
+use fake_space::{Action, Gate, Media, Options, Rule, State};
 use room_archiver::clock::Clock;
 
 use super::harness::{MIB, MINUTE, Setting, Stage, media};

@@ -102,7 +102,7 @@ async fn a_media_host_that_sends_pages() {
 #[tokio::test]
 async fn a_media_host_that_says_nothing() {
     let gate = Gate::new();
-    let more = "[download]\nstall_timeout = \"20ms\"\n";
+    let more = "[download]\nstall_timeout = \"150ms\"\n";
     of_media("silence", more, Action::Hold(gate)).await;
 }
 

@@ -94,8 +94,10 @@ proptest! {
 fn a_link_that_was_not_read_yet_is_over_once_its_life_has_passed_and_not_before() {
     let link = UnreadLink::new(String::new(), ARRIVED, TTL, None);
     let end = ARRIVED + TTL;
-    assert!(!link.is_over(ARRIVED) && !link.is_over(end.saturating_sub(Duration::from_nanos(1))));
-    assert!(link.is_over(end) && link.is_over(end + TTL));
+    assert!(
+        !link.is_expired(ARRIVED) && !link.is_expired(end.saturating_sub(Duration::from_nanos(1)))
+    );
+    assert!(link.is_expired(end) && link.is_expired(end + TTL));
     let endless = UnreadLink::new(String::new(), ARRIVED, Duration::MAX, None);
-    assert!(!endless.is_over(end));
+    assert!(!endless.is_expired(end));
 }

@@ -116,6 +116,7 @@ impl Store {
             .acquire_slow_threshold(ACQUIRE)
             .idle_timeout(None)
             .max_lifetime(None)
+            .test_before_acquire(false)
             // Each reader has a cache of its own: they fill with the database, and so does the process's memory.
             .connect_lazy_with(
                 options
@@ -131,6 +132,7 @@ impl Store {
                 access,
                 ends: Ends::default(),
                 trouble: Trouble::default(),
+                written: std::sync::Arc::default(),
             });
         }
         let writer = SqlitePoolOptions::new()
@@ -168,6 +170,7 @@ impl Store {
             access,
             ends: Ends::default(),
             trouble: Trouble::default(),
+            written: std::sync::Arc::default(),
         })
     }
 }
