@@ -14,7 +14,7 @@ use super::text;
 /// A space with one recording, and retries that nobody has to wait for. The path is told by the id alone.
 fn setting(recording: NewRecording) -> (Setting, Uuid) {
     let quick = "[download]\nretry_initial = \"1ms\"\nretry_max = \"5ms\"\n";
-    Setting::of(recording, &format!("{BY_ID}{quick}"))
+    Setting::of(recording, &format!("{quick}{BY_ID}"))
 }
 
 #[tokio::test]

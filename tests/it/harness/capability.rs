@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::Command;
 
+use crate::text;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
     /// To become another user, and to write to what forbids it.
@@ -28,11 +30,11 @@ pub fn has(capability: Capability) -> bool {
         },
         Capability::Strace => {
             let mut strace = Command::new("strace");
-            let traced = strace.args(["-qq", "-o", "/dev/null", "true"]).output();
-            if traced.as_ref().is_ok_and(|traced| traced.status.success()) {
-                return true;
+            match strace.args(["-qq", "-o", "/dev/null", "true"]).output() {
+                Ok(traced) if traced.status.success() => return true,
+                Ok(traced) => text(&traced.stderr).to_owned(),
+                Err(error) => error.to_string(),
             }
-            format!("{traced:?}")
         }
         tried => panic!("{tried:?}: only trying it tells; skip() says that it failed"),
     };
@@ -45,6 +47,7 @@ pub fn has(capability: Capability) -> bool {
 pub fn skip(capability: Capability, why: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
+    let why = why.trim().replace('\n', "; ");
     let line = format!("SKIPPED {test}: it needs {capability:?}: {why}\n");
     // Not eprint!, which the test harness captures.
     _ = std::io::stderr().write_all(line.as_bytes());

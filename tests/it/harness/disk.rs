@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::{Capability, Setting, skip};
+use crate::text;
 
 /// A file system mounted for a test; taken away when dropped. Declare it after the [`Setting`] in whose
 /// directory it lies: it has to go first.
@@ -46,7 +47,7 @@ impl Mount {
         std::fs::create_dir_all(at).expect("a directory");
         let mounted = run("mount", args.iter().copied().chain([at.as_os_str()]));
         if !mounted.status.success() {
-            skip(capability, &format!("{mounted:?}"));
+            skip(capability, text(&mounted.stderr));
             return None;
         }
         Some(Self { at: at.to_owned() })
