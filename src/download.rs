@@ -6,7 +6,6 @@ pub mod failure;
 mod hosts;
 mod job;
 mod landing;
-mod line;
 mod link;
 mod media;
 mod pace;

@@ -11,6 +11,7 @@ mod request;
 mod wire;
 
 pub use client::{Client, Options};
+pub(crate) use error::reason;
 pub use error::{Error, Parameter, Result};
 pub use pages::{Page, Pages, next_url, read_page};
 pub use wire::{Arrival, Item, Rejected};

@@ -115,7 +115,7 @@ impl Error {
 }
 
 /// The text of a reqwest error without its URL, causes included.
-pub(super) fn reason(error: reqwest::Error) -> String {
+pub(crate) fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = if error.is_timeout() {
         "timed out".to_owned()
