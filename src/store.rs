@@ -20,7 +20,6 @@ mod recordings;
 mod retry;
 mod seen;
 mod sessions;
-mod storage;
 mod trouble;
 mod upsert;
 mod views;

@@ -249,10 +249,9 @@ async fn discover(
             downloader.resume();
         }
         app.ring.ring();
-        app.tolerate(match kind {
-            PassKind::Sweep => tidy(&app).await,
-            _ => app.store.refresh_storage().await,
-        })?;
+        if let PassKind::Sweep = kind {
+            app.tolerate(tidy(&app).await)?;
+        }
         kind = tokio::select! {
             biased;
             () = app.stop.cancelled() => break,
