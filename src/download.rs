@@ -25,7 +25,7 @@ pub use hosts::{Failing, Hosts, Wait};
 pub use link::Rate;
 pub use media::{Answer, Media, Resume};
 pub use progress::{Board, Progress};
-pub use queue::{Downloader, Pause, PauseReason, Until};
+pub use queue::{Downloader, Pause, Until};
 pub use ring::Ring;
 pub use throttle::Throttle;
 

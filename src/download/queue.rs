@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use pauses::{Pause, PauseReason};
+pub use pauses::Pause;
 
 use super::Setup;
 use super::failure::{Failure, PAUSE};

@@ -13,8 +13,9 @@ use fake_space::{
     Action, Gate, Generated, Media, NewRecording, NewSession, Options, Reported, Rule,
 };
 use room_archiver::clock::Clock;
-use room_archiver::download::{PauseReason, Until};
+use room_archiver::download::Until;
 use room_archiver::model::time::to_text;
+use room_archiver::store::PauseKind;
 use uuid::Uuid;
 
 use super::disk::{Mount, can_trace, failing, program};
@@ -100,7 +101,7 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
     let script = async {
         until(|| archive.downloader.paused().is_some()).await;
         let pause = archive.downloader.paused().expect("a pause");
-        assert_eq!(pause.reason, PauseReason::Disk, "{pause:?}");
+        assert_eq!(pause.reason, PauseKind::Disk, "{pause:?}");
         setting.space.archivable("later");
         let report = archive.poll().await;
         assert_eq!(report.error, None);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use fake_space::{Action, Generated, Media, NewRecording, Options, Patch, Reported, Rule};
 use room_archiver::clock::Clock;
-use room_archiver::download::PauseReason;
 use room_archiver::store::PassOutcome;
+use room_archiver::store::PauseKind;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -301,7 +301,7 @@ async fn credentials_refused_while_minting_pause_downloads_and_burn_no_attempt()
         for _ in 0..3 {
             assert_eq!(stage.archive.download().await, 0);
             let pause = stage.archive.downloader.paused().expect("a pause");
-            assert_eq!(pause.reason, PauseReason::Api);
+            assert_eq!(pause.reason, PauseKind::Api);
             assert!(
                 pause.error.contains("refused the credentials"),
                 "{}",

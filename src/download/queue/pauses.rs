@@ -8,29 +8,11 @@ use super::{Downloader, Failure, PAUSE, Run};
 use crate::download::Setup;
 use crate::store::{self, PauseKind, PauseRow};
 
-/// What stops all downloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PauseReason {
-    /// The archive's disk.
-    Disk,
-    /// The API.
-    Api,
-}
-
-impl From<PauseReason> for PauseKind {
-    fn from(reason: PauseReason) -> Self {
-        match reason {
-            PauseReason::Disk => Self::Disk,
-            PauseReason::Api => Self::Api,
-        }
-    }
-}
-
 /// Why no downloads are started. It holds until one shows that its reason is gone, beyond `until`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// What stops them.
-    pub reason: PauseReason,
+    /// What stops them: the disk or the API.
+    pub reason: PauseKind,
     /// What happened last.
     pub error: String,
     /// Since when.
@@ -58,8 +40,8 @@ impl Downloader {
 
     pub(super) fn begin_pause(&self, failure: &Failure, now: DateTime<Utc>) {
         let (reason, asked) = match failure {
-            Failure::Api { until, .. } => (PauseReason::Api, *until),
-            _ => (PauseReason::Disk, None),
+            Failure::Api { until, .. } => (PauseKind::Api, *until),
+            _ => (PauseKind::Disk, None),
         };
         let error = failure.to_string();
         let mut pause = self.pause();
@@ -93,7 +75,7 @@ impl Downloader {
             | Failure::NoLink
             | Failure::NotReady(_)
             | Failure::Gone => true,
-            Failure::Mint(_) => reason == Some(PauseReason::Disk),
+            Failure::Mint(_) => reason == Some(PauseKind::Disk),
             _ => false,
         };
         if got_further {
@@ -148,7 +130,7 @@ impl Downloader {
         };
         let pause = self
             .paused()
-            .map(|pause| row(pause.reason.into(), String::new(), pause.error, pause.since));
+            .map(|pause| row(pause.reason, String::new(), pause.error, pause.since));
         let slow = self
             .pace
             .slow()
