@@ -86,11 +86,13 @@ CREATE TABLE recording (
     CHECK (state <> 'damaged' OR damage IS NOT NULL)
 ) STRICT;
 CREATE INDEX recording_session ON recording (session_id, state);
--- Each index makes every write slower, so there are few. This one serves the lists, the view `archive`, the claims
--- (the index alone shows which recordings wait for their next attempt), the counts, and the question which sessions are
--- open, in the order of time. An index for that question in the random order of session ids made a sweep slower than
--- all other indexes together.
-CREATE INDEX recording_state ON recording (state, started_at, next_attempt_at, session_id);
+-- Each index costs every row that is written, so there are few. This one serves the lists, the view `archive`, the
+-- claims (which recordings wait for their next attempt is known from the index alone), the counts, and which sessions
+-- are open, in the order of time: an index for that in the random order of sessions cost a sweep more than all others.
+-- With its last two columns it alone answers what rooms and days take: 1.0 s and 0.6 s of CPU at a million recordings.
+-- They make it 91 MiB instead of 77 there, and a landing 17 % cheaper than triggers that kept the sums up to date.
+CREATE INDEX recording_state
+    ON recording (state, started_at, next_attempt_at, session_id, archived_bytes, duration_seconds);
 CREATE INDEX recording_verified ON recording (state, verified_at) WHERE state = 'archived';
 -- The largest files.
 CREATE INDEX recording_size ON recording (state, archived_bytes) WHERE state = 'archived';
@@ -183,34 +185,3 @@ CREATE TABLE stray (
     recording_id TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stray_recording ON stray (recording_id);
-
--- Totals of the archived recordings by day and room. They are exact, except for the days in storage_stale, which are
--- recalculated from time to time; until then the views calculate those days from the recordings themselves.
--- An empty day or room means unknown.
-CREATE TABLE storage (
-    day              TEXT NOT NULL,
-    room_name        TEXT NOT NULL,
-    recordings       INTEGER NOT NULL,
-    bytes            INTEGER NOT NULL,
-    duration_seconds REAL,
-    first_started_at TEXT,
-    last_started_at  TEXT,
-    PRIMARY KEY (day, room_name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE storage_stale (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-
-CREATE TRIGGER storage_of_recording
-AFTER UPDATE OF state, session_id, started_at, duration_seconds, archived_bytes ON recording
-WHEN (old.state = 'archived' OR new.state = 'archived')
-    AND (old.state IS NOT new.state OR old.session_id IS NOT new.session_id OR old.started_at IS NOT new.started_at
-        OR old.duration_seconds IS NOT new.duration_seconds OR old.archived_bytes IS NOT new.archived_bytes)
-BEGIN
-    INSERT OR IGNORE INTO storage_stale
-    VALUES (coalesce(substr(old.started_at, 1, 10), '')), (coalesce(substr(new.started_at, 1, 10), ''));
-END;
-CREATE TRIGGER storage_of_session AFTER UPDATE OF room_name ON session WHEN old.room_name IS NOT new.room_name
-BEGIN
-    INSERT OR IGNORE INTO storage_stale
-    SELECT DISTINCT coalesce(substr(started_at, 1, 10), '') FROM recording
-    WHERE session_id = new.id AND state = 'archived';
-END;

@@ -141,38 +141,24 @@ CREATE VIEW events AS SELECT       -- what else happened: quarantined files, dam
     id, at, kind, recording_id, text
 FROM event;
 
--- The totals of the stale days, calculated from the recordings.
-CREATE VIEW _storage_now AS
-SELECT d.day, coalesce(s.room_name, '') AS room_name, count(*) AS recordings, sum(r.archived_bytes) AS bytes,
-    sum(r.duration_seconds) AS duration_seconds, min(r.started_at) AS first_started_at,
-    max(r.started_at) AS last_started_at
-FROM storage_stale d
--- 'U' follows the 'T' between date and time.
-CROSS JOIN recording r ON r.state = 'archived' AND r.started_at >= d.day AND r.started_at < d.day || 'U'
+CREATE VIEW storage_by_room AS SELECT  -- what each room's archived recordings take
+    s.room_name,                       -- the room; null: unknown
+    sum(r.recordings) AS recordings,
+    sum(r.bytes) AS bytes,
+    sum(r.duration_seconds) AS duration_seconds,
+    min(r.first_started_at) AS first_started_at,
+    max(r.last_started_at) AS last_started_at
+-- By session first: there are far fewer sessions to look up than recordings.
+FROM (SELECT session_id, count(*) AS recordings, sum(archived_bytes) AS bytes, sum(duration_seconds) AS duration_seconds,
+        min(started_at) AS first_started_at, max(started_at) AS last_started_at
+    FROM recording INDEXED BY recording_state WHERE state = 'archived' GROUP BY session_id) r
 LEFT JOIN session s ON s.id = r.session_id
-WHERE d.day <> ''
-GROUP BY d.day, coalesce(s.room_name, '')
-UNION ALL
-SELECT '', coalesce(s.room_name, ''), count(*), sum(r.archived_bytes), sum(r.duration_seconds), NULL, NULL
-FROM recording r LEFT JOIN session s ON s.id = r.session_id
-WHERE r.state = 'archived' AND r.started_at IS NULL AND EXISTS (SELECT 1 FROM storage_stale WHERE day = '')
-GROUP BY coalesce(s.room_name, '');
+GROUP BY s.room_name;
 
-CREATE VIEW _storage_all AS
-SELECT * FROM storage WHERE day NOT IN (SELECT day FROM storage_stale) UNION ALL SELECT * FROM _storage_now;
-
-CREATE VIEW storage_by_room AS SELECT  -- the space that each room's archived recordings take
-    nullif(room_name, '') AS room_name, -- the room; null: unknown
-    sum(recordings) AS recordings,
-    sum(bytes) AS bytes,
-    sum(duration_seconds) AS duration_seconds,
-    min(first_started_at) AS first_started_at,
-    max(last_started_at) AS last_started_at
-FROM _storage_all GROUP BY room_name;
-
-CREATE VIEW storage_by_day AS SELECT   -- the space that each day's archived recordings take
-    nullif(day, '') AS day,            -- the day the recordings started, UTC; null: unknown
-    sum(recordings) AS recordings,
-    sum(bytes) AS bytes,
+CREATE VIEW storage_by_day AS SELECT   -- what each day's archived recordings take
+    substr(started_at, 1, 10) AS day,  -- the day the recordings started, UTC; null: unknown
+    count(*) AS recordings,
+    sum(archived_bytes) AS bytes,
     sum(duration_seconds) AS duration_seconds
-FROM _storage_all GROUP BY day;
+FROM recording INDEXED BY recording_state WHERE state = 'archived'
+GROUP BY day;

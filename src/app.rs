@@ -8,9 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use tokio_util::sync::CancellationToken;
 
 pub use daemon::{init_logs, run};
@@ -135,11 +132,11 @@ impl App {
     /// Certificates that can't be used.
     pub fn setup(&self, config: &Config, client: Arc<Client>, beat: Beat) -> Result<Setup> {
         let download = &config.download;
+        tls();
         let media = Media::new(
             config.signalwire.connect_timeout,
             download.stall_timeout,
             download.allow_private_hosts,
-            &tls(),
             authorities(config)?,
         )
         .context("could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)")?;
@@ -298,10 +295,7 @@ pub fn client(
             .download
             .retry_initial
             .min(std::time::Duration::from_secs(1)),
-        ca: authorities(config)?
-            .iter()
-            .map(|der| reqwest::Certificate::from_der(der))
-            .collect::<Result<_, _>>()?,
+        ca: authorities(config)?,
     };
     tls();
     Ok(Arc::new(
@@ -336,16 +330,13 @@ pub fn room_filter(config: &Config) -> RoomFilter {
 }
 
 /// The one TLS provider of this process.
-fn tls() -> Arc<CryptoProvider> {
+fn tls() {
     // The first call sets it; later ones find it set.
     _ = rustls::crypto::ring::default_provider().install_default();
-    CryptoProvider::get_default()
-        .cloned()
-        .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()))
 }
 
 /// The private authorities to trust.
-fn authorities(config: &Config) -> Result<Vec<CertificateDer<'static>>> {
+fn authorities(config: &Config) -> Result<Vec<reqwest::Certificate>> {
     let Some(path) = &config.signalwire.ca_file else {
         return Ok(Vec::new());
     };
@@ -353,7 +344,8 @@ fn authorities(config: &Config) -> Result<Vec<CertificateDer<'static>>> {
         .with_context(|| format!("could not use signalwire.ca_file '{}'", path.display()))
 }
 
-fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let pem = std::fs::read(path)?;
-    Ok(CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>()?)
+fn read_authorities(path: &Path) -> Result<Vec<reqwest::Certificate>> {
+    Ok(reqwest::Certificate::from_pem_bundle(&std::fs::read(
+        path,
+    )?)?)
 }

@@ -16,7 +16,6 @@ mod handle;
 mod meta;
 mod read;
 mod rows;
-mod storage;
 mod trouble;
 mod work;
 

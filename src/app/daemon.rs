@@ -12,12 +12,12 @@ use super::report::{Passes, Reporter};
 use super::{App, Beat};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, LogFormat, LogLevel};
-use crate::download::{Downloader, Pause, PauseReason, Setup, Until};
+use crate::download::{Downloader, Pause, Setup, Until};
 use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
 use crate::poll::Poller;
 use crate::reconcile::{self, NotTheArchive};
 use crate::schedule::{Each, Scheduler, Ticks};
-use crate::store::{self, PassKind};
+use crate::store::{self, PassKind, PauseKind};
 use crate::telemetry::http::Server;
 use crate::telemetry::logs::{self, Logs};
 use crate::verify::{Scope, VerifyError};
@@ -237,15 +237,14 @@ async fn discover(
         };
         passes.note(kind, &report, app.clock.monotonic().saturating_sub(began));
         // The API answered: downloads that were waiting for it by then need not wait any longer.
-        let waited = |pause: Pause| pause.reason == PauseReason::Api && pause.since < began_at;
+        let waited = |pause: Pause| pause.reason == PauseKind::Api && pause.since < began_at;
         if report.error.is_none() && downloader.paused().is_some_and(waited) {
             downloader.resume();
         }
         app.ring.ring();
-        app.tolerate(match kind {
-            PassKind::Sweep => tidy(&app).await,
-            _ => app.store.refresh_storage().await,
-        })?;
+        if let PassKind::Sweep = kind {
+            app.tolerate(tidy(&app).await)?;
+        }
         let next = async {
             tokio::select! {
                 biased;

@@ -2,11 +2,8 @@
 //! customer's own network. The address that is checked is the one that is connected to.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
-use hyper_util::client::legacy::connect::dns::Name;
-use tower_service::Service;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 /// Why a link's URL may not be asked.
@@ -100,16 +97,8 @@ pub(super) struct CheckedResolver {
     pub allow_private: bool,
 }
 
-impl Service<Name> for CheckedResolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
         let allow_private = self.allow_private;
         Box::pin(async move {
             let found: Vec<SocketAddr> =
@@ -121,7 +110,7 @@ impl Service<Name> for CheckedResolver {
             if allowed.is_empty() {
                 return Err(Refused::Address.into());
             }
-            Ok(allowed.into_iter())
+            Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }

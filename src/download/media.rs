@@ -1,40 +1,34 @@
 //! The media client: no credentials, no Referer, HTTP/1.1, no decompression, its own address checks.
 //! It can't be confused with the API's: it takes links and nothing else.
 
+use std::error::Error as _;
+use std::iter::successors;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Body as _, Incoming};
-use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, IF_RANGE, LOCATION, RANGE, TRANSFER_ENCODING, USER_AGENT,
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, HeaderMap, IF_RANGE, LOCATION, RANGE, TRANSFER_ENCODING,
 };
-use hyper::{HeaderMap, Request, Response, StatusCode};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
-use rustls_platform_verifier::Verifier;
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Response, StatusCode};
 use url::Url;
 
 use super::addresses::{CheckedResolver, Refused, check};
 use super::failure::{Cause, Failure};
-use super::line::Connector;
 use crate::model::MediaLink;
 
 /// Redirects followed at the most.
 const HOPS: usize = 5;
 /// Bytes that are enough to know an error document by.
 const OPENING: usize = 128;
-/// Bytes of a body that are handed on at a time, if they come so fast.
-const PIECE: usize = 128 << 10;
+/// A connection whose other end is gone without a word is found out after this much silence, three times.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// The client for media hosts.
 #[derive(Debug, Clone)]
 pub struct Media {
-    http: Client<Connector, Empty<Bytes>>,
+    http: reqwest::Client,
     allow_private: bool,
     stall_timeout: Duration,
 }
@@ -60,20 +54,21 @@ impl Media {
         connect_timeout: Duration,
         stall_timeout: Duration,
         allow_private: bool,
-        tls: &Arc<CryptoProvider>,
-        ca: Vec<CertificateDer<'static>>,
-    ) -> Result<Self, rustls::Error> {
-        let verifier = Verifier::new_with_extra_roots(ca, tls.clone())?;
-        let tls = ClientConfig::builder_with_provider(tls.clone())
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        let connector = Connector::new(tls, CheckedResolver { allow_private }, connect_timeout);
-        let http = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .http1_max_buf_size(PIECE)
-            .build(connector);
+        ca: Vec<Certificate>,
+    ) -> reqwest::Result<Self> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("room-archiver/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .connect_timeout(connect_timeout)
+            .tcp_keepalive(KEEPALIVE)
+            .tcp_keepalive_interval(KEEPALIVE)
+            .tcp_keepalive_retries(3)
+            .tls_certs_merge(ca)
+            .dns_resolver(Arc::new(CheckedResolver { allow_private }))
+            .build()?;
         Ok(Self {
             http,
             allow_private,
@@ -108,25 +103,20 @@ impl Media {
         Err(Failure::Refused(what.into()))
     }
 
-    async fn hop(&self, url: &Url, resume: Option<&Resume>) -> Result<Response<Incoming>, Failure> {
+    async fn hop(&self, url: &Url, resume: Option<&Resume>) -> Result<Response, Failure> {
         check(url, self.allow_private).map_err(refused)?;
-        let mut request = Request::get(url.as_str())
+        let mut request = self
+            .http
+            .get(url.clone())
             .header(ACCEPT, "*/*")
-            .header(
-                USER_AGENT,
-                concat!("room-archiver/", env!("CARGO_PKG_VERSION")),
-            )
             .header(ACCEPT_ENCODING, "identity");
         if let Some(resume) = resume {
             request = request
                 .header(RANGE, format!("bytes={}-", resume.from))
                 .header(IF_RANGE, &resume.validator);
         }
-        let request = request
-            .body(Empty::new())
-            .map_err(|_| Failure::Refused("the link can't be requested".into()))?;
         // No time-out for the whole: a large recording takes as long as it takes.
-        tokio::time::timeout(self.stall_timeout, self.http.request(request))
+        tokio::time::timeout(self.stall_timeout, request.send())
             .await
             .map_err(|_| Failure::Host(silent(self.stall_timeout).into()))?
             .map_err(|error| transport(error, Failure::Host, "no answer from the media host"))
@@ -134,7 +124,7 @@ impl Media {
 }
 
 /// Where a redirect leads. A link must not be downgraded on the way, not even to loopback.
-fn next_hop(url: &Url, answer: &Response<Incoming>) -> Result<Url, Failure> {
+fn next_hop(url: &Url, answer: &Response) -> Result<Url, Failure> {
     let location = answer.headers().get(LOCATION);
     let next = location.and_then(|location| url.join(location.to_str().ok()?).ok());
     match next {
@@ -150,7 +140,7 @@ fn next_hop(url: &Url, answer: &Response<Incoming>) -> Result<Url, Failure> {
 
 /// A media host's answer.
 pub struct Answer {
-    response: Response<Incoming>,
+    response: Response,
     /// The first bytes of the body, if they were looked at and not taken yet.
     opening: BytesMut,
     /// What ended the body after them.
@@ -175,7 +165,7 @@ impl Answer {
     #[must_use]
     pub fn is_framed(&self) -> bool {
         self.response.headers().contains_key(TRANSFER_ENCODING)
-            || self.response.size_hint().exact().is_some()
+            || self.response.content_length().is_some()
     }
 
     /// The first bytes of its body, without taking them: enough to know an error document by. Fewer, if the body
@@ -213,26 +203,16 @@ impl Answer {
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
-        loop {
-            let frame = tokio::time::timeout(self.stall_timeout, self.response.frame())
-                .await
-                .map_err(|_| Failure::BrokeOff(silent(self.stall_timeout).into()))?;
-            match frame.transpose().map_err(|error| {
+        tokio::time::timeout(self.stall_timeout, self.response.chunk())
+            .await
+            .map_err(|_| Failure::BrokeOff(silent(self.stall_timeout).into()))?
+            .map_err(|error| {
                 transport(
                     error,
                     Failure::BrokeOff,
                     "the connection to the media host broke",
                 )
-            })? {
-                None => return Ok(None),
-                // Trailers say nothing that is needed.
-                Some(frame) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Ok(Some(data));
-                    }
-                }
-            }
-        }
+            })
     }
 }
 
@@ -253,18 +233,11 @@ fn refused(refused: Refused) -> Failure {
     }
 }
 
-/// The failure of a request or body; none of these errors holds the URL.
-fn transport(
-    error: impl std::error::Error + Send + Sync + 'static,
-    failure: fn(Cause) -> Failure,
-    what: &'static str,
-) -> Failure {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(reason) = cause.downcast_ref::<Refused>() {
-            return refused(*reason);
-        }
-        source = cause.source();
+/// The failure of a request or body, without its URL.
+fn transport(error: reqwest::Error, failure: fn(Cause) -> Failure, what: &'static str) -> Failure {
+    let mut causes = successors(error.source(), |&cause| cause.source());
+    match causes.find_map(|cause| cause.downcast_ref::<Refused>()) {
+        Some(&reason) => refused(reason),
+        None => failure(Cause::of(what, error.without_url())),
     }
-    failure(Cause::of(what, error))
 }

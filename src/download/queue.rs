@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use pause::{Pause, PauseReason};
+pub use pause::Pause;
 
 use super::Setup;
 use super::failure::{Failure, PAUSE};

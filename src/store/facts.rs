@@ -289,7 +289,7 @@ impl Store {
         };
         let last: Option<(String, Option<String>)> = sqlx::query_as(
             "SELECT outcome, error FROM pass
-             WHERE kind <> 'verify' AND outcome IN ('complete', 'incomplete', 'refused', 'failed')
+             WHERE kind <> 'verify' AND outcome IN ('complete', 'incomplete', 'refused')
              ORDER BY id DESC LIMIT 1",
         )
         .fetch_optional(self.read())
@@ -323,7 +323,7 @@ impl Store {
     async fn refused_since(&self) -> Result<Option<DateTime<Utc>>> {
         let since: Option<String> = sqlx::query_scalar(
             "SELECT started_at FROM pass WHERE kind <> 'verify' AND outcome = 'refused' AND id > coalesce(
-                (SELECT id FROM pass WHERE kind <> 'verify' AND outcome IN ('complete', 'incomplete', 'failed')
+                (SELECT id FROM pass WHERE kind <> 'verify' AND outcome IN ('complete', 'incomplete')
                  ORDER BY id DESC LIMIT 1), 0)
              ORDER BY id LIMIT 1",
         )

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use fake_space::{Action, Gate, NewRecording, Reported, Rule};
 use room_archiver::clock::Clock;
-use room_archiver::download::{PauseReason, Until};
+use room_archiver::download::Until;
 use room_archiver::model::time::to_text;
+use room_archiver::store::PauseKind;
 
 use super::harness::disk::{Mount, failing, program};
 use super::harness::{Archive, Capability, MIB, Setting, has, media};
@@ -71,7 +72,7 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
     let script = async {
         until(|| archive.downloader.paused().is_some()).await;
         let pause = archive.downloader.paused().expect("a pause");
-        assert_eq!(pause.reason, PauseReason::Disk, "{pause:?}");
+        assert_eq!(pause.reason, PauseKind::Disk, "{pause:?}");
         setting.space.archivable("later");
         let report = archive.poll().await;
         assert_eq!(report.error, None);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fake_space::{Action, Rule};
 use room_archiver::clock::Clock;
-use room_archiver::download::PauseReason;
+use room_archiver::store::PauseKind;
 use room_archiver::verify::Scope;
 use uuid::Uuid;
 
@@ -191,7 +191,7 @@ async fn a_link_that_refused_credentials_keep_from_being_minted_is_waited_for() 
     setting.space.refuse_credentials(Some(401));
     assert_eq!(archive.download().await, 0);
     let pause = archive.downloader.paused().expect("a pause");
-    assert_eq!(pause.reason, PauseReason::Api);
+    assert_eq!(pause.reason, PauseKind::Api);
     assert_eq!(
         setting.sql("SELECT state, attempts FROM queue"),
         "pending|0"

@@ -30,7 +30,7 @@ async fn with_a_disk_over_the_archive_downloads_pause_and_go_on_when_it_is_gone(
     };
     assert_eq!(archive.download().await, 0);
     let pause = archive.downloader.paused().expect("a pause");
-    assert_eq!(pause.reason, room_archiver::download::PauseReason::Disk);
+    assert_eq!(pause.reason, room_archiver::store::PauseKind::Disk);
     assert!(
         pause.error.contains("is not the archive any more"),
         "{pause:?}"

@@ -2,14 +2,11 @@
 //! they lead, reach nothing in the customer's own network.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fake_space::{Fixture, Media, NewRecording, NewSession};
 use room_archiver::download::Media as Client;
 use room_archiver::model::MediaLink;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use super::harness::Setting;
 use super::harness::network::{Door, PUBLIC, alone_in_namespace, serve_dns};
@@ -171,11 +168,11 @@ fn in_a_namespace() {
 /// A client's connections are kept for its next requests; none is lent to a client of other rules, and
 /// one that is used again leads where it was checked.
 fn pooled_connections_are_no_way_around(public: &Door, connections: &dyn Fn() -> usize) {
-    let tls = Arc::new(rustls::crypto::ring::default_provider());
-    let ca = CertificateDer::from_pem_file(CA).expect("a certificate");
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let ca = std::fs::read(CA).expect("a certificate");
+    let ca = reqwest::Certificate::from_pem(&ca).expect("a certificate");
     let second = Duration::from_secs(2);
-    let client =
-        |allow| Client::new(second, second, allow, &tls, vec![ca.clone()]).expect("a client");
+    let client = |allow| Client::new(second, second, allow, vec![ca.clone()]).expect("a client");
     let link = |uri| MediaLink::parse(uri, Duration::ZERO, second, None).expect("a link");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

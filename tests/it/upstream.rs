@@ -6,9 +6,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use fake_space::{Action, Media, NewRecording, Options, Patch, Reported, Rule};
 use room_archiver::clock::Clock;
-use room_archiver::download::PauseReason;
 use room_archiver::model::time::to_text;
 use room_archiver::store::PassOutcome;
+use room_archiver::store::PauseKind;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -326,7 +326,7 @@ async fn credentials_refused_while_minting_pause_downloads_and_burn_no_attempt()
         for _ in 0..3 {
             assert_eq!(stage.archive.download().await, 0);
             let pause = stage.archive.downloader.paused().expect("a pause");
-            assert_eq!(pause.reason, PauseReason::Api);
+            assert_eq!(pause.reason, PauseKind::Api);
             assert!(
                 pause.error.contains("refused the credentials"),
                 "{}",

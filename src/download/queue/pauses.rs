@@ -4,7 +4,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::pause::{Pause, PauseReason};
+use super::pause::Pause;
 use super::{Downloader, Failure, PAUSE, Run};
 use crate::download::Setup;
 use crate::human;
@@ -27,8 +27,8 @@ impl Downloader {
 
     pub(super) fn begin_pause(&self, failure: &Failure, now: DateTime<Utc>) {
         let (reason, asked) = match failure {
-            Failure::Api(_) => (PauseReason::Api, failure.asked_until()),
-            _ => (PauseReason::Disk, None),
+            Failure::Api(_) => (PauseKind::Api, failure.asked_until()),
+            _ => (PauseKind::Disk, None),
         };
         let error = human::chain(failure);
         let mut pause = self.pause();
@@ -62,7 +62,7 @@ impl Downloader {
             | Failure::NoLink
             | Failure::NotReady(_)
             | Failure::Gone => true,
-            Failure::Mint(_) => reason == Some(PauseReason::Disk),
+            Failure::Mint(_) => reason == Some(PauseKind::Disk),
             _ => false,
         };
         if got_further {
@@ -117,7 +117,7 @@ impl Downloader {
         };
         let pause = self
             .paused()
-            .map(|pause| row(pause.reason.into(), String::new(), pause.error, pause.since));
+            .map(|pause| row(pause.reason, String::new(), pause.error, pause.since));
         let slow = self
             .pace
             .slow()

@@ -27,8 +27,6 @@ pub struct DueSession {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended, as well as it is known; absent while it runs.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Some of its recordings are not completed upstream.
-    pub open: bool,
     /// It was never described: known from a recording alone.
     pub stub: bool,
     /// Listing its recordings failed before.
@@ -146,7 +144,7 @@ impl Store {
         during("look for sessions without a description", async {
         sqlx::query(
             "SELECT row, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
-                true AS stub, false AS open, unlisted_since IS NOT NULL AS put_off
+                true AS stub, unlisted_since IS NOT NULL AS put_off
              FROM session WHERE described_at IS NULL AND upstream_gone_at IS NULL LIMIT ?",
         )
         .bind(limit)
@@ -173,11 +171,8 @@ impl Store {
         sqlx::query(
             "SELECT row, id, status, coalesce(start_time, created_at, first_seen_at) AS started_at, ended_at,
                 next_list_at,
-                described_at IS NULL AS stub, unlisted_since IS NOT NULL AS put_off,
-                EXISTS (SELECT 1 FROM recording r INDEXED BY recording_unfinished
-                    WHERE r.session_id = s.id
-                    AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL) AS open
-             FROM session s
+                described_at IS NULL AS stub, unlisted_since IS NOT NULL AS put_off
+             FROM session
              WHERE next_list_at IS NOT NULL AND (next_list_at <= ?1 OR next_list_at > ?5)
                AND (next_list_at, rowid) > (?2, ?3)
              ORDER BY next_list_at, rowid LIMIT ?4",
@@ -342,7 +337,6 @@ fn due_session(row: &SqliteRow) -> Result<DueSession> {
         status: SessionStatus::parse(row.try_get("status")?),
         started_at: at("started_at")?,
         ended_at: at("ended_at")?,
-        open: row.try_get("open")?,
         stub: row.try_get("stub")?,
         put_off: row.try_get("put_off")?,
         next_list_at: at("next_list_at")?.ok_or(Error::Content("time"))?,

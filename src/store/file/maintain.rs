@@ -52,7 +52,7 @@ impl Store {
         }
     }
 
-    /// Recalculates stale sums, and moves the write-ahead log into the database.
+    /// Moves the write-ahead log into the database.
     ///
     /// Statistics are not for this database: nearly all recordings are in one state, so that they make
     /// SQLite read all of them where a few in another state are asked for.
@@ -61,7 +61,6 @@ impl Store {
     /// [`crate::store::Error`], if SQLite fails; a reader that holds it up is no error.
     pub async fn maintain(&self) -> Result<()> {
         during("maintain the database", async {
-            self.refresh_storage().await?;
             // Not for as long as for another writer: meanwhile nothing could be written.
             let mut writer = self.writer.acquire().await?;
             let moved = sqlx::raw_sql("PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE)")
