@@ -39,3 +39,6 @@ use work::Ends;
 pub use work::{
     AttemptOutcome, Claim, Doubt, Ending, Landed, Order, Part, Retried, Retry, Tally, WaitsFor,
 };
+
+#[cfg(test)]
+mod tests;

@@ -11,3 +11,13 @@ pub use passes::{Pass, PassCounts, PassKind, PassOutcome};
 pub use recordings::{Applied, Placement, Plan};
 pub use seen::{Seen, Unseen, UnseenRecording};
 pub use sessions::{DueSession, Horizon, NEXT_PASS};
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&[&str]] = &[
+    lost::STATEMENTS,
+    passes::STATEMENTS,
+    recordings::STATEMENTS,
+    seen::STATEMENTS,
+    sessions::STATEMENTS,
+    upsert::STATEMENTS,
+];

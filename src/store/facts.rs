@@ -6,7 +6,38 @@ use sqlx::Row as _;
 
 use super::PauseKind;
 use crate::model::time;
+use crate::store::rows::statements;
 use crate::store::{Error, Result, Store, during};
+
+statements! {
+    WAITING_FOR_SPACE = "SELECT count(*), min(pending_since) FROM recording INDEXED BY recording_waits WHERE waits_for = 'space'";
+    COUNT_STUCK = "SELECT (SELECT count(*) FROM recording INDEXED BY recording_pending WHERE pending_since < ?1)
+         - (SELECT count(*) FROM recording INDEXED BY recording_gone
+             WHERE state = 'damaged' AND upstream_gone_at IS NOT NULL AND pending_since < ?1)";
+    OLDEST_UNARCHIVED = "SELECT pending_since, last_error FROM recording INDEXED BY recording_pending
+         WHERE pending_since IS NOT NULL AND (state <> 'damaged' OR upstream_gone_at IS NULL)
+         ORDER BY pending_since LIMIT 1";
+    UNFINISHED = "SELECT count(*) AS stuck, min(first_seen_at) AS since, upstream_status FROM recording
+         WHERE state = 'waiting' AND first_seen_at < ?";
+    UNLISTED = "SELECT count(*) AS stuck, min(unlisted_since) AS since, list_error
+         FROM session INDEXED BY session_unlisted WHERE unlisted_since < ?";
+    GONE = "SELECT count(*) FILTER (WHERE state = 'lost'), count(*) FILTER (WHERE state = 'damaged'),
+            min(upstream_gone_at)
+         FROM recording INDEXED BY recording_gone
+         WHERE state IN ('lost', 'damaged') AND upstream_gone_at IS NOT NULL";
+    PAUSES = "SELECT reason, host, error, since FROM pauses ORDER BY since, reason";
+    FIRST_PASS = "SELECT started_at FROM pass WHERE kind <> 'verify' ORDER BY id LIMIT 1";
+    RUNNING_SWEEP = "SELECT max(started_at) FROM pass WHERE kind = 'sweep' AND outcome = 'running'";
+    LAST_PASS = "SELECT outcome, error FROM pass
+         WHERE kind <> 'verify' AND outcome IN ('complete', 'incomplete', 'refused')
+         ORDER BY id DESC LIMIT 1";
+    LAST_COMPLETE_PASS = "SELECT started_at, ended_at FROM pass WHERE kind = ? AND outcome = 'complete'
+         ORDER BY started_at DESC LIMIT 1";
+    REFUSED_SINCE = "SELECT started_at FROM pass WHERE kind <> 'verify' AND outcome = 'refused' AND id > coalesce(
+            (SELECT id FROM pass WHERE kind <> 'verify' AND outcome IN ('complete', 'incomplete')
+             ORDER BY id DESC LIMIT 1), 0)
+         ORDER BY id LIMIT 1";
+}
 
 /// What health depends on, as the database has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -141,53 +172,43 @@ impl Store {
     /// The facts that health is judged by, as they are at `now`.
     pub async fn health_facts(&self, now: DateTime<Utc>) -> Result<Facts> {
         during("read the facts of health", async {
-        let stuck_after = self.fact("stuck_after_seconds").await?;
-        let stuck_after = stuck_after
-            .and_then(|seconds| seconds.parse().ok())
-            .and_then(TimeDelta::try_seconds);
-        let before = stuck_after.and_then(|after| now.checked_sub_signed(after));
-        // Without a configuration nothing is stuck: no time is before this one.
-        let before = before.map(time::to_text).unwrap_or_default();
-        let mut facts = Facts {
-            unarchived: self.unarchived(&before).await?,
-            unfinished: self.unfinished(&before).await?,
-            unlisted: self.unlisted(&before).await?,
-            pauses: self.pauses().await?,
-            passes: self.pass_facts().await?,
-            database: self.trouble.now(),
-            stuck_after,
-            ..Facts::default()
-        };
-        self.gone(&mut facts).await?;
-        let (no_space, since): (i64, Option<String>) = sqlx::query_as(
-            "SELECT count(*), min(pending_since) FROM recording INDEXED BY recording_waits WHERE waits_for = 'space'",
-        )
-        .fetch_one(self.read())
-        .await?;
-        facts.no_space = no_space.cast_unsigned();
-        facts.no_space_since = parse(since.as_deref());
-        Ok(facts)
+            let stuck_after = self.fact("stuck_after_seconds").await?;
+            let stuck_after = stuck_after
+                .and_then(|seconds| seconds.parse().ok())
+                .and_then(TimeDelta::try_seconds);
+            let before = stuck_after.and_then(|after| now.checked_sub_signed(after));
+            // Without a configuration nothing is stuck: no time is before this one.
+            let before = before.map(time::to_text).unwrap_or_default();
+            let mut facts = Facts {
+                unarchived: self.unarchived(&before).await?,
+                unfinished: self.unfinished(&before).await?,
+                unlisted: self.unlisted(&before).await?,
+                pauses: self.pauses().await?,
+                passes: self.pass_facts().await?,
+                database: self.trouble.now(),
+                stuck_after,
+                ..Facts::default()
+            };
+            self.gone(&mut facts).await?;
+            let (no_space, since): (i64, Option<String>) = sqlx::query_as(WAITING_FOR_SPACE)
+                .fetch_one(self.read())
+                .await?;
+            facts.no_space = no_space.cast_unsigned();
+            facts.no_space_since = parse(since.as_deref());
+            Ok(facts)
         })
         .await
     }
 
     async fn unarchived(&self, before: &str) -> Result<Unarchived> {
         // What SignalWire no longer has can't be archived: it is not waited for.
-        let stuck: i64 = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM recording INDEXED BY recording_pending WHERE pending_since < ?1)
-                - (SELECT count(*) FROM recording INDEXED BY recording_gone
-                    WHERE state = 'damaged' AND upstream_gone_at IS NOT NULL AND pending_since < ?1)",
-        )
-        .bind(before)
-        .fetch_one(self.read())
-        .await?;
-        let oldest = sqlx::query(
-            "SELECT pending_since, last_error FROM recording INDEXED BY recording_pending
-             WHERE pending_since IS NOT NULL AND (state <> 'damaged' OR upstream_gone_at IS NULL)
-             ORDER BY pending_since LIMIT 1",
-        )
-        .fetch_optional(self.read())
-        .await?;
+        let stuck: i64 = sqlx::query_scalar(COUNT_STUCK)
+            .bind(before)
+            .fetch_one(self.read())
+            .await?;
+        let oldest = sqlx::query(OLDEST_UNARCHIVED)
+            .fetch_optional(self.read())
+            .await?;
         let mut unarchived = Unarchived {
             stuck: stuck.cast_unsigned(),
             ..Unarchived::default()
@@ -201,13 +222,10 @@ impl Store {
 
     async fn unfinished(&self, before: &str) -> Result<Unfinished> {
         // SQLite takes the other columns from the row that has the minimum.
-        let row = sqlx::query(
-            "SELECT count(*) AS stuck, min(first_seen_at) AS since, upstream_status FROM recording
-             WHERE state = 'waiting' AND first_seen_at < ?",
-        )
-        .bind(before)
-        .fetch_one(self.read())
-        .await?;
+        let row = sqlx::query(UNFINISHED)
+            .bind(before)
+            .fetch_one(self.read())
+            .await?;
         Ok(Unfinished {
             stuck: row.try_get::<i64, _>("stuck")?.cast_unsigned(),
             since: parse(row.try_get("since")?),
@@ -216,13 +234,10 @@ impl Store {
     }
 
     async fn unlisted(&self, before: &str) -> Result<Unlisted> {
-        let row = sqlx::query(
-            "SELECT count(*) AS stuck, min(unlisted_since) AS since, list_error
-             FROM session INDEXED BY session_unlisted WHERE unlisted_since < ?",
-        )
-        .bind(before)
-        .fetch_one(self.read())
-        .await?;
+        let row = sqlx::query(UNLISTED)
+            .bind(before)
+            .fetch_one(self.read())
+            .await?;
         Ok(Unlisted {
             stuck: row.try_get::<i64, _>("stuck")?.cast_unsigned(),
             since: parse(row.try_get("since")?),
@@ -231,14 +246,8 @@ impl Store {
     }
 
     async fn gone(&self, facts: &mut Facts) -> Result<()> {
-        let (lost, damaged, since): (i64, i64, Option<String>) = sqlx::query_as(
-            "SELECT count(*) FILTER (WHERE state = 'lost'), count(*) FILTER (WHERE state = 'damaged'),
-                min(upstream_gone_at)
-             FROM recording INDEXED BY recording_gone
-             WHERE state IN ('lost', 'damaged') AND upstream_gone_at IS NOT NULL",
-        )
-        .fetch_one(self.read())
-        .await?;
+        let (lost, damaged, since): (i64, i64, Option<String>) =
+            sqlx::query_as(GONE).fetch_one(self.read()).await?;
         facts.lost = lost.cast_unsigned();
         facts.unrepairable = damaged.cast_unsigned();
         facts.gone_since = parse(since.as_deref());
@@ -248,9 +257,7 @@ impl Store {
     /// Why downloads do not start now, or only one at a time: the longest known first.
     async fn pauses(&self) -> Result<Vec<Pause>> {
         let rows: Vec<(String, Option<String>, String, String)> =
-            sqlx::query_as("SELECT reason, host, error, since FROM pauses ORDER BY since, reason")
-                .fetch_all(self.read())
-                .await?;
+            sqlx::query_as(PAUSES).fetch_all(self.read()).await?;
         rows.into_iter()
             .map(|(reason, host, error, since)| {
                 Ok(Pause {
@@ -266,16 +273,12 @@ impl Store {
     async fn pass_facts(&self) -> Result<Passes> {
         let (_, last_poll) = self.last_complete_pass("poll").await?.unzip();
         let (sweep_from, last_sweep) = self.last_complete_pass("sweep").await?.unzip();
-        let first: Option<String> = sqlx::query_scalar(
-            "SELECT started_at FROM pass WHERE kind <> 'verify' ORDER BY id LIMIT 1",
-        )
-        .fetch_optional(self.read())
-        .await?;
-        let sweep_began: Option<String> = sqlx::query_scalar(
-            "SELECT max(started_at) FROM pass WHERE kind = 'sweep' AND outcome = 'running'",
-        )
-        .fetch_one(self.read())
-        .await?;
+        let first: Option<String> = sqlx::query_scalar(FIRST_PASS)
+            .fetch_optional(self.read())
+            .await?;
+        let sweep_began: Option<String> = sqlx::query_scalar(RUNNING_SWEEP)
+            .fetch_one(self.read())
+            .await?;
         let mut passes = Passes {
             schedule: self.fact("poll_schedule").await?,
             first: parse(first.as_deref()),
@@ -287,13 +290,9 @@ impl Store {
             sweep_began: parse(sweep_began.as_deref()),
             ..Passes::default()
         };
-        let last: Option<(String, Option<String>)> = sqlx::query_as(
-            "SELECT outcome, error FROM pass
-             WHERE kind <> 'verify' AND outcome IN ('complete', 'incomplete', 'refused')
-             ORDER BY id DESC LIMIT 1",
-        )
-        .fetch_optional(self.read())
-        .await?;
+        let last: Option<(String, Option<String>)> = sqlx::query_as(LAST_PASS)
+            .fetch_optional(self.read())
+            .await?;
         if let Some((outcome, error)) = last {
             // A complete pass notes there what it rejected.
             passes.error = error.filter(|_| outcome != "complete");
@@ -309,26 +308,18 @@ impl Store {
         &self,
         kind: &str,
     ) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>> {
-        let pass: Option<(String, String)> = sqlx::query_as(
-            "SELECT started_at, ended_at FROM pass WHERE kind = ? AND outcome = 'complete'
-             ORDER BY started_at DESC LIMIT 1",
-        )
-        .bind(kind)
-        .fetch_optional(self.read())
-        .await?;
+        let pass: Option<(String, String)> = sqlx::query_as(LAST_COMPLETE_PASS)
+            .bind(kind)
+            .fetch_optional(self.read())
+            .await?;
         Ok(pass.and_then(|(began, ended)| time::parse(&began).zip(time::parse(&ended))))
     }
 
     /// When the first of the refused passes at the end began.
     async fn refused_since(&self) -> Result<Option<DateTime<Utc>>> {
-        let since: Option<String> = sqlx::query_scalar(
-            "SELECT started_at FROM pass WHERE kind <> 'verify' AND outcome = 'refused' AND id > coalesce(
-                (SELECT id FROM pass WHERE kind <> 'verify' AND outcome IN ('complete', 'incomplete')
-                 ORDER BY id DESC LIMIT 1), 0)
-             ORDER BY id LIMIT 1",
-        )
-        .fetch_optional(self.read())
-        .await?;
+        let since: Option<String> = sqlx::query_scalar(REFUSED_SINCE)
+            .fetch_optional(self.read())
+            .await?;
         Ok(parse(since.as_deref()))
     }
 }

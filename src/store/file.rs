@@ -6,3 +6,7 @@ mod open;
 
 pub use check::refuse_damaged;
 pub use open::OpenError;
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&[&str]] =
+    &[check::STATEMENTS, maintain::STATEMENTS, open::STATEMENTS];

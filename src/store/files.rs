@@ -6,8 +6,41 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite};
 
 use crate::model::{RecordingId, time};
-use crate::store::rows::{json, recording_id};
+use crate::store::rows::{json, recording_id, statements};
 use crate::store::{Result, Store, during, on};
+
+statements! {
+    ADD_FOUND = "INSERT OR REPLACE INTO temp.found
+         SELECT value ->> 'path', value ->> 'bytes', value ->> 'id' FROM json_each(?)";
+    INVENTORY_UNREAD = "INSERT OR IGNORE INTO temp.found
+         SELECT path, archived_bytes, NULL FROM recording
+         WHERE +state = 'archived' AND (path = ?1 OR (path >= ?2 AND path < ?3))
+         UNION ALL SELECT path, NULL, NULL FROM stray
+         WHERE path = ?1 OR (path >= ?2 AND path < ?3)";
+    DROP_INVENTORY = "PRAGMA temp_store = MEMORY";
+    NOTE_DAMAGE_FOUND = "INSERT INTO event (at, kind, recording_id, text)
+         SELECT ?, 'damage', r.id, 'the archived file is ' || iif(f.path IS NULL, 'missing', 'altered')
+         FROM recording r LEFT JOIN temp.found f ON f.path = r.path
+         WHERE r.state = 'archived' AND f.bytes IS NOT r.archived_bytes";
+    MARK_DAMAGED = "UPDATE recording AS r SET state = 'damaged', next_attempt_at = NULL, retries = 0, pending_since = ?,
+            damage = iif(EXISTS (SELECT 1 FROM temp.found f WHERE f.path = r.path), 'altered', 'missing')
+         WHERE state = 'archived'
+           AND archived_bytes IS NOT (SELECT f.bytes FROM temp.found f WHERE f.path = r.path)";
+    ADD_STRAYS = "INSERT OR IGNORE INTO stray (path, recording_id)
+         SELECT f.path, f.id FROM temp.found f WHERE f.id IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.path = f.path AND r.state = 'archived')";
+    FORGET_STRAYS = "DELETE FROM stray WHERE path NOT IN (SELECT path FROM temp.found)";
+    FORGET_STRAY = "DELETE FROM stray WHERE path = ?";
+    LONGEST_UNVERIFIED = "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
+         WHERE state = 'archived' AND (verified_at, row) > (?, ?) AND verified_at < ?
+         ORDER BY verified_at, row LIMIT 1";
+    VERIFIABLE_FILE = "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
+         WHERE state = 'archived' AND id = ?";
+    NOTE_SOUND = "UPDATE recording SET verified_at = ? WHERE id = ? AND state = 'archived'";
+    NOTE_DAMAGED = "UPDATE recording SET state = 'damaged', damage = ?, next_attempt_at = NULL, retries = 0,
+         pending_since = ? WHERE id = ? AND state = 'archived'";
+    NOTE_DAMAGE_EVENT = "INSERT INTO event (at, kind, recording_id, text) VALUES (?, 'damage', ?, ?)";
+}
 
 /// A file found in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,13 +90,10 @@ impl Store {
     /// Notes a batch of files found.
     pub async fn inventory(&self, files: &[Found]) -> Result<()> {
         during("compare files", async {
-            sqlx::query(
-                "INSERT OR REPLACE INTO temp.found
-             SELECT value ->> 'path', value ->> 'bytes', value ->> 'id' FROM json_each(?)",
-            )
-            .bind(json(files)?)
-            .execute(&self.writer)
-            .await?;
+            sqlx::query(ADD_FOUND)
+                .bind(json(files)?)
+                .execute(&self.writer)
+                .await?;
             Ok(())
         })
         .await
@@ -79,18 +109,12 @@ impl Store {
             } else {
                 (format!("{path}/"), format!("{path}0"))
             };
-            sqlx::query(
-                "INSERT OR IGNORE INTO temp.found
-             SELECT path, archived_bytes, NULL FROM recording
-             WHERE +state = 'archived' AND (path = ?1 OR (path >= ?2 AND path < ?3))
-             UNION ALL SELECT path, NULL, NULL FROM stray
-             WHERE path = ?1 OR (path >= ?2 AND path < ?3)",
-            )
-            .bind(path)
-            .bind(from)
-            .bind(to)
-            .execute(&self.writer)
-            .await?;
+            sqlx::query(INVENTORY_UNREAD)
+                .bind(path)
+                .bind(from)
+                .bind(to)
+                .execute(&self.writer)
+                .await?;
             Ok(())
         })
         .await
@@ -100,9 +124,7 @@ impl Store {
     pub async fn drop_inventory(&self) -> Result<()> {
         during("end the comparison with the files", async {
             // As it was opened; this drops the table, too.
-            sqlx::raw_sql("PRAGMA temp_store = MEMORY")
-                .execute(&self.writer)
-                .await?;
+            sqlx::raw_sql(DROP_INVENTORY).execute(&self.writer).await?;
             Ok(())
         })
         .await
@@ -113,39 +135,21 @@ impl Store {
     /// many of each there are.
     pub async fn end_inventory(&self, now: DateTime<Utc>) -> Result<(u64, u64)> {
         during("end the comparison with the files", async {
-        let now = time::to_text(now);
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO event (at, kind, recording_id, text)
-             SELECT ?, 'damage', r.id, 'the archived file is ' || iif(f.path IS NULL, 'missing', 'altered')
-             FROM recording r LEFT JOIN temp.found f ON f.path = r.path
-             WHERE r.state = 'archived' AND f.bytes IS NOT r.archived_bytes",
-        )
-        .bind(&now)
-        .execute(on(&mut tx))
-        .await?;
-        let damaged = sqlx::query(
-            "UPDATE recording AS r SET state = 'damaged', next_attempt_at = NULL, retries = 0, pending_since = ?,
-                damage = iif(EXISTS (SELECT 1 FROM temp.found f WHERE f.path = r.path), 'altered', 'missing')
-             WHERE state = 'archived'
-               AND archived_bytes IS NOT (SELECT f.bytes FROM temp.found f WHERE f.path = r.path)",
-        )
-        .bind(&now)
-        .execute(on(&mut tx))
-        .await?;
-        let strays = sqlx::query(
-            "INSERT OR IGNORE INTO stray (path, recording_id)
-             SELECT f.path, f.id FROM temp.found f WHERE f.id IS NOT NULL
-               AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.path = f.path AND r.state = 'archived')",
-        )
-        .execute(on(&mut tx))
-        .await?;
-        sqlx::query("DELETE FROM stray WHERE path NOT IN (SELECT path FROM temp.found)")
-            .execute(on(&mut tx))
-            .await?;
-        tx.commit().await?;
-        self.drop_inventory().await?;
-        Ok((damaged.rows_affected(), strays.rows_affected()))
+            let now = time::to_text(now);
+            let mut tx = self.write().await?;
+            sqlx::query(NOTE_DAMAGE_FOUND)
+                .bind(&now)
+                .execute(on(&mut tx))
+                .await?;
+            let damaged = sqlx::query(MARK_DAMAGED)
+                .bind(&now)
+                .execute(on(&mut tx))
+                .await?;
+            let strays = sqlx::query(ADD_STRAYS).execute(on(&mut tx)).await?;
+            sqlx::query(FORGET_STRAYS).execute(on(&mut tx)).await?;
+            tx.commit().await?;
+            self.drop_inventory().await?;
+            Ok((damaged.rows_affected(), strays.rows_affected()))
         })
         .await
     }
@@ -154,7 +158,7 @@ impl Store {
     pub async fn forget_stray(&self, path: &str) -> Result<()> {
         during("forget a file", async {
             let mut tx = self.write().await?;
-            sqlx::query("DELETE FROM stray WHERE path = ?")
+            sqlx::query(FORGET_STRAY)
                 .bind(path)
                 .execute(on(&mut tx))
                 .await?;
@@ -171,11 +175,7 @@ impl Store {
     ) -> Result<Option<Verifiable>> {
         during("look for files to verify", async {
             let (verified_at, row) = after.map_or(("", 0), |after| (&after.verified_at, after.row));
-            let query = sqlx::query(
-                "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
-             WHERE state = 'archived' AND (verified_at, row) > (?, ?) AND verified_at < ?
-             ORDER BY verified_at, row LIMIT 1",
-            );
+            let query = sqlx::query(LONGEST_UNVERIFIED);
             let query = query.bind(verified_at).bind(row);
             self.verifiable(query.bind(time::to_text(since))).await
         })
@@ -185,10 +185,7 @@ impl Store {
     /// The archived file of one recording.
     pub async fn verifiable_file(&self, id: RecordingId) -> Result<Option<Verifiable>> {
         during("look for a file to verify", async {
-            let query = sqlx::query(
-                "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
-             WHERE state = 'archived' AND id = ?",
-            );
+            let query = sqlx::query(VERIFIABLE_FILE);
             self.verifiable(query.bind(id.to_string())).await
         })
         .await
@@ -223,39 +220,34 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<()> {
         during("note a verified file", async {
-        let now = time::to_text(now);
-        let mut tx = self.write().await?;
-        match damage {
-            None => {
-                sqlx::query(
-                    "UPDATE recording SET verified_at = ? WHERE id = ? AND state = 'archived'",
-                )
-                .bind(&now)
-                .bind(id.to_string())
-                .execute(on(&mut tx))
-                .await?;
-            }
-            Some(damage) => {
-                let done = sqlx::query(
-                    "UPDATE recording SET state = 'damaged', damage = ?, next_attempt_at = NULL, retries = 0,
-                        pending_since = ? WHERE id = ? AND state = 'archived'",
-                )
-                .bind(damage)
-                .bind(&now)
-                .bind(id.to_string())
-                .execute(on(&mut tx))
-                .await?;
-                if done.rows_affected() == 1 {
-                    sqlx::query("INSERT INTO event (at, kind, recording_id, text) VALUES (?, 'damage', ?, ?)")
+            let now = time::to_text(now);
+            let mut tx = self.write().await?;
+            match damage {
+                None => {
+                    sqlx::query(NOTE_SOUND)
                         .bind(&now)
                         .bind(id.to_string())
-                        .bind(format!("the archived file is {damage}"))
                         .execute(on(&mut tx))
                         .await?;
                 }
+                Some(damage) => {
+                    let done = sqlx::query(NOTE_DAMAGED)
+                        .bind(damage)
+                        .bind(&now)
+                        .bind(id.to_string())
+                        .execute(on(&mut tx))
+                        .await?;
+                    if done.rows_affected() == 1 {
+                        sqlx::query(NOTE_DAMAGE_EVENT)
+                            .bind(&now)
+                            .bind(id.to_string())
+                            .bind(format!("the archived file is {damage}"))
+                            .execute(on(&mut tx))
+                            .await?;
+                    }
+                }
             }
-        }
-        Ok(tx.commit().await?)
+            Ok(tx.commit().await?)
         })
         .await
     }

@@ -3,7 +3,23 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{RecordingId, time, words};
+use crate::store::rows::statements;
 use crate::store::{Result, Store, during, on};
+
+statements! {
+    FACT = "SELECT value FROM meta WHERE name = ?";
+    SET_FACT = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    FORGET_FACT = "DELETE FROM meta WHERE name = ?";
+    EVENT = "INSERT INTO event (at, kind, recording_id, text) VALUES (?, ?, ?, ?)";
+    EVENT_ONCE_A_DAY = "INSERT INTO event (at, kind, text) SELECT ?1, ?2, ?3
+         WHERE NOT EXISTS (SELECT 1 FROM event WHERE at > ?4 AND kind = ?2 AND text = ?3)";
+    FORGET_PAUSES = "DELETE FROM pause";
+    ADD_PAUSE = "INSERT INTO pause (reason, subject, error, since) VALUES (?, ?, ?, ?)";
+    PRUNE_EVENTS = "DELETE FROM event WHERE at < ?";
+    COOLDOWNS = "SELECT host, until FROM cooldown";
+    FORGET_COOLDOWNS = "DELETE FROM cooldown";
+    ADD_COOLDOWN = "INSERT INTO cooldown (host, until) VALUES (?, ?)";
+}
 
 words! {
     /// What keeps downloads from starting, or lets them start only one at a time.
@@ -49,7 +65,7 @@ impl Store {
     /// A fact by its name.
     pub async fn fact(&self, name: &str) -> Result<Option<String>> {
         during("read a fact", async {
-            Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = ?")
+            Ok(sqlx::query_scalar(FACT)
                 .bind(name)
                 .fetch_optional(self.read())
                 .await?)
@@ -60,23 +76,23 @@ impl Store {
     /// Sets a fact, or forgets it.
     pub async fn set_fact(&self, name: &str, value: Option<&str>) -> Result<()> {
         during("write a fact", async {
-        let mut tx = self.write().await?;
-        match value {
-            Some(value) => {
-                sqlx::query("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-                    .bind(name)
-                    .bind(value)
-                    .execute(on(&mut tx))
-                    .await?
-            }
-            None => {
-                sqlx::query("DELETE FROM meta WHERE name = ?")
-                    .bind(name)
-                    .execute(on(&mut tx))
-                    .await?
-            }
-        };
-        Ok(tx.commit().await?)
+            let mut tx = self.write().await?;
+            match value {
+                Some(value) => {
+                    sqlx::query(SET_FACT)
+                        .bind(name)
+                        .bind(value)
+                        .execute(on(&mut tx))
+                        .await?
+                }
+                None => {
+                    sqlx::query(FORGET_FACT)
+                        .bind(name)
+                        .execute(on(&mut tx))
+                        .await?
+                }
+            };
+            Ok(tx.commit().await?)
         })
         .await
     }
@@ -101,7 +117,7 @@ impl Store {
     ) -> Result<()> {
         during("write an event", async {
             let mut tx = self.write().await?;
-            sqlx::query("INSERT INTO event (at, kind, recording_id, text) VALUES (?, ?, ?, ?)")
+            sqlx::query(EVENT)
                 .bind(time::to_text(at))
                 .bind(kind)
                 .bind(id.map(|id| id.to_string()))
@@ -117,16 +133,13 @@ impl Store {
     pub async fn event_once_a_day(&self, at: DateTime<Utc>, kind: &str, text: &str) -> Result<()> {
         during("write an event", async {
             let mut tx = self.write().await?;
-            sqlx::query(
-                "INSERT INTO event (at, kind, text) SELECT ?1, ?2, ?3
-             WHERE NOT EXISTS (SELECT 1 FROM event WHERE at > ?4 AND kind = ?2 AND text = ?3)",
-            )
-            .bind(time::to_text(at))
-            .bind(kind)
-            .bind(text)
-            .bind(time::to_text(at - TimeDelta::days(1)))
-            .execute(on(&mut tx))
-            .await?;
+            sqlx::query(EVENT_ONCE_A_DAY)
+                .bind(time::to_text(at))
+                .bind(kind)
+                .bind(text)
+                .bind(time::to_text(at - TimeDelta::days(1)))
+                .execute(on(&mut tx))
+                .await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -136,19 +149,15 @@ impl Store {
     pub async fn set_pauses(&self, pauses: &[PauseRow]) -> Result<()> {
         during("write why downloads pause", async {
             let mut tx = self.write().await?;
-            sqlx::query("DELETE FROM pause")
-                .execute(on(&mut tx))
-                .await?;
+            sqlx::query(FORGET_PAUSES).execute(on(&mut tx)).await?;
             for pause in pauses {
-                sqlx::query(
-                    "INSERT INTO pause (reason, subject, error, since) VALUES (?, ?, ?, ?)",
-                )
-                .bind(pause.reason.as_str())
-                .bind(&pause.subject)
-                .bind(&pause.error)
-                .bind(time::to_text(pause.since))
-                .execute(on(&mut tx))
-                .await?;
+                sqlx::query(ADD_PAUSE)
+                    .bind(pause.reason.as_str())
+                    .bind(&pause.subject)
+                    .bind(&pause.error)
+                    .bind(time::to_text(pause.since))
+                    .execute(on(&mut tx))
+                    .await?;
             }
             Ok(tx.commit().await?)
         })
@@ -159,7 +168,7 @@ impl Store {
     pub async fn prune_events(&self, before: DateTime<Utc>) -> Result<()> {
         during("remove old events", async {
             let mut tx = self.write().await?;
-            sqlx::query("DELETE FROM event WHERE at < ?")
+            sqlx::query(PRUNE_EVENTS)
                 .bind(time::to_text(before))
                 .execute(on(&mut tx))
                 .await?;
@@ -171,9 +180,8 @@ impl Store {
     /// The hosts that rate-limit us, and until when.
     pub async fn cooldowns(&self) -> Result<Vec<(String, DateTime<Utc>)>> {
         during("read rate limits", async {
-            let rows: Vec<(String, String)> = sqlx::query_as("SELECT host, until FROM cooldown")
-                .fetch_all(self.read())
-                .await?;
+            let rows: Vec<(String, String)> =
+                sqlx::query_as(COOLDOWNS).fetch_all(self.read()).await?;
             Ok(rows
                 .into_iter()
                 .filter_map(|(host, until)| Some((host, time::parse(&until)?)))
@@ -186,11 +194,9 @@ impl Store {
     pub async fn set_cooldowns(&self, cooldowns: &[(String, DateTime<Utc>)]) -> Result<()> {
         during("write rate limits", async {
             let mut tx = self.write().await?;
-            sqlx::query("DELETE FROM cooldown")
-                .execute(on(&mut tx))
-                .await?;
+            sqlx::query(FORGET_COOLDOWNS).execute(on(&mut tx)).await?;
             for (host, until) in cooldowns {
-                sqlx::query("INSERT INTO cooldown (host, until) VALUES (?, ?)")
+                sqlx::query(ADD_COOLDOWN)
                     .bind(host)
                     .bind(time::to_text(*until))
                     .execute(on(&mut tx))

@@ -9,3 +9,11 @@ pub use detail::{Attempt, Detail};
 pub use left::Left;
 pub use listing::{Filter, Key, Row};
 pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&[&str]] = &[
+    detail::STATEMENTS,
+    left::STATEMENTS,
+    listing::STATEMENTS,
+    views::STATEMENTS,
+];

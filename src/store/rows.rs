@@ -9,6 +9,17 @@ use sqlx::sqlite::SqliteRow;
 use super::error::{Error, Result};
 use crate::model::{RecordingId, UnknownWord};
 
+/// Names SQL statements, and lists them for the test that asks SQLite how it runs them.
+macro_rules! statements {
+    ($($(#[$about:meta])* $name:ident = $sql:literal;)+) => {
+        $($(#[$about])* const $name: &str = $sql;)+
+
+        #[cfg(test)]
+        pub(in crate::store) const STATEMENTS: &[&str] = &[$($name),+];
+    };
+}
+pub(in crate::store) use statements;
+
 /// JSON of rows for `json_each`.
 pub(in crate::store) fn json<T: Serialize>(rows: &[T]) -> Result<String> {
     serde_json::to_string(rows).map_err(|_| Error::Content("row"))

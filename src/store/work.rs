@@ -14,3 +14,12 @@ pub use claim::{Claim, Doubt, Order, Part};
 pub use ending::{AttemptOutcome, Ending, Landed, Retry, Tally, WaitsFor};
 pub(super) use ends::Ends;
 pub use retry::Retried;
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&[&str]] = &[
+    due::STATEMENTS,
+    endings::STATEMENTS,
+    part::STATEMENTS,
+    recover::STATEMENTS,
+    retry::STATEMENTS,
+];

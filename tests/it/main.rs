@@ -37,7 +37,6 @@ mod owner;
 mod papers;
 mod patience;
 mod places;
-mod plans;
 mod process_faults;
 mod readers;
 mod readme;

@@ -3,7 +3,18 @@
 use chrono::{DateTime, Utc};
 
 use crate::model::{time, words};
+use crate::store::rows::statements;
 use crate::store::{Result, Store, during, on};
+
+statements! {
+    INTERRUPT_PASSES = "UPDATE pass SET outcome = 'interrupted', ended_at = ? WHERE kind = ? AND outcome = 'running'";
+    BEGIN_PASS = "INSERT INTO pass (kind, started_at) VALUES (?, ?)";
+    END_PASS = "UPDATE pass SET ended_at = ?, sessions_seen = ?, sessions_listed = ?, recordings_seen = ?,
+         recordings_new = ?, requests = ?, outcome = ?, error = ? WHERE id = ?";
+    LAST_COMPLETE = "SELECT max(started_at) FROM pass WHERE kind = ? AND outcome = 'complete'";
+    PRUNE_PASSES = "DELETE FROM pass WHERE started_at < ? AND id NOT IN
+         (SELECT max(id) FROM pass WHERE outcome = 'complete' GROUP BY kind)";
+}
 
 /// The row of a running pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,22 +72,20 @@ impl Store {
     /// was given up when the database failed.
     pub async fn begin_pass(&self, kind: PassKind, now: DateTime<Utc>) -> Result<Pass> {
         during("begin a pass", async {
-        let now = time::to_text(now);
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE pass SET outcome = 'interrupted', ended_at = ? WHERE kind = ? AND outcome = 'running'",
-        )
-        .bind(&now)
-        .bind(kind.as_str())
-        .execute(on(&mut tx))
-        .await?;
-        let done = sqlx::query("INSERT INTO pass (kind, started_at) VALUES (?, ?)")
-            .bind(kind.as_str())
-            .bind(now)
-            .execute(on(&mut tx))
-            .await?;
-        tx.commit().await?;
-        Ok(Pass(done.last_insert_rowid()))
+            let now = time::to_text(now);
+            let mut tx = self.write().await?;
+            sqlx::query(INTERRUPT_PASSES)
+                .bind(&now)
+                .bind(kind.as_str())
+                .execute(on(&mut tx))
+                .await?;
+            let done = sqlx::query(BEGIN_PASS)
+                .bind(kind.as_str())
+                .bind(now)
+                .execute(on(&mut tx))
+                .await?;
+            tx.commit().await?;
+            Ok(Pass(done.last_insert_rowid()))
         })
         .await
     }
@@ -91,23 +100,20 @@ impl Store {
         error: Option<&str>,
     ) -> Result<()> {
         during("end a pass", async {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE pass SET ended_at = ?, sessions_seen = ?, sessions_listed = ?, recordings_seen = ?,
-                recordings_new = ?, requests = ?, outcome = ?, error = ? WHERE id = ?",
-        )
-        .bind(time::to_text(now))
-        .bind(counts.sessions_seen.cast_signed())
-        .bind(counts.sessions_listed.cast_signed())
-        .bind(counts.recordings_seen.cast_signed())
-        .bind(counts.recordings_new.cast_signed())
-        .bind(counts.requests.cast_signed())
-        .bind(outcome.as_str())
-        .bind(error)
-        .bind(pass.0)
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            let mut tx = self.write().await?;
+            sqlx::query(END_PASS)
+                .bind(time::to_text(now))
+                .bind(counts.sessions_seen.cast_signed())
+                .bind(counts.sessions_listed.cast_signed())
+                .bind(counts.recordings_seen.cast_signed())
+                .bind(counts.recordings_new.cast_signed())
+                .bind(counts.requests.cast_signed())
+                .bind(outcome.as_str())
+                .bind(error)
+                .bind(pass.0)
+                .execute(on(&mut tx))
+                .await?;
+            Ok(tx.commit().await?)
         })
         .await
     }
@@ -115,12 +121,10 @@ impl Store {
     /// When the last complete pass of a kind began.
     pub async fn last_complete(&self, kind: PassKind) -> Result<Option<DateTime<Utc>>> {
         during("look for the last complete pass", async {
-            let started: Option<String> = sqlx::query_scalar(
-                "SELECT max(started_at) FROM pass WHERE kind = ? AND outcome = 'complete'",
-            )
-            .bind(kind.as_str())
-            .fetch_one(self.read())
-            .await?;
+            let started: Option<String> = sqlx::query_scalar(LAST_COMPLETE)
+                .bind(kind.as_str())
+                .fetch_one(self.read())
+                .await?;
             Ok(started.as_deref().and_then(time::parse))
         })
         .await
@@ -130,13 +134,10 @@ impl Store {
     pub async fn prune_passes(&self, before: DateTime<Utc>) -> Result<()> {
         during("remove old passes", async {
             let mut tx = self.write().await?;
-            sqlx::query(
-                "DELETE FROM pass WHERE started_at < ? AND id NOT IN
-                (SELECT max(id) FROM pass WHERE outcome = 'complete' GROUP BY kind)",
-            )
-            .bind(time::to_text(before))
-            .execute(on(&mut tx))
-            .await?;
+            sqlx::query(PRUNE_PASSES)
+                .bind(time::to_text(before))
+                .execute(on(&mut tx))
+                .await?;
             Ok(tx.commit().await?)
         })
         .await

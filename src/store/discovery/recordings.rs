@@ -10,8 +10,23 @@ use super::upsert::{row, upsert};
 use crate::model::{
     Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
 };
-use crate::store::rows::{json, recording_id, word};
+use crate::store::rows::{json, recording_id, statements, word};
 use crate::store::{Error, Result, Seen, Store, during, on};
+
+statements! {
+    RECORDING_GONE = "UPDATE recording SET upstream_gone_at = coalesce(upstream_gone_at, ?2),
+            state = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
+                THEN 'lost' ELSE state END,
+            pending_since = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
+                THEN NULL ELSE pending_since END
+         WHERE id = ?1";
+    PLACE = "UPDATE recording SET state = ?, skip_reason = ?, pending_since = ? WHERE id = ? AND state = ?";
+    READ_KNOWN = "SELECT r.row, r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
+            r.upstream_gone_at IS NOT NULL AS gone, r.damage IS NOT NULL AS damaged
+         FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value";
+    NOTE_CONFLICT = "INSERT INTO event (at, kind, recording_id, text) SELECT ?1, 'session_conflict', ?2, ?3
+         WHERE NOT EXISTS (SELECT 1 FROM event WHERE kind = 'session_conflict' AND recording_id = ?2 AND text = ?3)";
+}
 
 /// For how long a recording waits for its session to be described, while the API as a whole may be the
 /// reason. After that it goes without: a name in a path is not worth a recording. It goes without at once
@@ -114,18 +129,11 @@ impl Store {
     pub async fn recording_gone(&self, id: RecordingId, now: DateTime<Utc>) -> Result<()> {
         during("note that a recording is gone", async {
             let mut tx = self.write().await?;
-            sqlx::query(
-                "UPDATE recording SET upstream_gone_at = coalesce(upstream_gone_at, ?2),
-                state = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
-                    THEN 'lost' ELSE state END,
-                pending_since = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
-                    THEN NULL ELSE pending_since END
-             WHERE id = ?1",
-            )
-            .bind(id.to_string())
-            .bind(time::to_text(now))
-            .execute(on(&mut tx))
-            .await?;
+            sqlx::query(RECORDING_GONE)
+                .bind(id.to_string())
+                .bind(time::to_text(now))
+                .execute(on(&mut tx))
+                .await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -174,20 +182,18 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<()> {
         during("place recordings", async {
-        let mut tx = self.write().await?;
-        for (placement, state, reason) in moves {
-            sqlx::query(
-                "UPDATE recording SET state = ?, skip_reason = ?, pending_since = ? WHERE id = ? AND state = ?",
-            )
-            .bind(state.as_str())
-            .bind(reason)
-            .bind((*state == State::Pending).then(|| time::to_text(now)))
-            .bind(placement.id.to_string())
-            .bind(placement.state.as_str())
-            .execute(on(&mut tx))
-            .await?;
-        }
-        Ok(tx.commit().await?)
+            let mut tx = self.write().await?;
+            for (placement, state, reason) in moves {
+                sqlx::query(PLACE)
+                    .bind(state.as_str())
+                    .bind(reason)
+                    .bind((*state == State::Pending).then(|| time::to_text(now)))
+                    .bind(placement.id.to_string())
+                    .bind(placement.state.as_str())
+                    .execute(on(&mut tx))
+                    .await?;
+            }
+            Ok(tx.commit().await?)
         })
         .await
     }
@@ -211,14 +217,7 @@ async fn known(
     tx: &mut Transaction<'static, Sqlite>,
     ids: &str,
 ) -> Result<HashMap<RecordingId, (i64, Known)>> {
-    let rows = sqlx::query(
-        "SELECT r.row, r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
-            r.upstream_gone_at IS NOT NULL AS gone, r.damage IS NOT NULL AS damaged
-         FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value",
-    )
-    .bind(ids)
-    .fetch_all(on(tx))
-    .await?;
+    let rows = sqlx::query(READ_KNOWN).bind(ids).fetch_all(on(tx)).await?;
     rows.iter()
         .map(|row| {
             let session: Option<String> = row.try_get("session_id")?;
@@ -292,15 +291,14 @@ async fn note_conflict(
     let Some(session) = recording.session_id else {
         return Ok(());
     };
-    sqlx::query(
-        "INSERT INTO event (at, kind, recording_id, text) SELECT ?1, 'session_conflict', ?2, ?3
-         WHERE NOT EXISTS (SELECT 1 FROM event WHERE kind = 'session_conflict' AND recording_id = ?2 AND text = ?3)",
-    )
-    .bind(time::to_text(now))
-    .bind(recording.id.to_string())
-    .bind(format!("listed under session {session} too; it stays with the first"))
-    .execute(on(tx))
-    .await?;
+    sqlx::query(NOTE_CONFLICT)
+        .bind(time::to_text(now))
+        .bind(recording.id.to_string())
+        .bind(format!(
+            "listed under session {session} too; it stays with the first"
+        ))
+        .execute(on(tx))
+        .await?;
     Ok(())
 }
 

@@ -4,8 +4,26 @@
 use chrono::{DateTime, Utc};
 
 use crate::model::{RecordingId, SessionId, State, time};
-use crate::store::rows::{json, recording_id, row_ids};
+use crate::store::rows::{json, recording_id, row_ids, statements};
 use crate::store::{Error, Result, Store, during, on};
+
+statements! {
+    UNSEEN = "SELECT group_concat(rowid) FILTER (WHERE state NOT IN ('archived', 'skipped')),
+            group_concat(rowid) FILTER (WHERE state IN ('archived', 'skipped'))
+         FROM recording WHERE state IN ('waiting', 'skipped', 'pending', 'archived', 'damaged')
+            AND upstream_gone_at IS NULL AND substr(?, rowid + 1, 1) IS NOT x'01'";
+    UNSEEN_RECORDINGS = "SELECT r.id, r.session_id, r.state
+         FROM json_each(?) j CROSS JOIN recording r ON r.rowid = j.value ORDER BY j.key";
+    UNSEEN_SESSIONS = "SELECT s.id FROM json_each(?) j CROSS JOIN session s ON s.rowid = j.value ORDER BY j.key";
+    SETTLE_SWEPT = "UPDATE session AS s SET listed_at = ?1,
+            settled_at = CASE WHEN s.ended_at < ?2 THEN ?1 END, unlisted_since = NULL, list_error = NULL,
+            next_list_at = CASE WHEN s.ended_at < ?2 THEN NULL ELSE s.next_list_at END
+         WHERE s.rowid IN (SELECT value FROM json_each(?3)) AND s.next_list_at IS NOT NULL
+           AND s.described_at IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM recording r INDEXED BY recording_unfinished
+                WHERE r.session_id = s.id
+                AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL)";
+}
 
 /// Rows changed by one transaction: the pages of more would not fit into the cache.
 const BATCH: usize = 1000;
@@ -77,15 +95,10 @@ impl Store {
     /// After both walks: what SignalWire was known to have and they did not see.
     pub async fn unseen(&self, seen: &Seen) -> Result<Unseen> {
         during("look for what a sweep did not see", async {
-            let (open, kept) = sqlx::query_as(
-                "SELECT group_concat(rowid) FILTER (WHERE state NOT IN ('archived', 'skipped')),
-                group_concat(rowid) FILTER (WHERE state IN ('archived', 'skipped'))
-             FROM recording WHERE state IN ('waiting', 'skipped', 'pending', 'archived', 'damaged')
-                AND upstream_gone_at IS NULL AND substr(?, rowid + 1, 1) IS NOT x'01'",
-            )
-            .bind(&seen.recordings.0[..])
-            .fetch_one(self.read())
-            .await?;
+            let (open, kept) = sqlx::query_as(UNSEEN)
+                .bind(&seen.recordings.0[..])
+                .fetch_one(self.read())
+                .await?;
             let sessions = self
                 .seen_or_not(
                     &seen.sessions,
@@ -105,13 +118,10 @@ impl Store {
     /// The recordings of some rows, in their order.
     pub async fn unseen_recordings(&self, rows: &[i64]) -> Result<Vec<UnseenRecording>> {
         during("read recordings that a sweep did not see", async {
-            let found: Vec<(String, Option<String>, String)> = sqlx::query_as(
-                "SELECT r.id, r.session_id, r.state
-             FROM json_each(?) j CROSS JOIN recording r ON r.rowid = j.value ORDER BY j.key",
-            )
-            .bind(json(rows)?)
-            .fetch_all(self.read())
-            .await?;
+            let found: Vec<(String, Option<String>, String)> = sqlx::query_as(UNSEEN_RECORDINGS)
+                .bind(json(rows)?)
+                .fetch_all(self.read())
+                .await?;
             found
                 .into_iter()
                 .map(|(id, session, state)| {
@@ -129,15 +139,13 @@ impl Store {
     /// The sessions of some rows, in their order.
     pub async fn unseen_sessions(&self, rows: &[i64]) -> Result<Vec<SessionId>> {
         during("read sessions that a sweep did not see", async {
-        let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT s.id FROM json_each(?) j CROSS JOIN session s ON s.rowid = j.value ORDER BY j.key",
-        )
-        .bind(json(rows)?)
-        .fetch_all(self.read())
-        .await?;
-        ids.iter()
-            .map(|id| id.parse().map_err(|_| Error::Content("session id")))
-            .collect()
+            let ids: Vec<String> = sqlx::query_scalar(UNSEEN_SESSIONS)
+                .bind(json(rows)?)
+                .fetch_all(self.read())
+                .await?;
+            ids.iter()
+                .map(|id| id.parse().map_err(|_| Error::Content("session id")))
+                .collect()
         })
         .await
     }
@@ -151,33 +159,24 @@ impl Store {
         ended_before: DateTime<Utc>,
     ) -> Result<()> {
         during("settle sessions after a sweep", async {
-        let open = self
-            .seen_or_not(
-                &seen.sessions,
-                true,
-                "FROM session WHERE next_list_at IS NOT NULL",
-            )
-            .await?;
-        for rows in open.chunks(BATCH) {
-            let mut tx = self.write().await?;
-            sqlx::query(
-                "UPDATE session AS s SET listed_at = ?1,
-                    settled_at = CASE WHEN s.ended_at < ?2 THEN ?1 END, unlisted_since = NULL, list_error = NULL,
-                    next_list_at = CASE WHEN s.ended_at < ?2 THEN NULL ELSE s.next_list_at END
-                 WHERE s.rowid IN (SELECT value FROM json_each(?3)) AND s.next_list_at IS NOT NULL
-                   AND s.described_at IS NOT NULL
-                   AND NOT EXISTS (SELECT 1 FROM recording r INDEXED BY recording_unfinished
-                        WHERE r.session_id = s.id
-                        AND r.upstream_status IS NOT 'completed' AND r.upstream_gone_at IS NULL)",
-            )
-            .bind(time::to_text(swept_at))
-            .bind(time::to_text(ended_before))
-            .bind(json(rows)?)
-            .execute(on(&mut tx))
-            .await?;
-            tx.commit().await?;
-        }
-        Ok(())
+            let open = self
+                .seen_or_not(
+                    &seen.sessions,
+                    true,
+                    "FROM session WHERE next_list_at IS NOT NULL",
+                )
+                .await?;
+            for rows in open.chunks(BATCH) {
+                let mut tx = self.write().await?;
+                sqlx::query(SETTLE_SWEPT)
+                    .bind(time::to_text(swept_at))
+                    .bind(time::to_text(ended_before))
+                    .bind(json(rows)?)
+                    .execute(on(&mut tx))
+                    .await?;
+                tx.commit().await?;
+            }
+            Ok(())
         })
         .await
     }

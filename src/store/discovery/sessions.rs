@@ -6,8 +6,47 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{Session, SessionId, SessionStatus, time};
-use crate::store::rows::{json, row_ids};
+use crate::store::rows::{json, row_ids, statements};
 use crate::store::{Error, LONGEST_WAIT, Result, Seen, Store, during, on};
+
+statements! {
+    UPSERT_SESSIONS = "INSERT INTO session (id, room_name, status, start_time, end_time, created_at, ended_at,
+            first_seen_at, described_at, next_list_at, upstream)
+         SELECT value ->> 'id', value ->> 'room_name', value ->> 'status', value ->> 'start_time',
+            value ->> 'end_time', value ->> 'created_at', value ->> 'ended_at', ?2, ?2, ?2,
+            value ->> 'upstream'
+         FROM json_each(?1) WHERE true
+         ON CONFLICT (id) DO UPDATE SET room_name = excluded.room_name, status = excluded.status,
+            start_time = excluded.start_time, end_time = excluded.end_time,
+            created_at = excluded.created_at, ended_at = excluded.ended_at,
+            described_at = coalesce(session.described_at, excluded.described_at),
+            next_list_at = ?2, settled_at = NULL, upstream_gone_at = NULL, upstream = excluded.upstream
+         WHERE session.upstream_gone_at IS NOT NULL OR session.upstream IS NOT excluded.upstream
+            AND (excluded.status IS NOT 'in-progress'
+                OR json_remove(session.upstream, '$.duration', '$.cost_in_dollars')
+                    IS NOT json_remove(excluded.upstream, '$.duration', '$.cost_in_dollars'))";
+    ROWS_OF_SESSIONS = "SELECT group_concat(s.rowid) FROM json_each(?) j CROSS JOIN session s ON s.id = j.value ->> 'id'";
+    STUB_SESSIONS = "SELECT row, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
+            true AS stub, unlisted_since IS NOT NULL AS put_off
+         FROM session WHERE described_at IS NULL AND upstream_gone_at IS NULL LIMIT ?";
+    DUE_SESSIONS = "SELECT row, id, status, coalesce(start_time, created_at, first_seen_at) AS started_at, ended_at,
+            next_list_at,
+            described_at IS NULL AS stub, unlisted_since IS NOT NULL AS put_off
+         FROM session
+         WHERE next_list_at IS NOT NULL AND (next_list_at <= ?1 OR next_list_at > ?5)
+           AND (next_list_at, rowid) > (?2, ?3)
+         ORDER BY next_list_at, rowid LIMIT ?4";
+    SESSION_OPEN = "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_unfinished
+         WHERE session_id = ? AND upstream_status IS NOT 'completed' AND upstream_gone_at IS NULL)";
+    SESSION_LISTED = "UPDATE session SET listed_at = iif(?4, ?2, listed_at), next_list_at = ?3,
+         unlisted_since = NULL, list_error = NULL, settled_at = CASE WHEN ?3 IS NULL THEN ?2 END WHERE id = ?1";
+    UNLISTED_SINCE = "SELECT unlisted_since FROM session WHERE id = ?";
+    PUT_OFF = "UPDATE session SET next_list_at = max(next_list_at, ?2), list_error = ?3,
+         unlisted_since = coalesce(unlisted_since, ?4) WHERE id = ?1";
+    LIST_PUT_OFF = "UPDATE session SET next_list_at = ? WHERE unlisted_since IS NOT NULL AND next_list_at IS NOT NULL";
+    SESSION_GONE = "UPDATE session SET upstream_gone_at = coalesce(upstream_gone_at, ?2), next_list_at = NULL,
+         settled_at = coalesce(settled_at, ?2), unlisted_since = NULL, list_error = NULL WHERE id = ?1";
+}
 
 /// The shortest step: what is due "at the next pass" must not be due again in this one.
 pub const NEXT_PASS: TimeDelta = TimeDelta::milliseconds(1);
@@ -83,58 +122,38 @@ impl Store {
         seen: Option<&mut Seen>,
     ) -> Result<()> {
         during("write sessions", async {
-        let text = |time: Option<DateTime<Utc>>| time.map(time::to_text);
-        let rows: Vec<_> = page
-            .iter()
-            .map(|session| SessionRow {
-                id: session.id.to_string(),
-                room_name: session.room_name.as_deref(),
-                status: session.status.as_str(),
-                start_time: text(session.start_time),
-                end_time: text(session.end_time),
-                created_at: text(session.created_at),
-                // One that is over without any time counts from when that was first seen.
-                ended_at: text(
-                    session
-                        .ended_at()
-                        .or_else(|| (session.status == SessionStatus::Completed).then_some(now)),
-                ),
-                upstream: &session.upstream,
-            })
-            .collect();
-        let rows = json(&rows)?;
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO session (id, room_name, status, start_time, end_time, created_at, ended_at,
-                first_seen_at, described_at, next_list_at, upstream)
-             SELECT value ->> 'id', value ->> 'room_name', value ->> 'status', value ->> 'start_time',
-                value ->> 'end_time', value ->> 'created_at', value ->> 'ended_at', ?2, ?2, ?2,
-                value ->> 'upstream'
-             FROM json_each(?1) WHERE true
-             ON CONFLICT (id) DO UPDATE SET room_name = excluded.room_name, status = excluded.status,
-                start_time = excluded.start_time, end_time = excluded.end_time,
-                created_at = excluded.created_at, ended_at = excluded.ended_at,
-                described_at = coalesce(session.described_at, excluded.described_at),
-                next_list_at = ?2, settled_at = NULL, upstream_gone_at = NULL, upstream = excluded.upstream
-             WHERE session.upstream_gone_at IS NOT NULL OR session.upstream IS NOT excluded.upstream
-                AND (excluded.status IS NOT 'in-progress'
-                    OR json_remove(session.upstream, '$.duration', '$.cost_in_dollars')
-                        IS NOT json_remove(excluded.upstream, '$.duration', '$.cost_in_dollars'))",
-        )
-        .bind(&rows)
-        .bind(time::to_text(now))
-        .execute(on(&mut tx))
-        .await?;
-        if let Some(seen) = seen {
-            let rows = sqlx::query_scalar(
-                "SELECT group_concat(s.rowid) FROM json_each(?) j CROSS JOIN session s ON s.id = j.value ->> 'id'",
-            )
-            .bind(&rows)
-            .fetch_one(on(&mut tx))
-            .await?;
-            seen.sessions.extend(row_ids(rows)?);
-        }
-        Ok(tx.commit().await?)
+            let text = |time: Option<DateTime<Utc>>| time.map(time::to_text);
+            let rows: Vec<_> =
+                page.iter()
+                    .map(|session| SessionRow {
+                        id: session.id.to_string(),
+                        room_name: session.room_name.as_deref(),
+                        status: session.status.as_str(),
+                        start_time: text(session.start_time),
+                        end_time: text(session.end_time),
+                        created_at: text(session.created_at),
+                        // One that is over without any time counts from when that was first seen.
+                        ended_at: text(session.ended_at().or_else(|| {
+                            (session.status == SessionStatus::Completed).then_some(now)
+                        })),
+                        upstream: &session.upstream,
+                    })
+                    .collect();
+            let rows = json(&rows)?;
+            let mut tx = self.write().await?;
+            sqlx::query(UPSERT_SESSIONS)
+                .bind(&rows)
+                .bind(time::to_text(now))
+                .execute(on(&mut tx))
+                .await?;
+            if let Some(seen) = seen {
+                let rows = sqlx::query_scalar(ROWS_OF_SESSIONS)
+                    .bind(&rows)
+                    .fetch_one(on(&mut tx))
+                    .await?;
+                seen.sessions.extend(row_ids(rows)?);
+            }
+            Ok(tx.commit().await?)
         })
         .await
     }
@@ -142,17 +161,13 @@ impl Store {
     /// Sessions known from a recording alone, still to be asked for.
     pub async fn stub_sessions(&self, limit: u32) -> Result<Vec<DueSession>> {
         during("look for sessions without a description", async {
-        sqlx::query(
-            "SELECT row, id, status, start_time AS started_at, ended_at, coalesce(next_list_at, first_seen_at) AS next_list_at,
-                true AS stub, unlisted_since IS NOT NULL AS put_off
-             FROM session WHERE described_at IS NULL AND upstream_gone_at IS NULL LIMIT ?",
-        )
-        .bind(limit)
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(due_session)
-        .collect()
+            sqlx::query(STUB_SESSIONS)
+                .bind(limit)
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(due_session)
+                .collect()
         })
         .await
     }
@@ -165,28 +180,20 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<DueSession>> {
         during("look for sessions to list", async {
-        let (after_time, after_row) = after
-            .map(|due| (time::to_text(due.next_list_at), due.row))
-            .unwrap_or_default();
-        sqlx::query(
-            "SELECT row, id, status, coalesce(start_time, created_at, first_seen_at) AS started_at, ended_at,
-                next_list_at,
-                described_at IS NULL AS stub, unlisted_since IS NOT NULL AS put_off
-             FROM session
-             WHERE next_list_at IS NOT NULL AND (next_list_at <= ?1 OR next_list_at > ?5)
-               AND (next_list_at, rowid) > (?2, ?3)
-             ORDER BY next_list_at, rowid LIMIT ?4",
-        )
-        .bind(time::to_text(now))
-        .bind(after_time)
-        .bind(after_row)
-        .bind(limit)
-        .bind(time::to_text(now + LONGEST_WAIT))
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(due_session)
-        .collect()
+            let (after_time, after_row) = after
+                .map(|due| (time::to_text(due.next_list_at), due.row))
+                .unwrap_or_default();
+            sqlx::query(DUE_SESSIONS)
+                .bind(time::to_text(now))
+                .bind(after_time)
+                .bind(after_row)
+                .bind(limit)
+                .bind(time::to_text(now + LONGEST_WAIT))
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(due_session)
+                .collect()
         })
         .await
     }
@@ -194,13 +201,10 @@ impl Store {
     /// Whether some recording of the session is not completed upstream.
     pub async fn session_open(&self, id: SessionId) -> Result<bool> {
         during("look at a session", async {
-        Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_unfinished
-                WHERE session_id = ? AND upstream_status IS NOT 'completed' AND upstream_gone_at IS NULL)",
-        )
-        .bind(id.to_string())
-        .fetch_one(self.read())
-        .await?)
+            Ok(sqlx::query_scalar(SESSION_OPEN)
+                .bind(id.to_string())
+                .fetch_one(self.read())
+                .await?)
         })
         .await
     }
@@ -215,18 +219,15 @@ impl Store {
         whole: bool,
     ) -> Result<()> {
         during("note that a session was listed", async {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE session SET listed_at = iif(?4, ?2, listed_at), next_list_at = ?3,
-                unlisted_since = NULL, list_error = NULL, settled_at = CASE WHEN ?3 IS NULL THEN ?2 END WHERE id = ?1",
-        )
-        .bind(id.to_string())
-        .bind(time::to_text(now))
-        .bind(next.map(time::to_text))
-        .bind(whole)
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            let mut tx = self.write().await?;
+            sqlx::query(SESSION_LISTED)
+                .bind(id.to_string())
+                .bind(time::to_text(now))
+                .bind(next.map(time::to_text))
+                .bind(whole)
+                .execute(on(&mut tx))
+                .await?;
+            Ok(tx.commit().await?)
         })
         .await
     }
@@ -237,24 +238,20 @@ impl Store {
     pub async fn put_off(&self, id: SessionId, now: DateTime<Utc>, error: &str) -> Result<()> {
         during("put a session off", async {
             let mut tx = self.write().await?;
-            let since: Option<String> =
-                sqlx::query_scalar("SELECT unlisted_since FROM session WHERE id = ?")
-                    .bind(id.to_string())
-                    .fetch_optional(on(&mut tx))
-                    .await?
-                    .flatten();
+            let since: Option<String> = sqlx::query_scalar(UNLISTED_SINCE)
+                .bind(id.to_string())
+                .fetch_optional(on(&mut tx))
+                .await?
+                .flatten();
             let since = since.as_deref().and_then(time::parse).unwrap_or(now);
             let wait = (now - since).clamp(SHORTEST_PUT_OFF, LONGEST_PUT_OFF);
-            sqlx::query(
-                "UPDATE session SET next_list_at = max(next_list_at, ?2), list_error = ?3,
-                unlisted_since = coalesce(unlisted_since, ?4) WHERE id = ?1",
-            )
-            .bind(id.to_string())
-            .bind(time::to_text(now + wait))
-            .bind(error)
-            .bind(time::to_text(now))
-            .execute(on(&mut tx))
-            .await?;
+            sqlx::query(PUT_OFF)
+                .bind(id.to_string())
+                .bind(time::to_text(now + wait))
+                .bind(error)
+                .bind(time::to_text(now))
+                .execute(on(&mut tx))
+                .await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -263,14 +260,12 @@ impl Store {
     /// Makes the sessions due that are put off: whoever starts a single run wants to know now.
     pub async fn list_put_off(&self, now: DateTime<Utc>) -> Result<()> {
         during("make sessions due that were put off", async {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE session SET next_list_at = ? WHERE unlisted_since IS NOT NULL AND next_list_at IS NOT NULL",
-        )
-        .bind(time::to_text(now))
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            let mut tx = self.write().await?;
+            sqlx::query(LIST_PUT_OFF)
+                .bind(time::to_text(now))
+                .execute(on(&mut tx))
+                .await?;
+            Ok(tx.commit().await?)
         })
         .await
     }
@@ -278,16 +273,13 @@ impl Store {
     /// Notes that a session is gone upstream: nothing more can be listed.
     pub async fn session_gone(&self, id: SessionId, now: DateTime<Utc>) -> Result<()> {
         during("note that a session is gone", async {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE session SET upstream_gone_at = coalesce(upstream_gone_at, ?2), next_list_at = NULL,
-                settled_at = coalesce(settled_at, ?2), unlisted_since = NULL, list_error = NULL WHERE id = ?1",
-        )
-        .bind(id.to_string())
-        .bind(time::to_text(now))
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            let mut tx = self.write().await?;
+            sqlx::query(SESSION_GONE)
+                .bind(id.to_string())
+                .bind(time::to_text(now))
+                .execute(on(&mut tx))
+                .await?;
+            Ok(tx.commit().await?)
         })
         .await
     }

@@ -5,8 +5,17 @@ use sqlx::sqlite::SqliteQueryResult;
 use sqlx::{Sqlite, Transaction};
 
 use crate::model::{Change, Known, Recording, State, UpstreamStatus, time};
-use crate::store::rows::json;
+use crate::store::rows::{json, statements};
 use crate::store::{Result, on};
+
+statements! {
+    ADD_SESSIONS = "INSERT INTO session (id, first_seen_at, next_list_at)
+         SELECT DISTINCT value, ?2, ?2 FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING";
+    LIST_AGAIN = "UPDATE session SET next_list_at = ?2, settled_at = NULL
+         WHERE next_list_at IS NULL AND upstream_gone_at IS NULL AND id IN (SELECT value FROM json_each(?1))";
+    GIVE_ANOTHER_CHANCE = "UPDATE recording SET retries = 0, next_attempt_at = NULL, waits_for = NULL
+         WHERE id IN (SELECT value FROM json_each(?))";
+}
 
 /// Rows written by one statement, the largest first: each number of rows is a statement that stays prepared, so
 /// there are few. SQLite takes more values.
@@ -116,14 +125,11 @@ pub(super) async fn upsert(
         (!ids.is_empty()).then(|| json(&ids)).transpose()
     };
     if let Some(ids) = sessions(|_| true)? {
-        sqlx::query(
-            "INSERT INTO session (id, first_seen_at, next_list_at)
-             SELECT DISTINCT value, ?2, ?2 FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(ids)
-        .bind(now)
-        .execute(on(tx))
-        .await?;
+        sqlx::query(ADD_SESSIONS)
+            .bind(ids)
+            .bind(now)
+            .execute(on(tx))
+            .await?;
     }
     let mut ids = Vec::new();
     for rows in in_fixed_chunks(new) {
@@ -135,14 +141,11 @@ pub(super) async fn upsert(
     }
     // A settled session with a recording that is still to be completed is listed again.
     if let Some(ids) = sessions(|row| !row.completed)? {
-        sqlx::query(
-            "UPDATE session SET next_list_at = ?2, settled_at = NULL
-             WHERE next_list_at IS NULL AND upstream_gone_at IS NULL AND id IN (SELECT value FROM json_each(?1))",
-        )
-        .bind(ids)
-        .bind(now)
-        .execute(on(tx))
-        .await?;
+        sqlx::query(LIST_AGAIN)
+            .bind(ids)
+            .bind(now)
+            .execute(on(tx))
+            .await?;
     }
     let again: Vec<_> = known
         .iter()
@@ -150,13 +153,10 @@ pub(super) async fn upsert(
         .map(|row| &row.id)
         .collect();
     if !again.is_empty() {
-        sqlx::query(
-            "UPDATE recording SET retries = 0, next_attempt_at = NULL, waits_for = NULL
-             WHERE id IN (SELECT value FROM json_each(?))",
-        )
-        .bind(json(&again)?)
-        .execute(on(tx))
-        .await?;
+        sqlx::query(GIVE_ANOTHER_CHANCE)
+            .bind(json(&again)?)
+            .execute(on(tx))
+            .await?;
     }
     Ok(ids)
 }

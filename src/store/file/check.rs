@@ -6,13 +6,22 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::open::{APPLICATION_ID, BUSY, OpenError, classify};
+use crate::store::rows::statements;
 use crate::store::{Result, Store, during};
+
+statements! {
+    COPY_TO = "VACUUM INTO ?";
+    CHECK = "PRAGMA quick_check(10)";
+    READ_APPLICATION_ID = "PRAGMA application_id";
+    STOPPED_CLEANLY = "SELECT count(*) > 0 FROM meta WHERE name = 'clean_stop'";
+    QUICK_CHECK = "PRAGMA quick_check(1)";
+}
 
 impl Store {
     /// Writes a copy of the whole database to a new file, while others use it.
     pub async fn copy_to(&self, path: &Path) -> Result<()> {
         during("copy the database", async {
-            sqlx::query("VACUUM INTO ?")
+            sqlx::query(COPY_TO)
                 .bind(path.to_string_lossy())
                 .execute(self.read())
                 .await?;
@@ -24,9 +33,7 @@ impl Store {
     /// SQLite's own check of the whole file: what it complains of, nothing if all is well.
     pub async fn check(&self) -> Result<Vec<String>> {
         during("check the database", async {
-            let mut found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(10)")
-                .fetch_all(self.read())
-                .await?;
+            let mut found: Vec<String> = sqlx::query_scalar(CHECK).fetch_all(self.read()).await?;
             found.retain(|line| line != "ok");
             Ok(found)
         })
@@ -62,20 +69,19 @@ pub async fn refuse_damaged(path: &Path) -> std::result::Result<(), OpenError> {
 }
 
 async fn damage(connection: &mut SqliteConnection) -> sqlx::Result<Option<String>> {
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+    let id: i64 = sqlx::query_scalar(READ_APPLICATION_ID)
         .fetch_one(&mut *connection)
         .await?;
     if id != APPLICATION_ID {
         return Ok(None);
     }
-    let in_order: bool =
-        sqlx::query_scalar("SELECT count(*) > 0 FROM meta WHERE name = 'clean_stop'")
-            .fetch_one(&mut *connection)
-            .await?;
+    let in_order: bool = sqlx::query_scalar(STOPPED_CLEANLY)
+        .fetch_one(&mut *connection)
+        .await?;
     if in_order {
         return Ok(None);
     }
-    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+    let found: String = sqlx::query_scalar(QUICK_CHECK)
         .fetch_one(connection)
         .await?;
     Ok((found != "ok").then_some(found))

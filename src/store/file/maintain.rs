@@ -7,7 +7,12 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::Path;
 
 use super::open::{BUSY, LOG, MODE};
+use crate::store::rows::statements;
 use crate::store::{Access, Result, Store, during};
+
+statements! {
+    CHECKPOINT = "PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE)";
+}
 
 /// The same during a sweep.
 const SWEEP_LOG: [(&str, &str); 2] = [
@@ -63,9 +68,7 @@ impl Store {
         during("maintain the database", async {
             // Not for as long as for another writer: meanwhile nothing could be written.
             let mut writer = self.writer.acquire().await?;
-            let moved = sqlx::raw_sql("PRAGMA busy_timeout = 500; PRAGMA wal_checkpoint(TRUNCATE)")
-                .execute(&mut *writer)
-                .await;
+            let moved = sqlx::raw_sql(CHECKPOINT).execute(&mut *writer).await;
             let usual = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
             sqlx::raw_sql(sqlx::AssertSqlSafe(usual))
                 .execute(&mut *writer)

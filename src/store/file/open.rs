@@ -10,7 +10,15 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, SqlSafeStr as _, SqliteConnection};
 
+use crate::store::rows::statements;
 use crate::store::{Access, Ends, Store, Trouble};
+
+statements! {
+    READ_APPLICATION_ID = "PRAGMA application_id";
+    COUNT_TABLES = "SELECT count(*) FROM sqlite_schema";
+    IS_MIGRATED = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    NEWEST_MIGRATION = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+}
 
 /// The mark of our database files, in SQLite's header (`PRAGMA application_id`).
 pub(super) const APPLICATION_ID: i64 = 0x524d_4152;
@@ -204,22 +212,20 @@ async fn check_identity(path: &Path, access: Access) -> Result<(), OpenError> {
     let mut connection = SqliteConnection::connect_with(&options)
         .await
         .map_err(sqlite)?;
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id")
+    let id: i64 = sqlx::query_scalar(READ_APPLICATION_ID)
         .fetch_one(&mut connection)
         .await
         .map_err(sqlite)?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+    let tables: i64 = sqlx::query_scalar(COUNT_TABLES)
         .fetch_one(&mut connection)
         .await
         .map_err(sqlite)?;
-    let migrated: bool = sqlx::query_scalar(
-        "SELECT count(*) > 0 FROM sqlite_schema WHERE name = '_sqlx_migrations'",
-    )
-    .fetch_one(&mut connection)
-    .await
-    .map_err(sqlite)?;
+    let migrated: bool = sqlx::query_scalar(IS_MIGRATED)
+        .fetch_one(&mut connection)
+        .await
+        .map_err(sqlite)?;
     let applied: i64 = if migrated {
-        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+        sqlx::query_scalar(NEWEST_MIGRATION)
             .fetch_one(&mut connection)
             .await
             .map_err(sqlite)?

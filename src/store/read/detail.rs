@@ -5,8 +5,27 @@ use sqlx::{Column as _, Row as _};
 
 use crate::model::RecordingId;
 use crate::store::AttemptOutcome;
-use crate::store::rows::word;
+use crate::store::rows::{statements, word};
 use crate::store::{Result, Store, during};
+
+statements! {
+    READ_RECORDING = "SELECT id AS recording_id, state, skip_reason, damage, concerns, last_error,
+            path, CAST(archived_bytes AS TEXT) AS archived_bytes, sha256, archived_at, verified_at,
+            upstream_status, started_at, finished_at, CAST(duration_seconds AS TEXT) AS duration_seconds,
+            CAST(size_bytes AS TEXT) AS size_bytes, format, CAST(cost_in_dollars AS TEXT) AS cost_in_dollars,
+            updated_at, first_seen_at, completed_seen_at, pending_since, upstream_changed_at, upstream_gone_at,
+            CAST(attempts AS TEXT) AS attempts, CAST(nullif(retries, 0) AS TEXT) AS retries_in_a_row,
+            next_attempt_at, waits_for, media_host, doubted_sha256,
+            CAST(nullif(part_bytes, 0) AS TEXT) AS part_bytes, CAST(part_total AS TEXT) AS part_total_bytes
+         FROM recording WHERE id = ?";
+    READ_SESSION = "SELECT s.id AS session_id, s.room_name, s.status, s.start_time, s.end_time, s.first_seen_at,
+            s.listed_at, s.next_list_at, s.settled_at, s.upstream_gone_at
+         FROM session s JOIN recording r ON r.session_id = s.id WHERE r.id = ?";
+    READ_UPSTREAM = "SELECT upstream FROM recording WHERE id = ?";
+    READ_ATTEMPTS = "SELECT * FROM attempts WHERE recording_id = ? ORDER BY attempt";
+    READ_EVENTS = "SELECT at, kind, text FROM event WHERE recording_id = ? ORDER BY id";
+    READ_CONCERNS = "SELECT concern, detail, noted_at FROM concerns WHERE recording_id = ? ORDER BY concern";
+}
 
 /// Everything that is known of one recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,68 +69,50 @@ impl Store {
     /// Everything about one recording; `None`: it is unknown.
     pub async fn detail(&self, id: RecordingId) -> Result<Option<Detail>> {
         during("read a recording", async {
-        let id = id.to_string();
-        // As text, for people: SQLite knows best how its numbers are written.
-        let recording = sqlx::query(
-            "SELECT id AS recording_id, state, skip_reason, damage, concerns, last_error,
-                path, CAST(archived_bytes AS TEXT) AS archived_bytes, sha256, archived_at, verified_at,
-                upstream_status, started_at, finished_at, CAST(duration_seconds AS TEXT) AS duration_seconds,
-                CAST(size_bytes AS TEXT) AS size_bytes, format, CAST(cost_in_dollars AS TEXT) AS cost_in_dollars,
-                updated_at, first_seen_at, completed_seen_at, pending_since, upstream_changed_at, upstream_gone_at,
-                CAST(attempts AS TEXT) AS attempts, CAST(nullif(retries, 0) AS TEXT) AS retries_in_a_row,
-                next_attempt_at, waits_for, media_host, doubted_sha256,
-                CAST(nullif(part_bytes, 0) AS TEXT) AS part_bytes, CAST(part_total AS TEXT) AS part_total_bytes
-             FROM recording WHERE id = ?",
-        )
-        .bind(&id)
-        .fetch_optional(self.read())
-        .await?;
-        let Some(recording) = recording else {
-            return Ok(None);
-        };
-        let session = sqlx::query(
-            "SELECT s.id AS session_id, s.room_name, s.status, s.start_time, s.end_time, s.first_seen_at,
-                s.listed_at, s.next_list_at, s.settled_at, s.upstream_gone_at
-             FROM session s JOIN recording r ON r.session_id = s.id WHERE r.id = ?",
-        )
-        .bind(&id)
-        .fetch_optional(self.read())
-        .await?;
-        let upstream: String = sqlx::query_scalar("SELECT upstream FROM recording WHERE id = ?")
-            .bind(&id)
-            .fetch_one(self.read())
-            .await?;
-        let attempts =
-            sqlx::query("SELECT * FROM attempts WHERE recording_id = ? ORDER BY attempt")
+            let id = id.to_string();
+            // As text, for people: SQLite knows best how its numbers are written.
+            let recording = sqlx::query(READ_RECORDING)
+                .bind(&id)
+                .fetch_optional(self.read())
+                .await?;
+            let Some(recording) = recording else {
+                return Ok(None);
+            };
+            let session = sqlx::query(READ_SESSION)
+                .bind(&id)
+                .fetch_optional(self.read())
+                .await?;
+            let upstream: String = sqlx::query_scalar(READ_UPSTREAM)
+                .bind(&id)
+                .fetch_one(self.read())
+                .await?;
+            let attempts = sqlx::query(READ_ATTEMPTS)
                 .bind(&id)
                 .fetch_all(self.read())
                 .await?
                 .iter()
                 .map(attempt)
                 .collect::<Result<_>>()?;
-        let events =
-            sqlx::query_as("SELECT at, kind, text FROM event WHERE recording_id = ? ORDER BY id")
+            let events = sqlx::query_as(READ_EVENTS)
                 .bind(&id)
                 .fetch_all(self.read())
                 .await?;
-        let concerns = sqlx::query_as(
-            "SELECT concern, detail, noted_at FROM concerns WHERE recording_id = ? ORDER BY concern",
-        )
-        .bind(&id)
-        .fetch_all(self.read())
-        .await?;
-        Ok(Some(Detail {
-            recording: fields(&recording)?,
-            session: session
-                .as_ref()
-                .map(fields)
-                .transpose()?
-                .unwrap_or_default(),
-            upstream: serde_json::from_str(&upstream).unwrap_or_default(),
-            attempts,
-            concerns,
-            events,
-        }))
+            let concerns = sqlx::query_as(READ_CONCERNS)
+                .bind(&id)
+                .fetch_all(self.read())
+                .await?;
+            Ok(Some(Detail {
+                recording: fields(&recording)?,
+                session: session
+                    .as_ref()
+                    .map(fields)
+                    .transpose()?
+                    .unwrap_or_default(),
+                upstream: serde_json::from_str(&upstream).unwrap_or_default(),
+                attempts,
+                concerns,
+                events,
+            }))
         })
         .await
     }

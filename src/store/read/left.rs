@@ -3,8 +3,17 @@
 use sqlx::Row as _;
 
 use crate::model::State;
-use crate::store::rows::word;
+use crate::store::rows::{statements, word};
 use crate::store::{Result, Store, during};
+
+statements! {
+    LEFT = "SELECT r.id, s.room_name, r.state, r.started_at, r.size_bytes, r.next_attempt_at, r.last_error
+         FROM recording r LEFT JOIN session s ON s.id = r.session_id
+         WHERE r.rowid IN (SELECT rowid FROM recording
+            WHERE state IN ('pending', 'downloading', 'lost', 'damaged')
+            ORDER BY started_at, rowid LIMIT ?)
+         ORDER BY r.started_at, r.rowid";
+}
 
 /// A recording that is not archived although it could be, or should have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,30 +39,25 @@ impl Store {
     /// the first `limit` of them.
     pub async fn left(&self, limit: u32) -> Result<Vec<Left>> {
         during("list what is left", async {
-        sqlx::query(
-            "SELECT r.id, s.room_name, r.state, r.started_at, r.size_bytes, r.next_attempt_at, r.last_error
-             FROM recording r LEFT JOIN session s ON s.id = r.session_id
-             WHERE r.rowid IN (SELECT rowid FROM recording
-                WHERE state IN ('pending', 'downloading', 'lost', 'damaged')
-                ORDER BY started_at, rowid LIMIT ?)
-             ORDER BY r.started_at, r.rowid",
-        )
-        .bind(limit)
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(Left {
-                recording_id: row.try_get("id")?,
-                room_name: row.try_get("room_name")?,
-                state: word(row, "state")?,
-                started_at: row.try_get("started_at")?,
-                size_bytes: row.try_get::<Option<i64>, _>("size_bytes")?.map(i64::cast_unsigned),
-                next_attempt_at: row.try_get("next_attempt_at")?,
-                last_error: row.try_get("last_error")?,
-            })
-        })
-        .collect()
+            sqlx::query(LEFT)
+                .bind(limit)
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(|row| {
+                    Ok(Left {
+                        recording_id: row.try_get("id")?,
+                        room_name: row.try_get("room_name")?,
+                        state: word(row, "state")?,
+                        started_at: row.try_get("started_at")?,
+                        size_bytes: row
+                            .try_get::<Option<i64>, _>("size_bytes")?
+                            .map(i64::cast_unsigned),
+                        next_attempt_at: row.try_get("next_attempt_at")?,
+                        last_error: row.try_get("last_error")?,
+                    })
+                })
+                .collect()
         })
         .await
     }

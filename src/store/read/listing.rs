@@ -7,8 +7,16 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{State, time};
-use crate::store::rows::{json, word};
+use crate::store::rows::{json, statements, word};
 use crate::store::{Result, Store, during};
+
+statements! {
+    READ_ROWS = "SELECT r.id, r.session_id, s.room_name, r.state, r.started_at, r.duration_seconds,
+            coalesce(r.archived_bytes, r.size_bytes) AS size_bytes, r.path, r.last_error
+         FROM json_each(?) k CROSS JOIN recording r ON r.rowid = k.value
+         LEFT JOIN session s ON s.id = r.session_id ORDER BY k.id";
+    ROOMS = "SELECT room_name FROM session WHERE room_name IS NOT NULL UNION SELECT ''";
+}
 
 /// Which recordings to list.
 #[derive(Debug, Clone, Default)]
@@ -95,18 +103,13 @@ impl Store {
     /// The rows of some recordings of a listing, in the same order.
     pub async fn rows(&self, keys: &[Key]) -> Result<Vec<Row>> {
         during("read recordings", async {
-            sqlx::query(
-                "SELECT r.id, r.session_id, s.room_name, r.state, r.started_at, r.duration_seconds,
-                coalesce(r.archived_bytes, r.size_bytes) AS size_bytes, r.path, r.last_error
-             FROM json_each(?) k CROSS JOIN recording r ON r.rowid = k.value
-             LEFT JOIN session s ON s.id = r.session_id ORDER BY k.id",
-            )
-            .bind(json(keys)?)
-            .fetch_all(self.read())
-            .await?
-            .iter()
-            .map(row)
-            .collect()
+            sqlx::query(READ_ROWS)
+                .bind(json(keys)?)
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(row)
+                .collect()
         })
         .await
     }
@@ -114,11 +117,7 @@ impl Store {
     /// The names of all rooms, and an empty one for sessions without.
     pub async fn rooms(&self) -> Result<Vec<String>> {
         during("list rooms", async {
-            Ok(sqlx::query_scalar(
-                "SELECT room_name FROM session WHERE room_name IS NOT NULL UNION SELECT ''",
-            )
-            .fetch_all(self.read())
-            .await?)
+            Ok(sqlx::query_scalar(ROOMS).fetch_all(self.read()).await?)
         })
         .await
     }

@@ -7,9 +7,37 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use crate::model::{ConcernKind, State};
-use crate::store::rows::word;
+use crate::store::rows::{statements, word};
 use crate::store::{AttemptOutcome, PassKind, PassOutcome};
 use crate::store::{Result, Store, during};
+
+statements! {
+    COUNT_STATES = "SELECT state, count(*) FROM recording WHERE state IN
+         ('waiting', 'skipped', 'pending', 'downloading', 'lost', 'damaged') GROUP BY state";
+    COUNT_ARCHIVED = "SELECT count(*), coalesce(sum(archived_bytes), 0) FROM recording INDEXED BY recording_size
+         WHERE state = 'archived'";
+    COUNT_GAPS = "SELECT (SELECT count(*) FROM gaps), (SELECT count(*) FROM session WHERE unlisted_since IS NOT NULL),
+         (SELECT count(*) FROM recording WHERE state = 'damaged'
+             AND upstream_status = 'completed' AND upstream_gone_at IS NULL)";
+    CONCERN_COUNTS = "SELECT kind, sum(n) FROM (
+            SELECT kind, count(*) AS n FROM concern GROUP BY kind
+            UNION ALL
+            SELECT c.kind, -1 FROM recording r INDEXED BY recording_state
+            CROSS JOIN concern c ON c.recording_id = r.id WHERE r.state IN ('damaged', 'downloading'))
+         GROUP BY kind";
+    LAST_PASSES = "SELECT kind, started_at, ended_at, outcome, error,
+            (SELECT max(c.started_at) FROM pass c WHERE c.kind = p.kind AND c.outcome = 'complete')
+                AS last_complete_at
+         FROM pass p WHERE id IN (SELECT max(id) FROM pass GROUP BY kind) ORDER BY kind";
+    FAILURES = "SELECT f.recording_id, f.room_name, f.state, f.reason, coalesce(iif(f.state = 'lost', r.upstream_gone_at, f.pending_since), f.first_seen_at) AS since
+         FROM (SELECT * FROM failures ORDER BY first_seen_at, recording_id LIMIT ?) f
+         JOIN recording r ON r.id = f.recording_id ORDER BY f.first_seen_at, f.recording_id";
+    GAPS = "SELECT g.session_id, g.room_name, coalesce(s.ended_at, s.upstream_gone_at) AS since,
+            g.recordings_listed, g.recordings_open, g.list_error
+         FROM gaps g JOIN session s ON s.id = g.session_id ORDER BY since, g.session_id LIMIT ?";
+    NEWEST_ERRORS = "SELECT recording_id, number AS attempt, ended_at, http_status, outcome, error FROM attempt
+         WHERE error IS NOT NULL ORDER BY id DESC LIMIT ?";
+}
 
 /// How many recordings there are of each kind that matters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,58 +142,44 @@ impl Store {
     /// Counts of everything that matters.
     pub async fn counts(&self) -> Result<Counts> {
         during("count recordings", async {
-        let mut counts = Counts {
-            by_state: State::ALL.map(|state| (state, 0)).into(),
-            concerns: self.concern_counts().await?,
-            ..Counts::default()
-        };
-        let states: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT state, count(*) FROM recording WHERE state IN
-                ('waiting', 'skipped', 'pending', 'downloading', 'lost', 'damaged') GROUP BY state",
-        )
-        .fetch_all(self.read())
-        .await?;
-        // From an index alone: 0.08 s of a million.
-        let (archived, bytes): (i64, i64) = sqlx::query_as(
-            "SELECT count(*), coalesce(sum(archived_bytes), 0) FROM recording INDEXED BY recording_size
-             WHERE state = 'archived'",
-        )
-        .fetch_one(self.read())
-        .await?;
-        counts.archived_bytes = bytes.cast_unsigned();
-        counts.by_state.insert(State::Archived, archived.cast_unsigned());
-        for (state, count) in states {
-            counts.by_state.insert(state.parse()?, count.cast_unsigned());
-        }
-        let (gaps, unlisted, unfetched): (i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM gaps), (SELECT count(*) FROM session WHERE unlisted_since IS NOT NULL),
-                (SELECT count(*) FROM recording WHERE state = 'damaged'
-                    AND upstream_status = 'completed' AND upstream_gone_at IS NULL)",
-        )
-        .fetch_one(self.read())
-        .await?;
-        counts.gaps = gaps.cast_unsigned();
-        counts.unlisted = unlisted.cast_unsigned();
-        // Those that are pending or being downloaded are completed and there: no need to look at each.
-        counts.missing =
-            counts.of(State::Pending) + counts.of(State::Downloading) + unfetched.cast_unsigned();
-        Ok(counts)
+            let mut counts = Counts {
+                by_state: State::ALL.map(|state| (state, 0)).into(),
+                concerns: self.concern_counts().await?,
+                ..Counts::default()
+            };
+            let states: Vec<(String, i64)> =
+                sqlx::query_as(COUNT_STATES).fetch_all(self.read()).await?;
+            // From an index alone: 0.08 s of a million.
+            let (archived, bytes): (i64, i64) = sqlx::query_as(COUNT_ARCHIVED)
+                .fetch_one(self.read())
+                .await?;
+            counts.archived_bytes = bytes.cast_unsigned();
+            counts
+                .by_state
+                .insert(State::Archived, archived.cast_unsigned());
+            for (state, count) in states {
+                counts
+                    .by_state
+                    .insert(state.parse()?, count.cast_unsigned());
+            }
+            let (gaps, unlisted, unfetched): (i64, i64, i64) =
+                sqlx::query_as(COUNT_GAPS).fetch_one(self.read()).await?;
+            counts.gaps = gaps.cast_unsigned();
+            counts.unlisted = unlisted.cast_unsigned();
+            // Those that are pending or being downloaded are completed and there: no need to look at each.
+            counts.missing = counts.of(State::Pending)
+                + counts.of(State::Downloading)
+                + unfetched.cast_unsigned();
+            Ok(counts)
         })
         .await
     }
 
     async fn concern_counts(&self) -> Result<Vec<(ConcernKind, u64)>> {
         // Those of a damaged file stay until another takes its place: few, where the archived ones may be many.
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT kind, sum(n) FROM (
-                SELECT kind, count(*) AS n FROM concern GROUP BY kind
-                UNION ALL
-                SELECT c.kind, -1 FROM recording r INDEXED BY recording_state
-                CROSS JOIN concern c ON c.recording_id = r.id WHERE r.state IN ('damaged', 'downloading'))
-             GROUP BY kind",
-        )
-        .fetch_all(self.read())
-        .await?;
+        let rows: Vec<(String, i64)> = sqlx::query_as(CONCERN_COUNTS)
+            .fetch_all(self.read())
+            .await?;
         let count = |kind: ConcernKind| {
             let mut rows = rows.iter();
             let row = rows.find(|(name, _)| name == kind.as_str());
@@ -177,26 +191,21 @@ impl Store {
     /// The latest pass of every kind.
     pub async fn last_passes(&self) -> Result<Vec<LastPass>> {
         during("read the last passes", async {
-        sqlx::query(
-            "SELECT kind, started_at, ended_at, outcome, error,
-                (SELECT max(c.started_at) FROM pass c WHERE c.kind = p.kind AND c.outcome = 'complete')
-                    AS last_complete_at
-             FROM pass p WHERE id IN (SELECT max(id) FROM pass GROUP BY kind) ORDER BY kind",
-        )
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(LastPass {
-                kind: word(row, "kind")?,
-                started_at: row.try_get("started_at")?,
-                ended_at: row.try_get("ended_at")?,
-                outcome: word(row, "outcome")?,
-                error: row.try_get("error")?,
-                last_complete_at: row.try_get("last_complete_at")?,
-            })
-        })
-        .collect()
+            sqlx::query(LAST_PASSES)
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(|row| {
+                    Ok(LastPass {
+                        kind: word(row, "kind")?,
+                        started_at: row.try_get("started_at")?,
+                        ended_at: row.try_get("ended_at")?,
+                        outcome: word(row, "outcome")?,
+                        error: row.try_get("error")?,
+                        last_complete_at: row.try_get("last_complete_at")?,
+                    })
+                })
+                .collect()
         })
         .await
     }
@@ -204,25 +213,21 @@ impl Store {
     /// Up to `limit` rows of `failures`, the longest known first.
     pub async fn failures(&self, limit: u32) -> Result<Vec<Failure>> {
         during("list failures", async {
-        sqlx::query(
-            "SELECT f.recording_id, f.room_name, f.state, f.reason, coalesce(iif(f.state = 'lost', r.upstream_gone_at, f.pending_since), f.first_seen_at) AS since
-             FROM (SELECT * FROM failures ORDER BY first_seen_at, recording_id LIMIT ?) f
-             JOIN recording r ON r.id = f.recording_id ORDER BY f.first_seen_at, f.recording_id",
-        )
-        .bind(limit)
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(Failure {
-                recording_id: row.try_get("recording_id")?,
-                room_name: row.try_get("room_name")?,
-                state: word(row, "state")?,
-                since: row.try_get("since")?,
-                reason: row.try_get("reason")?,
-            })
-        })
-        .collect()
+            sqlx::query(FAILURES)
+                .bind(limit)
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(|row| {
+                    Ok(Failure {
+                        recording_id: row.try_get("recording_id")?,
+                        room_name: row.try_get("room_name")?,
+                        state: word(row, "state")?,
+                        since: row.try_get("since")?,
+                        reason: row.try_get("reason")?,
+                    })
+                })
+                .collect()
         })
         .await
     }
@@ -230,26 +235,22 @@ impl Store {
     /// Up to `limit` rows of `gaps`, those that ended first before the others.
     pub async fn gaps(&self, limit: u32) -> Result<Vec<Gap>> {
         during("list gaps", async {
-        sqlx::query(
-            "SELECT g.session_id, g.room_name, coalesce(s.ended_at, s.upstream_gone_at) AS since,
-                g.recordings_listed, g.recordings_open, g.list_error
-             FROM gaps g JOIN session s ON s.id = g.session_id ORDER BY since, g.session_id LIMIT ?",
-        )
-        .bind(limit)
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(Gap {
-                session_id: row.try_get("session_id")?,
-                room_name: row.try_get("room_name")?,
-                since: row.try_get("since")?,
-                recordings_listed: row.try_get("recordings_listed")?,
-                recordings_open: row.try_get("recordings_open")?,
-                list_error: row.try_get("list_error")?,
-            })
-        })
-        .collect()
+            sqlx::query(GAPS)
+                .bind(limit)
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(|row| {
+                    Ok(Gap {
+                        session_id: row.try_get("session_id")?,
+                        room_name: row.try_get("room_name")?,
+                        since: row.try_get("since")?,
+                        recordings_listed: row.try_get("recordings_listed")?,
+                        recordings_open: row.try_get("recordings_open")?,
+                        list_error: row.try_get("list_error")?,
+                    })
+                })
+                .collect()
         })
         .await
     }
@@ -257,25 +258,22 @@ impl Store {
     /// The newest `limit` attempts that ended with an error, the newest first.
     pub async fn newest_errors(&self, limit: u32) -> Result<Vec<FailedAttempt>> {
         during("list errors", async {
-        sqlx::query(
-            "SELECT recording_id, number AS attempt, ended_at, http_status, outcome, error FROM attempt
-             WHERE error IS NOT NULL ORDER BY id DESC LIMIT ?",
-        )
-        .bind(limit)
-        .fetch_all(self.read())
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(FailedAttempt {
-                recording_id: row.try_get("recording_id")?,
-                attempt: row.try_get("attempt")?,
-                ended_at: row.try_get("ended_at")?,
-                http_status: row.try_get("http_status")?,
-                outcome: word(row, "outcome")?,
-                error: row.try_get("error")?,
-            })
-        })
-        .collect()
+            sqlx::query(NEWEST_ERRORS)
+                .bind(limit)
+                .fetch_all(self.read())
+                .await?
+                .iter()
+                .map(|row| {
+                    Ok(FailedAttempt {
+                        recording_id: row.try_get("recording_id")?,
+                        attempt: row.try_get("attempt")?,
+                        ended_at: row.try_get("ended_at")?,
+                        http_status: row.try_get("http_status")?,
+                        outcome: word(row, "outcome")?,
+                        error: row.try_get("error")?,
+                    })
+                })
+                .collect()
         })
         .await
     }

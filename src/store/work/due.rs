@@ -9,8 +9,34 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claim, Doubt, Order, Part};
 use crate::model::time;
-use crate::store::rows::{json, recording_id};
+use crate::store::rows::{json, recording_id, statements};
 use crate::store::{LONGEST_WAIT, Result, Store, during, on};
+
+statements! {
+    READ_CLAIMS = "SELECT r.*, s.room_name, (SELECT path FROM stray WHERE recording_id = r.id LIMIT 1) AS stray
+         FROM json_each(?) due CROSS JOIN recording r ON r.id = due.value LEFT JOIN session s ON s.id = r.session_id
+         WHERE r.state IN ('pending', 'damaged') ORDER BY due.key";
+    MARK_DOWNLOADING = "UPDATE recording SET state = 'downloading', attempts = attempts + 1, waits_for = NULL
+         WHERE id IN (SELECT value FROM json_each(?))";
+    BEGIN_ATTEMPTS = "INSERT INTO attempt (recording_id, number, started_at)
+         SELECT r.id, r.attempts, ?2 FROM json_each(?1) due CROSS JOIN recording r ON r.id = due.value";
+    NEXT_DUE = "SELECT next_attempt_at FROM recording INDEXED BY recording_next
+         WHERE state IN ('pending', 'damaged') AND next_attempt_at IS NOT NULL AND waits_for IS NULL
+         ORDER BY next_attempt_at LIMIT 1";
+    WAKE_FOR_SPACE = "UPDATE recording SET next_attempt_at = NULL, waits_for = NULL WHERE row IN
+         (SELECT row FROM recording INDEXED BY recording_waits WHERE waits_for = 'space')";
+    WAITING_FOR_RECOVERY = "SELECT row FROM recording INDEXED BY recording_waits
+         WHERE waits_for = 'recovery' AND (media_host IS NULL OR media_host = ?1)
+         ORDER BY retries, started_at LIMIT ?2";
+    WAKE_AFTER_RECOVERY = "UPDATE recording SET waits_for = NULL, next_attempt_at = min(next_attempt_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', ?2, min(60, retries * ?3) || ' seconds'))
+         WHERE row IN (SELECT value FROM json_each(?1)) AND +waits_for = 'recovery'";
+    IS_ANY_LEFT = "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state WHERE state IN ('pending', 'damaged')
+             AND (next_attempt_at IS NULL OR next_attempt_at <= ?1))
+         OR ?2 AND EXISTS (SELECT 1 FROM recording INDEXED BY recording_waits WHERE waits_for = 'recovery')";
+    IS_ANY_ON_HOST = "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state
+         WHERE state IN ('pending', 'downloading', 'damaged') AND media_host = ?)";
+}
 
 /// Which of the due recordings.
 #[derive(Clone, Copy)]
@@ -106,34 +132,24 @@ impl Store {
             return Ok(Vec::new());
         }
         // CROSS: without it SQLite goes through all that are pending, and for each through the ids.
-        let claims = sqlx::query(
-            "SELECT r.*, s.room_name, (SELECT path FROM stray WHERE recording_id = r.id LIMIT 1) AS stray
-             FROM json_each(?) due CROSS JOIN recording r ON r.id = due.value LEFT JOIN session s ON s.id = r.session_id
-             WHERE r.state IN ('pending', 'damaged') ORDER BY due.key",
-        )
-        .bind(json(&ids)?)
-        .fetch_all(on(&mut tx))
-        .await?
-        .iter()
-        .map(claimed)
-        .collect::<Result<Vec<Claim>>>()?;
+        let claims = sqlx::query(READ_CLAIMS)
+            .bind(json(&ids)?)
+            .fetch_all(on(&mut tx))
+            .await?
+            .iter()
+            .map(claimed)
+            .collect::<Result<Vec<Claim>>>()?;
         let ids: Vec<String> = claims.iter().map(|claim| claim.id.to_string()).collect();
         let ids = json(&ids)?;
-        sqlx::query(
-            "UPDATE recording SET state = 'downloading', attempts = attempts + 1, waits_for = NULL
-             WHERE id IN (SELECT value FROM json_each(?))",
-        )
-        .bind(&ids)
-        .execute(on(&mut tx))
-        .await?;
-        sqlx::query(
-            "INSERT INTO attempt (recording_id, number, started_at)
-             SELECT r.id, r.attempts, ?2 FROM json_each(?1) due CROSS JOIN recording r ON r.id = due.value",
-        )
-        .bind(&ids)
-        .bind(time::to_text(now))
-        .execute(on(&mut tx))
-        .await?;
+        sqlx::query(MARK_DOWNLOADING)
+            .bind(&ids)
+            .execute(on(&mut tx))
+            .await?;
+        sqlx::query(BEGIN_ATTEMPTS)
+            .bind(&ids)
+            .bind(time::to_text(now))
+            .execute(on(&mut tx))
+            .await?;
         tx.commit().await?;
         Ok(claims)
     }
@@ -141,15 +157,11 @@ impl Store {
     /// When the next recording is due that waits for nothing but its time: for when all that was due is claimed.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
         during("look for the next recording that is due", async {
-        let next: Option<String> = sqlx::query_scalar(
-            "SELECT next_attempt_at FROM recording INDEXED BY recording_next
-             WHERE state IN ('pending', 'damaged') AND next_attempt_at IS NOT NULL AND waits_for IS NULL
-             ORDER BY next_attempt_at LIMIT 1",
-        )
-        .fetch_optional(self.read())
-        .await?
-        .flatten();
-        Ok(next.as_deref().and_then(time::parse))
+            let next: Option<String> = sqlx::query_scalar(NEXT_DUE)
+                .fetch_optional(self.read())
+                .await?
+                .flatten();
+            Ok(next.as_deref().and_then(time::parse))
         })
         .await
     }
@@ -158,12 +170,7 @@ impl Store {
     pub async fn wake_for_space(&self) -> Result<()> {
         during("make recordings due that wait for space", async {
             let mut tx = self.write().await?;
-            sqlx::query(
-                "UPDATE recording SET next_attempt_at = NULL, waits_for = NULL WHERE row IN
-                (SELECT row FROM recording INDEXED BY recording_waits WHERE waits_for = 'space')",
-            )
-            .execute(on(&mut tx))
-            .await?;
+            sqlx::query(WAKE_FOR_SPACE).execute(on(&mut tx)).await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -181,29 +188,21 @@ impl Store {
     ) -> Result<u64> {
         during("make recordings due after a recovery", async {
             // A quiet daemon writes nothing.
-            let rows: Vec<i64> = sqlx::query_scalar(
-                "SELECT row FROM recording INDEXED BY recording_waits
-             WHERE waits_for = 'recovery' AND (media_host IS NULL OR media_host = ?1)
-             ORDER BY retries, started_at LIMIT ?2",
-            )
-            .bind(host)
-            .bind(limit)
-            .fetch_all(self.read())
-            .await?;
+            let rows: Vec<i64> = sqlx::query_scalar(WAITING_FOR_RECOVERY)
+                .bind(host)
+                .bind(limit)
+                .fetch_all(self.read())
+                .await?;
             if rows.is_empty() {
                 return Ok(0);
             }
             let mut tx = self.write().await?;
-            let woken = sqlx::query(
-                "UPDATE recording SET waits_for = NULL, next_attempt_at = min(next_attempt_at,
-                strftime('%Y-%m-%dT%H:%M:%fZ', ?2, min(60, retries * ?3) || ' seconds'))
-             WHERE row IN (SELECT value FROM json_each(?1)) AND +waits_for = 'recovery'",
-            )
-            .bind(json(&rows)?)
-            .bind(time::to_text(now))
-            .bind(delay.as_secs().cast_signed())
-            .execute(on(&mut tx))
-            .await?;
+            let woken = sqlx::query(WAKE_AFTER_RECOVERY)
+                .bind(json(&rows)?)
+                .bind(time::to_text(now))
+                .bind(delay.as_secs().cast_signed())
+                .execute(on(&mut tx))
+                .await?;
             tx.commit().await?;
             Ok(woken.rows_affected())
         })
@@ -213,15 +212,11 @@ impl Store {
     /// Whether recordings are due by `soon`, or (with `probe`) wait for a host to recover.
     pub async fn is_any_left(&self, soon: DateTime<Utc>, probe: bool) -> Result<bool> {
         during("look for what is left", async {
-        Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state WHERE state IN ('pending', 'damaged')
-                    AND (next_attempt_at IS NULL OR next_attempt_at <= ?1))
-                OR ?2 AND EXISTS (SELECT 1 FROM recording INDEXED BY recording_waits WHERE waits_for = 'recovery')",
-        )
-        .bind(time::to_text(soon))
-        .bind(probe)
-        .fetch_one(self.read())
-        .await?)
+            Ok(sqlx::query_scalar(IS_ANY_LEFT)
+                .bind(time::to_text(soon))
+                .bind(probe)
+                .fetch_one(self.read())
+                .await?)
         })
         .await
     }
@@ -229,13 +224,10 @@ impl Store {
     /// Whether recordings are left whose last link led to `host`.
     pub async fn is_any_on_host(&self, host: &str) -> Result<bool> {
         during("look for recordings of a media host", async {
-            Ok(sqlx::query_scalar(
-                "SELECT EXISTS (SELECT 1 FROM recording INDEXED BY recording_state
-                WHERE state IN ('pending', 'downloading', 'damaged') AND media_host = ?)",
-            )
-            .bind(host)
-            .fetch_one(self.read())
-            .await?)
+            Ok(sqlx::query_scalar(IS_ANY_ON_HOST)
+                .bind(host)
+                .fetch_one(self.read())
+                .await?)
         })
         .await
     }

@@ -10,7 +10,40 @@ use super::claim::Claim;
 use super::ending::{Ending, Landed, Retry, Tally, WaitsFor};
 use super::ends::End;
 use crate::model::{Concern, ConcernKind, time};
+use crate::store::rows::statements;
 use crate::store::{Error, Result, Store, during, exactly_one, on};
+
+statements! {
+    END_ATTEMPT = "UPDATE attempt SET ended_at = ?, from_byte = ?, bytes = ?, http_status = ?, outcome = ?, error = ?
+         WHERE recording_id = ? AND number = ?";
+    DROP_OLD_ATTEMPT = "DELETE FROM attempt WHERE recording_id = ? AND number <= ?";
+    NOTE_ARCHIVED = "UPDATE recording SET state = 'archived', path = ?2, archived_bytes = ?3, sha256 = ?4,
+            archived_at = ?5, verified_at = ?5, concerns = ?6, damage = NULL, retries = 0,
+            pending_since = NULL, next_attempt_at = NULL, waits_for = NULL, last_error = NULL,
+            part_bytes = 0, part_validator = NULL, part_total = NULL,
+            doubted_sha256 = NULL, doubted_bytes = NULL, doubted_validator = NULL
+         WHERE id = ?1 AND state = 'downloading'";
+    FORGET_STRAY = "DELETE FROM stray WHERE recording_id = ?";
+    FORGET_CONCERNS = "DELETE FROM concern WHERE recording_id = ?";
+    ADD_CONCERN = "INSERT INTO concern (recording_id, kind, detail, noted_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET detail = detail || '; ' || excluded.detail";
+    RELEASE = "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), attempts = attempts - 1,
+         next_attempt_at = ?2, waits_for = ?3, media_host = coalesce(?4, media_host),
+         last_error = coalesce(?5, last_error) WHERE id = ?1 AND state = 'downloading'";
+    DROP_ATTEMPT = "DELETE FROM attempt WHERE recording_id = ? AND number = ?";
+    NOTE_GONE = "UPDATE recording SET state = iif(damage IS NULL, 'lost', 'damaged'),
+         pending_since = iif(damage IS NULL, NULL, pending_since),
+         upstream_gone_at = coalesce(upstream_gone_at, ?2), next_attempt_at = iif(damage IS NULL, NULL, ?3),
+         last_error = coalesce(?4, last_error) WHERE id = ?1 AND state = 'downloading'";
+    NOTE_STOPPED = "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), next_attempt_at = NULL
+         WHERE id = ?1 AND state = 'downloading'";
+    NOTE_RETRY = "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), next_attempt_at = ?2,
+            waits_for = ?3, media_host = coalesce(?4, media_host), last_error = coalesce(?5, last_error),
+            retries = iif(?6, 0, retries + 1), doubted_sha256 = coalesce(?7, doubted_sha256),
+            doubted_bytes = coalesce(?8, doubted_bytes),
+            doubted_validator = iif(?7 IS NULL, doubted_validator, ?9)
+         WHERE id = ?1 AND state = 'downloading'";
+}
 
 /// How long a damaged recording rests that SignalWire no longer has.
 const REST: TimeDelta = TimeDelta::days(1);
@@ -110,22 +143,19 @@ async fn end_one(tx: &mut Transaction<'static, Sqlite>, end: &End) -> Result<()>
     let Some(outcome) = ending.outcome() else {
         return Ok(());
     };
-    sqlx::query(
-        "UPDATE attempt SET ended_at = ?, from_byte = ?, bytes = ?, http_status = ?, outcome = ?, error = ?
-         WHERE recording_id = ? AND number = ?",
-    )
-    .bind(time::to_text(*at))
-    .bind(tally.from_byte.cast_signed())
-    .bind(tally.bytes.cast_signed())
-    .bind(tally.http_status)
-    .bind(outcome.as_str())
-    .bind(&tally.error)
-    .bind(claim.id.to_string())
-    .bind(claim.attempt)
-    .execute(on(tx))
-    .await?;
+    sqlx::query(END_ATTEMPT)
+        .bind(time::to_text(*at))
+        .bind(tally.from_byte.cast_signed())
+        .bind(tally.bytes.cast_signed())
+        .bind(tally.http_status)
+        .bind(outcome.as_str())
+        .bind(&tally.error)
+        .bind(claim.id.to_string())
+        .bind(claim.attempt)
+        .execute(on(tx))
+        .await?;
     if claim.attempt > KEPT {
-        sqlx::query("DELETE FROM attempt WHERE recording_id = ? AND number <= ?")
+        sqlx::query(DROP_OLD_ATTEMPT)
             .bind(claim.id.to_string())
             .bind(claim.attempt - KEPT)
             .execute(on(tx))
@@ -144,25 +174,18 @@ async fn archived(
     kinds.sort_unstable();
     kinds.dedup();
     let kinds: Vec<_> = kinds.into_iter().map(ConcernKind::as_str).collect();
-    let done = sqlx::query(
-        "UPDATE recording SET state = 'archived', path = ?2, archived_bytes = ?3, sha256 = ?4,
-            archived_at = ?5, verified_at = ?5, concerns = ?6, damage = NULL, retries = 0,
-            pending_since = NULL, next_attempt_at = NULL, waits_for = NULL, last_error = NULL,
-            part_bytes = 0, part_validator = NULL, part_total = NULL,
-            doubted_sha256 = NULL, doubted_bytes = NULL, doubted_validator = NULL
-         WHERE id = ?1 AND state = 'downloading'",
-    )
-    .bind(claim.id.to_string())
-    .bind(&landed.path)
-    .bind(landed.bytes.cast_signed())
-    .bind(&landed.sha256)
-    .bind(time::to_text(now))
-    .bind((!kinds.is_empty()).then(|| kinds.join(",")))
-    .execute(on(tx))
-    .await?;
+    let done = sqlx::query(NOTE_ARCHIVED)
+        .bind(claim.id.to_string())
+        .bind(&landed.path)
+        .bind(landed.bytes.cast_signed())
+        .bind(&landed.sha256)
+        .bind(time::to_text(now))
+        .bind((!kinds.is_empty()).then(|| kinds.join(",")))
+        .execute(on(tx))
+        .await?;
     exactly_one(&done, claim.id, "downloading")?;
     note_concerns(tx, claim, &landed.concerns, now).await?;
-    sqlx::query("DELETE FROM stray WHERE recording_id = ?")
+    sqlx::query(FORGET_STRAY)
         .bind(claim.id.to_string())
         .execute(on(tx))
         .await?;
@@ -177,22 +200,19 @@ async fn note_concerns(
     now: DateTime<Utc>,
 ) -> Result<()> {
     if claim.damaged.is_some() {
-        sqlx::query("DELETE FROM concern WHERE recording_id = ?")
+        sqlx::query(FORGET_CONCERNS)
             .bind(claim.id.to_string())
             .execute(on(tx))
             .await?;
     }
     for concern in concerns {
-        sqlx::query(
-            "INSERT INTO concern (recording_id, kind, detail, noted_at) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET detail = detail || '; ' || excluded.detail",
-        )
-        .bind(claim.id.to_string())
-        .bind(concern.kind.as_str())
-        .bind(&concern.detail)
-        .bind(time::to_text(now))
-        .execute(on(tx))
-        .await?;
+        sqlx::query(ADD_CONCERN)
+            .bind(claim.id.to_string())
+            .bind(concern.kind.as_str())
+            .bind(&concern.detail)
+            .bind(time::to_text(now))
+            .execute(on(tx))
+            .await?;
     }
     Ok(())
 }
@@ -204,20 +224,16 @@ async fn released(
     waits_for: Option<WaitsFor>,
     tally: &Tally,
 ) -> Result<()> {
-    let done = sqlx::query(
-        "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), attempts = attempts - 1,
-            next_attempt_at = ?2, waits_for = ?3, media_host = coalesce(?4, media_host),
-            last_error = coalesce(?5, last_error) WHERE id = ?1 AND state = 'downloading'",
-    )
-    .bind(claim.id.to_string())
-    .bind(time::to_text(at))
-    .bind(waits_for.map(WaitsFor::as_str))
-    .bind(&tally.media_host)
-    .bind(&tally.error)
-    .execute(on(tx))
-    .await?;
+    let done = sqlx::query(RELEASE)
+        .bind(claim.id.to_string())
+        .bind(time::to_text(at))
+        .bind(waits_for.map(WaitsFor::as_str))
+        .bind(&tally.media_host)
+        .bind(&tally.error)
+        .execute(on(tx))
+        .await?;
     exactly_one(&done, claim.id, "downloading")?;
-    sqlx::query("DELETE FROM attempt WHERE recording_id = ? AND number = ?")
+    sqlx::query(DROP_ATTEMPT)
         .bind(claim.id.to_string())
         .bind(claim.attempt)
         .execute(on(tx))
@@ -236,27 +252,19 @@ async fn not_archived(
         Ending::Retry(retry) => retried(tx, claim, retry, tally).await?,
         Ending::Gone => {
             // A damaged recording stays damaged: without a rest it would be claimed again at once.
-            sqlx::query(
-                "UPDATE recording SET state = iif(damage IS NULL, 'lost', 'damaged'),
-                    pending_since = iif(damage IS NULL, NULL, pending_since),
-                    upstream_gone_at = coalesce(upstream_gone_at, ?2), next_attempt_at = iif(damage IS NULL, NULL, ?3),
-                    last_error = coalesce(?4, last_error) WHERE id = ?1 AND state = 'downloading'",
-            )
-            .bind(claim.id.to_string())
-            .bind(time::to_text(now))
-            .bind(time::to_text(now + REST))
-            .bind(&tally.error)
-            .execute(on(tx))
-            .await?
+            sqlx::query(NOTE_GONE)
+                .bind(claim.id.to_string())
+                .bind(time::to_text(now))
+                .bind(time::to_text(now + REST))
+                .bind(&tally.error)
+                .execute(on(tx))
+                .await?
         }
         _ => {
-            sqlx::query(
-                "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), next_attempt_at = NULL
-                 WHERE id = ?1 AND state = 'downloading'",
-            )
-            .bind(claim.id.to_string())
-            .execute(on(tx))
-            .await?
+            sqlx::query(NOTE_STOPPED)
+                .bind(claim.id.to_string())
+                .execute(on(tx))
+                .await?
         }
     };
     exactly_one(&done, claim.id, "downloading")
@@ -269,23 +277,16 @@ async fn retried(
     tally: &Tally,
 ) -> Result<SqliteQueryResult> {
     let doubt = retry.doubt.as_ref();
-    Ok(sqlx::query(
-        "UPDATE recording SET state = iif(damage IS NULL, 'pending', 'damaged'), next_attempt_at = ?2,
-            waits_for = ?3, media_host = coalesce(?4, media_host), last_error = coalesce(?5, last_error),
-            retries = iif(?6, 0, retries + 1), doubted_sha256 = coalesce(?7, doubted_sha256),
-            doubted_bytes = coalesce(?8, doubted_bytes),
-            doubted_validator = iif(?7 IS NULL, doubted_validator, ?9)
-         WHERE id = ?1 AND state = 'downloading'",
-    )
-    .bind(claim.id.to_string())
-    .bind(time::to_text(retry.at))
-    .bind(retry.waits_for.map(WaitsFor::as_str))
-    .bind(&tally.media_host)
-    .bind(&tally.error)
-    .bind(retry.progress)
-    .bind(doubt.map(|doubt| &doubt.sha256))
-    .bind(doubt.map(|doubt| doubt.bytes.cast_signed()))
-    .bind(doubt.and_then(|doubt| doubt.validator.as_deref()))
-    .execute(on(tx))
-    .await?)
+    Ok(sqlx::query(NOTE_RETRY)
+        .bind(claim.id.to_string())
+        .bind(time::to_text(retry.at))
+        .bind(retry.waits_for.map(WaitsFor::as_str))
+        .bind(&tally.media_host)
+        .bind(&tally.error)
+        .bind(retry.progress)
+        .bind(doubt.map(|doubt| &doubt.sha256))
+        .bind(doubt.map(|doubt| doubt.bytes.cast_signed()))
+        .bind(doubt.and_then(|doubt| doubt.validator.as_deref()))
+        .execute(on(tx))
+        .await?)
 }

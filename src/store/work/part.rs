@@ -2,8 +2,16 @@
 
 use super::claim::Part;
 use crate::model::RecordingId;
-use crate::store::rows::{json, recording_id};
+use crate::store::rows::{json, recording_id, statements};
 use crate::store::{Result, Store, during, exactly_one, on};
+
+statements! {
+    PART_DURABLE = "UPDATE recording SET part_bytes = ?, part_validator = ?, part_total = ?
+         WHERE id = ? AND state = 'downloading'";
+    FORGET_PART = "UPDATE recording SET part_bytes = 0, part_validator = NULL, part_total = NULL WHERE id = ?";
+    RESUMABLE = "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value
+         WHERE r.state IN ('waiting', 'pending', 'downloading', 'damaged')";
+}
 
 impl Store {
     /// Notes how much of a part is durable, and of which object: where a restart may go on from.
@@ -13,16 +21,13 @@ impl Store {
     pub async fn part_durable(&self, id: RecordingId, part: &Part) -> Result<()> {
         during("note how much of a part is durable", async {
             let mut tx = self.write().await?;
-            let done = sqlx::query(
-                "UPDATE recording SET part_bytes = ?, part_validator = ?, part_total = ?
-             WHERE id = ? AND state = 'downloading'",
-            )
-            .bind(part.bytes.cast_signed())
-            .bind(&part.validator)
-            .bind(part.total.map(u64::cast_signed))
-            .bind(id.to_string())
-            .execute(on(&mut tx))
-            .await?;
+            let done = sqlx::query(PART_DURABLE)
+                .bind(part.bytes.cast_signed())
+                .bind(&part.validator)
+                .bind(part.total.map(u64::cast_signed))
+                .bind(id.to_string())
+                .execute(on(&mut tx))
+                .await?;
             exactly_one(&done, id, "downloading")?;
             Ok(tx.commit().await?)
         })
@@ -32,14 +37,12 @@ impl Store {
     /// Forgets a part that was discarded.
     pub async fn forget_part(&self, id: RecordingId) -> Result<()> {
         during("forget a part", async {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE recording SET part_bytes = 0, part_validator = NULL, part_total = NULL WHERE id = ?",
-        )
-        .bind(id.to_string())
-        .execute(on(&mut tx))
-        .await?;
-        Ok(tx.commit().await?)
+            let mut tx = self.write().await?;
+            sqlx::query(FORGET_PART)
+                .bind(id.to_string())
+                .execute(on(&mut tx))
+                .await?;
+            Ok(tx.commit().await?)
         })
         .await
     }
@@ -49,13 +52,10 @@ impl Store {
     pub async fn resumable(&self, ids: &[RecordingId]) -> Result<Vec<RecordingId>> {
         during("look for parts of use", async {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            let found: Vec<String> = sqlx::query_scalar(
-                "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value
-             WHERE r.state IN ('waiting', 'pending', 'downloading', 'damaged')",
-            )
-            .bind(json(&ids)?)
-            .fetch_all(self.read())
-            .await?;
+            let found: Vec<String> = sqlx::query_scalar(RESUMABLE)
+                .bind(json(&ids)?)
+                .fetch_all(self.read())
+                .await?;
             found.iter().map(|id| recording_id(id)).collect()
         })
         .await
