@@ -304,9 +304,6 @@ pub fn client(
 }
 
 /// The token, and a word of warning if its file can be read by everybody.
-///
-/// # Errors
-/// [`crate::config::TokenError`].
 pub fn token(config: &Config, env: &Environment) -> Result<ApiToken> {
     let found = config.token(env)?;
     if found.world_readable {

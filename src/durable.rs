@@ -11,9 +11,6 @@ use rustix::io::Errno;
 
 /// Makes a directory, and those it lies in, where they are not there. Durable when this returns, also if
 /// an earlier process made it and was killed.
-///
-/// # Errors
-/// The system's.
 pub fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     let parent = match path.parent() {
         None => return Ok(()),

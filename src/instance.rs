@@ -35,9 +35,6 @@ pub enum NotLocked {
 impl Instance {
     /// Locks the database (by a file beside it: SQLite's own locks lie on the database file) and the
     /// archive's directory, so that neither can be shared by two configurations.
-    ///
-    /// # Errors
-    /// [`NotLocked`].
     pub fn lock(database: &Path, archive: &Path) -> Result<Self, NotLocked> {
         let beside = lock_file(database);
         let io = |path: &Path| {

@@ -102,9 +102,6 @@ impl Owner {
 
 /// Fails if the archive, its database, or the directory in which either is to be made, belongs to another user.
 /// Touches nothing. `token` is the file of a token that the command needs and does not bring along.
-///
-/// # Errors
-/// [`Foreign`].
 pub fn refuse_foreign(
     database: &Path,
     archive: &Path,

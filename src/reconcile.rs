@@ -74,9 +74,6 @@ pub fn prepare_directory(path: &Path, database: &Path) -> Result<(), NotTheArchi
 /// Opens the archive and compares its marker with the database's. A new archive gets one. Returns whether
 /// disk and rows have to be compared, because the last instance did not end in order or the database is
 /// new to this archive.
-///
-/// # Errors
-/// [`NotTheArchive`].
 pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTheArchive> {
     let io = |source| NotTheArchive::Io {
         path: path.to_owned(),
@@ -110,9 +107,6 @@ pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTh
 }
 
 /// Opens the archive beside a running instance: only the one of this database.
-///
-/// # Errors
-/// [`NotTheArchive`].
 pub async fn open_known(path: &Path, store: &Store) -> Result<Arc<Root>, NotTheArchive> {
     let io = |source| NotTheArchive::Io {
         path: path.to_owned(),
@@ -128,18 +122,12 @@ pub async fn open_known(path: &Path, store: &Store) -> Result<Arc<Root>, NotTheA
 }
 
 /// Notes that this instance ends in order: the next one need not compare.
-///
-/// # Errors
-/// [`store::Error`], if the database fails.
 pub async fn note_clean_stop(store: &Store) -> store::Result<()> {
     store.set_fact(CLEAN_STOP, Some("1")).await
 }
 
 /// Removes the parts that no download will go on with: those of recordings that were archived, given up or
 /// left out meanwhile, or that nobody knows. A disk that refuses keeps them until next time.
-///
-/// # Errors
-/// [`store::Error`], if the database fails.
 pub async fn clear_parts(root: &Arc<Root>, store: &Store) -> store::Result<()> {
     let disk = root.clone();
     let parts = tokio::task::spawn_blocking(move || disk.parts()).await;
@@ -169,9 +157,6 @@ pub async fn clear_parts(root: &Arc<Root>, store: &Store) -> store::Result<()> {
 ///
 /// A directory that can't be read, or an archive that is not there any more, ends nothing: no file there counts as
 /// missing, and the next start compares again.
-///
-/// # Errors
-/// [`store::Error`], if the database fails.
 pub async fn compare(
     root: Arc<Root>,
     store: &Store,

@@ -5,8 +5,6 @@
 //! module: what goes in and comes out are types of `model`. Whatever is read or written fails with [`Error`] if the
 //! database fails.
 
-#![expect(clippy::missing_errors_doc, reason = "said once for all of them above")]
-
 mod discovery;
 mod error;
 mod facts;

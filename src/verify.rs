@@ -77,9 +77,6 @@ enum Read {
 
 impl Verifier {
     /// Verifies, and writes down each result. What is damaged is to be fetched again.
-    ///
-    /// # Errors
-    /// [`VerifyError`].
     pub async fn run(&self, scope: &Scope) -> Result<Findings, VerifyError> {
         let started = self.clock.now();
         let pass = self.store.begin_pass(PassKind::Verify, started).await?;

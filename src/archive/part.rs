@@ -62,9 +62,6 @@ impl PartFile {
     }
 
     /// Starts over from byte 0.
-    ///
-    /// # Errors
-    /// The file system's.
     pub fn restart(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;

@@ -165,9 +165,6 @@ impl Root {
     }
 
     /// Bytes that can still be written by an ordinary user.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn free_space(&self) -> io::Result<u64> {
         let stat = rustix::fs::fstatvfs(self.directory().as_ref())?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))

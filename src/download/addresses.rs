@@ -24,9 +24,6 @@ pub enum Refused {
 
 /// Checks a URL before it is asked, at every hop of a redirect. `allow_private` lets loopback and
 /// private hosts pass, and plain http to loopback: for tests and demos.
-///
-/// # Errors
-/// [`Refused`].
 pub fn check(url: &Url, allow_private: bool) -> Result<(), Refused> {
     let ip = match url.host() {
         Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),

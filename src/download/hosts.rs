@@ -51,9 +51,6 @@ pub struct Wait {
 
 impl Hosts {
     /// Whether a host could be asked at monotonic time `now`: it works as far as is known, or is due for a probe.
-    ///
-    /// # Errors
-    /// [`Wait`].
     pub fn may_be_asked(&self, host: &str, now: Duration) -> Result<(), Wait> {
         let hosts = self.lock();
         match hosts.get(host) {
@@ -64,9 +61,6 @@ impl Hosts {
 
     /// Leave to ask a host at monotonic time `now`. Of those who want to when a failing one is due for a probe, one
     /// gets it.
-    ///
-    /// # Errors
-    /// [`Wait`].
     pub fn permit(&self, host: &str, now: Duration) -> Result<(), Wait> {
         let mut hosts = self.lock();
         let Some(host) = hosts.get_mut(host).filter(|host| host.is_failing()) else {

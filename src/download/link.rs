@@ -48,9 +48,6 @@ pub(super) async fn link(
 }
 
 /// Whether a media host may be asked now.
-///
-/// # Errors
-/// [`Failure::HostWaits`].
 pub(super) fn may_ask(setup: &Setup, host: &str) -> Result<(), Failure> {
     let now = setup.clock.now();
     let waits = |until, error| Failure::HostWaits {

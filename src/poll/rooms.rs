@@ -60,9 +60,6 @@ impl Poller {
 
     /// Decides again whether recordings that are not on the disk wait, are skipped or are pending, of one session
     /// or of all: after the filter or a room's name changed.
-    ///
-    /// # Errors
-    /// [`store::Error`], if the database fails.
     pub async fn replan(&self, session: Option<SessionId>) -> store::Result<()> {
         let mut after = None;
         loop {

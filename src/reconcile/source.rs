@@ -52,9 +52,6 @@ impl Source<'_> {
     }
 
     /// In what it differs from the database's; `None`: in nothing, or the database has none yet.
-    ///
-    /// # Errors
-    /// [`store::Error`], if the database fails.
     pub async fn differs(&self, store: &Store, path: &Path) -> store::Result<Option<OtherSource>> {
         // Until something was discovered, the configuration may still be corrected.
         if store.is_empty().await? {
@@ -76,9 +73,6 @@ impl Source<'_> {
     }
 
     /// Makes sure that the database is of this source, and notes it in a new one.
-    ///
-    /// # Errors
-    /// [`SourceError`].
     pub async fn check(&self, store: &Store, path: &Path) -> Result<(), SourceError> {
         if let Some(other) = self.differs(store, path).await? {
             return Err(other.into());

@@ -34,9 +34,6 @@ impl Client {
     }
 
     /// One session; `None` when SignalWire does not know it.
-    ///
-    /// # Errors
-    /// [`Error`], if the request fails.
     pub async fn room_session(&self, id: SessionId) -> Result<Option<Session>> {
         let url = self.url(&format!("room_sessions/{id}"));
         self.one(url, |session: &Session| session.id == id).await
@@ -44,9 +41,6 @@ impl Client {
 
     /// One recording with a fresh link that lives for `ttl`, or for the default time if the space refuses
     /// `ttl`. `None`: a 404, which alone proves nothing, see [`Client::recording_still_listed`].
-    ///
-    /// # Errors
-    /// [`Error`], if the request fails.
     pub async fn room_recording(&self, id: RecordingId, ttl: Duration) -> Result<Option<Listed>> {
         let url = self.url(&format!("room_recordings/{id}"));
         let url = self.limits.with_ttl(url, ttl);
@@ -83,9 +77,6 @@ impl Client {
     }
 
     /// One small request that checks the credentials.
-    ///
-    /// # Errors
-    /// [`Error`], if it fails.
     pub async fn probe(&self) -> Result<()> {
         let mut url = self.url("room_sessions");
         url.set_query(Some(PROBE));

@@ -2,12 +2,13 @@
 
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::{Error, Result};
-use crate::model::{RecordingId, UnknownWord};
+use crate::model::{RecordingId, UnknownWord, time};
 
 /// Names SQL statements, and lists them for the test that asks SQLite how it runs them.
 macro_rules! statements {
@@ -27,6 +28,18 @@ pub(in crate::store) fn json<T: Serialize>(rows: &[T]) -> Result<String> {
 
 pub(in crate::store) fn recording_id(text: &str) -> Result<RecordingId> {
     text.parse().map_err(|_| Error::Content("recording id"))
+}
+
+/// A column that holds a time.
+pub(in crate::store) fn at(row: &SqliteRow, column: &str) -> Result<Option<DateTime<Utc>>> {
+    let text: Option<&str> = row.try_get(column)?;
+    Ok(text.and_then(time::parse))
+}
+
+/// A column that holds a number of bytes.
+pub(in crate::store) fn bytes(row: &SqliteRow, column: &str) -> Result<Option<u64>> {
+    let number: Option<i64> = row.try_get(column)?;
+    Ok(number.map(i64::cast_unsigned))
 }
 
 /// A column that holds one of an enum's words.

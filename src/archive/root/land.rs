@@ -16,9 +16,6 @@ use crate::model::RecordingId;
 impl Root {
     /// Makes a recording's part the file at `path` with the permissions `mode`: durable when this
     /// returns. The caller has synced the part's bytes before it judged them.
-    ///
-    /// # Errors
-    /// [`LandError`].
     pub fn land(&self, id: RecordingId, path: &RelativePath, mode: u32) -> Result<(), LandError> {
         let hidden = path.components().find(|name| name.starts_with('.'));
         if let Some(name) = hidden {
@@ -95,9 +92,6 @@ impl Root {
     }
 
     /// Makes a file that stands at `path` already, and its name, as durable as a landed one.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn make_durable(&self, path: &RelativePath) -> io::Result<()> {
         self.open_file(path)?.sync_all()?;
         let root = self.directory();
@@ -107,9 +101,6 @@ impl Root {
 
     /// Moves what stands at `path` into `.quarantine`, durably, under a name of its own: file, link or
     /// directory, unread. `reason` becomes part of the name. Returns the new path.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn quarantine(&self, path: &RelativePath, reason: &str) -> io::Result<RelativePath> {
         let root = self.directory();
         let from = self.parent(path)?;

@@ -46,9 +46,6 @@ impl Root {
     ///
     /// What this process can't or must not write to gives way to a fresh part: another user's file, a link, a
     /// file with a second name, which writing would alter. A directory goes to the quarantine.
-    ///
-    /// # Errors
-    /// [`PartError`].
     pub fn open_part(&self, id: RecordingId) -> Result<File, PartError> {
         let partial = self.partial().map_err(PartError::Disk)?;
         let name = name(id);
@@ -82,9 +79,6 @@ impl Root {
     }
 
     /// The bytes of a recording's part; `None`: there is none.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn part_len(&self, id: RecordingId) -> io::Result<Option<u64>> {
         match stat_at(self.partial()?, name(id)) {
             Ok(stat) => Ok(Some(Standing::of(&stat).size_bytes)),
@@ -94,17 +88,11 @@ impl Root {
     }
 
     /// Removes a recording's part, whatever it is; that there is none is as good.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn remove_part(&self, id: RecordingId) -> io::Result<()> {
         remove(self.partial()?, &name(id))
     }
 
     /// Keeps a recording's part beside the next one; an earlier one that was kept makes way.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn keep_part(&self, id: RecordingId) -> io::Result<()> {
         let partial = self.partial()?;
         Ok(rustix::fs::renameat(
@@ -130,17 +118,11 @@ impl Root {
     }
 
     /// Removes a part that was kept; that there is none is as good.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn remove_kept(&self, id: RecordingId) -> io::Result<()> {
         remove(self.partial()?, &kept(id))
     }
 
     /// The recordings that have a part, or one that was kept. Files of other names are left alone.
-    ///
-    /// # Errors
-    /// The system's.
     pub fn parts(&self) -> io::Result<Vec<RecordingId>> {
         let mut ids = Vec::new();
         for entry in Dir::new(self.partial()?)? {

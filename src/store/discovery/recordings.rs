@@ -10,7 +10,7 @@ use super::upsert::{row, upsert};
 use crate::model::{
     Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
 };
-use crate::store::rows::{json, recording_id, statements, word};
+use crate::store::rows::{at, bytes, json, recording_id, statements, word};
 use crate::store::{Error, Result, Seen, Store, during, on};
 
 statements! {
@@ -225,13 +225,8 @@ async fn known(
                 state: word(row, "state")?,
                 session_id: session.and_then(|id| id.parse().ok()),
                 upstream: row.try_get("upstream")?,
-                size_bytes: row
-                    .try_get::<Option<i64>, _>("size_bytes")?
-                    .map(i64::cast_unsigned),
-                updated_at: row
-                    .try_get::<Option<String>, _>("updated_at")?
-                    .as_deref()
-                    .and_then(time::parse),
+                size_bytes: bytes(row, "size_bytes")?,
+                updated_at: at(row, "updated_at")?,
                 gone: row.try_get("gone")?,
                 damaged: row.try_get("damaged")?,
             };
@@ -308,10 +303,7 @@ fn placement(row: &SqliteRow) -> Result<Placement> {
         state: word(row, "state")?,
         room: room(row.try_get("room")?, row.try_get("room_name")?),
         status: UpstreamStatus::parse(row.try_get("upstream_status")?),
-        started_at: row
-            .try_get::<Option<String>, _>("started_at")?
-            .as_deref()
-            .and_then(time::parse),
+        started_at: at(row, "started_at")?,
         duration_seconds: row.try_get("duration_seconds")?,
     })
 }

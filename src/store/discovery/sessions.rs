@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{Session, SessionId, SessionStatus, time};
-use crate::store::rows::{json, row_ids, statements};
+use crate::store::rows::{at, json, row_ids, statements};
 use crate::store::{Error, LONGEST_WAIT, Result, Seen, Store, during, on};
 
 statements! {
@@ -315,23 +315,17 @@ impl Store {
 }
 
 fn due_session(row: &SqliteRow) -> Result<DueSession> {
-    let at = |column: &str| -> Result<Option<DateTime<Utc>>> {
-        Ok(row
-            .try_get::<Option<String>, _>(column)?
-            .as_deref()
-            .and_then(time::parse))
-    };
     Ok(DueSession {
         id: row
             .try_get::<String, _>("id")?
             .parse()
             .map_err(|_| Error::Content("session id"))?,
         status: SessionStatus::parse(row.try_get("status")?),
-        started_at: at("started_at")?,
-        ended_at: at("ended_at")?,
+        started_at: at(row, "started_at")?,
+        ended_at: at(row, "ended_at")?,
         stub: row.try_get("stub")?,
         put_off: row.try_get("put_off")?,
-        next_list_at: at("next_list_at")?.ok_or(Error::Content("time"))?,
+        next_list_at: at(row, "next_list_at")?.ok_or(Error::Content("time"))?,
         row: row.try_get("row")?,
     })
 }

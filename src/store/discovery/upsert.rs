@@ -105,9 +105,6 @@ pub(super) fn row<'a>(
 
 /// Writes rows that are `new` and rows that are `known`, and returns the row ids of the new ones: SQLite counts
 /// them up. An unknown session gets a row to be filled in later.
-///
-/// # Errors
-/// [`crate::store::Error`], if the database fails.
 pub(super) async fn upsert(
     tx: &mut Transaction<'static, Sqlite>,
     new: &[RecordingRow<'_>],

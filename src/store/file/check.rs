@@ -44,9 +44,6 @@ impl Store {
 /// Refuses a database that is damaged, before anything writes to it. It is looked for only if the last
 /// instance did not end in order, as after a power cut or on damage that it met: reading all of a large
 /// database takes seconds. What is no database of ours is for [`Store::open`] to refuse.
-///
-/// # Errors
-/// [`OpenError`].
 pub async fn refuse_damaged(path: &Path) -> std::result::Result<(), OpenError> {
     let sqlite = |source| classify(path, source);
     if !path.metadata().is_ok_and(|file| file.len() > 0) {

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use crate::model::State;
-use crate::store::rows::{statements, word};
+use crate::store::rows::{bytes, statements, word};
 use crate::store::{Result, Store, during};
 
 statements! {
@@ -50,9 +50,7 @@ impl Store {
                         room_name: row.try_get("room_name")?,
                         state: word(row, "state")?,
                         started_at: row.try_get("started_at")?,
-                        size_bytes: row
-                            .try_get::<Option<i64>, _>("size_bytes")?
-                            .map(i64::cast_unsigned),
+                        size_bytes: bytes(row, "size_bytes")?,
                         next_attempt_at: row.try_get("next_attempt_at")?,
                         last_error: row.try_get("last_error")?,
                     })

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claim, Doubt, Order, Part};
 use crate::model::time;
-use crate::store::rows::{json, recording_id, statements};
+use crate::store::rows::{at, bytes, json, recording_id, statements};
 use crate::store::{LONGEST_WAIT, Result, Store, during, on};
 
 statements! {
@@ -234,11 +234,6 @@ impl Store {
 }
 
 fn claimed(row: &SqliteRow) -> Result<Claim> {
-    let bytes = |column: &str| -> Result<Option<u64>> {
-        Ok(row
-            .try_get::<Option<i64>, _>(column)?
-            .map(i64::cast_unsigned))
-    };
     let session: Option<String> = row.try_get("session_id")?;
     let damage: Option<String> = row.try_get("damage")?;
     let path: Option<String> = row.try_get("path")?;
@@ -247,18 +242,15 @@ fn claimed(row: &SqliteRow) -> Result<Claim> {
         id: recording_id(row.try_get("id")?)?,
         session_id: session.and_then(|id| id.parse().ok()),
         room_name: row.try_get("room_name")?,
-        started_at: row
-            .try_get::<Option<String>, _>("started_at")?
-            .as_deref()
-            .and_then(time::parse),
+        started_at: at(row, "started_at")?,
         duration_seconds: row.try_get("duration_seconds")?,
-        size_bytes: bytes("size_bytes")?,
+        size_bytes: bytes(row, "size_bytes")?,
         format: row.try_get("format")?,
         attempt: row.try_get::<u32, _>("attempts")? + 1,
         retries: row.try_get("retries")?,
         media_host: row.try_get("media_host")?,
         last_error: row.try_get("last_error")?,
-        doubt: match (row.try_get("doubted_sha256")?, bytes("doubted_bytes")?) {
+        doubt: match (row.try_get("doubted_sha256")?, bytes(row, "doubted_bytes")?) {
             (Some(sha256), Some(bytes)) => Some(Doubt {
                 sha256,
                 bytes,
@@ -267,9 +259,9 @@ fn claimed(row: &SqliteRow) -> Result<Claim> {
             _ => None,
         },
         part: Part {
-            bytes: bytes("part_bytes")?.unwrap_or(0),
+            bytes: bytes(row, "part_bytes")?.unwrap_or(0),
             validator: row.try_get("part_validator")?,
-            total: bytes("part_total")?,
+            total: bytes(row, "part_total")?,
         },
         damaged: damage.and(path.zip(sha256)),
         stray: row.try_get("stray")?,

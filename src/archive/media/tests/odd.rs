@@ -156,35 +156,22 @@ fn an_index_that_is_broken_is_doubted() {
     let runs = |declared| boxed(*b"stsc", &words(&[0, declared, 1, 1, 1]));
     let chunks = |declared| boxed(*b"stco", &words(&[0, declared, 32]));
     let long = |declared| boxed(*b"co64", &words(&[0, declared, 0, 32]));
-<<<<<<< HEAD
     let sample = boxed(*b"stsz", &words(&[0, 10, 5]));
-=======
-    let same = boxed(*b"stsz", &words(&[0, 10, 5]));
->>>>>>> tests
     let most = u32::MAX;
     for (stbl, expected) in [
         ([sizes(2), runs(1), chunks(1)].concat(), "box 'stsz' at"),
         ([sizes(1), runs(2), chunks(1)].concat(), "box 'stsc' at"),
         // Were the index read past its end, these would be places of samples.
-<<<<<<< HEAD
         (
             [sample.clone(), runs(1), chunks(5)].concat(),
             "box 'stco' at",
         ),
         ([sample.clone(), runs(1), long(5)].concat(), "box 'co64' at"),
-=======
-        ([same.clone(), runs(1), chunks(5)].concat(), "box 'stco' at"),
-        ([same.clone(), runs(1), long(5)].concat(), "box 'co64' at"),
->>>>>>> tests
         (
             [sizes(most), runs(most), chunks(most)].concat(),
             "too short for its table",
         ),
-<<<<<<< HEAD
         (sample, "a track has samples, but no index of them"),
-=======
-        (same, "a track has samples, but no index of them"),
->>>>>>> tests
     ] {
         let file = [ftyp(), mdat(), moov(&stbl, &[])].concat();
         let (kinds, detail) = doubtful(&file, &Reported::default());
