@@ -1,8 +1,7 @@
-//! What a file is, by its own bytes: which format, how long it lasts, whether its end is there, what is odd about
-//! it. SignalWire's file is kept however odd it is; what is found here decides only whether it is transferred once
-//! more first, and which concerns are noted beside it.
+//! Examines a file's bytes: its format, its duration, whether its end is there, and what is odd about it. Odd files
+//! are kept too: the findings decide only whether a file is first transferred again, and which concerns it gets.
 //!
-//! Works on any size in a few KiB of memory and in time proportional to the file. Content never makes it fail.
+//! Needs a few KiB of memory for any size, and time proportional to the file. No content makes it fail.
 
 mod flac;
 mod flv;
@@ -29,10 +28,10 @@ pub use kind::MediaKind;
 pub use page::error_page;
 use probe::{Findings, Probe};
 
-/// How many of a file's first bytes are looked at to recognise an error page.
+/// How many of a file's first bytes are read to recognise an error page.
 const OPENING: usize = 1024;
 
-/// What the bytes of a file are.
+/// The result of examining a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examined {
     kind: MediaKind,
@@ -41,14 +40,14 @@ pub struct Examined {
 }
 
 impl Examined {
-    /// The error document that the file is, if it is one: such a file is no recording and is never archived.
+    /// The kind of error document, if the file is one: such a file is never archived.
     #[must_use]
     pub fn error_page(&self) -> Option<&'static str> {
         self.page
     }
 
-    /// Whether the structure alone proves that nothing is lacking at the end. For a body that only the end of its
-    /// connection delimits there is no other proof.
+    /// Whether the structure alone proves that the end is there. A body that ends with its connection has no other
+    /// proof.
     #[must_use]
     pub fn proves_end(&self) -> bool {
         self.findings.proves_end
@@ -60,7 +59,7 @@ impl Examined {
         self.kind
     }
 
-    /// How long it lasts, as far as the file says: a finite number above zero.
+    /// The duration according to the file: finite and above zero; `None`: unknown.
     #[must_use]
     pub fn duration_seconds(&self) -> Option<f64> {
         self.findings.durations.first().copied()

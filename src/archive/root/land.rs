@@ -1,5 +1,5 @@
-//! Landing: how a whole part becomes a durable file of the archive, and how a file that is in its
-//! place by no right is quarantined. Neither ever replaces a file.
+//! Landing: makes a whole part a durable file of the archive, and quarantines a file that occupies its place.
+//! Neither ever replaces a file.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,14 +17,13 @@ use crate::model::RecordingId;
 /// Why a part did not land. What follows depends on the variant alone.
 #[derive(Debug, thiserror::Error)]
 pub enum LandError {
-    /// Something stands at the target and was left as it is; so was the part.
-    #[error("something stands at '{0}' already")]
+    /// Something else exists at the target. Both it and the part are unchanged.
+    #[error("'{0}' already exists")]
     Occupied(RelativePath),
-    /// The place can't be used, by this recording and by those beside it. The part is whole, and where it was.
+    /// The path can't be used, nor others in that directory. The part is unchanged.
     #[error(transparent)]
     Place(#[from] PlaceError),
-    /// The disk can't take it now: it is full or read-only, or can't be reached. The part is whole, and where it
-    /// was.
+    /// The disk is full, read-only or can't be reached. The part is unchanged.
     #[error("could not {action} for '{path}': {error}")]
     Disk {
         /// The step.
@@ -34,8 +33,8 @@ pub enum LandError {
         /// The system's error.
         error: io::Error,
     },
-    /// What the part holds is unknown: it could not be made durable, or it is not the file that was written.
-    /// Syncing it again would report success for data that is lost.
+    /// The content of the part is unknown: a sync failed, or it is not the file that was written. Another sync
+    /// could report success for lost data.
     #[error("could not {action} for '{path}': {error}")]
     Part {
         /// The step.
@@ -48,7 +47,7 @@ pub enum LandError {
 }
 
 impl LandError {
-    /// What the failure of a step means that left the part whole.
+    /// The error of a step that left the part unchanged.
     pub(super) fn new(
         action: &'static str,
         path: &RelativePath,
@@ -68,10 +67,10 @@ impl LandError {
 }
 
 impl LandError {
-    /// What a failed [`Root::quarantine`] of what stands at the target means for the part.
+    /// The error of a failed [`Root::quarantine`] of what exists at the target.
     #[must_use]
     pub fn quarantine(path: &RelativePath, error: io::Error) -> Self {
-        let action = "quarantine what stands there";
+        let action = "quarantine the existing file";
         match Errno::from_io_error(&error) {
             Some(errno) => Self::new(action, path, path.as_str(), errno),
             None => PlaceError::Io {
@@ -84,7 +83,7 @@ impl LandError {
     }
 }
 
-/// Whether an error concerns everything that is to be written, and not one directory or file.
+/// Whether an error concerns every write to the disk, not only one directory or file.
 fn reaches_the_disk(error: Errno) -> bool {
     matches!(
         error,
@@ -151,13 +150,13 @@ impl Root {
             Errno::NAMETOOLONG => PlaceError::NameTooLong(path.file_name().to_owned()).into(),
             error => LandError::new("rename the part", path, directory_of(path), error),
         })?;
-        // Every directory up to the root, not only those just made: another landing, or an earlier run that
-        // was killed, may have made one and not have synced it yet.
+        // Every directory up to the root, not only new ones: another landing, or an earlier run that was killed,
+        // may have created one without having synced it.
         let changed = [&partial, root.as_ref()];
         let synced = self.syncs.sync(directories.iter().chain(changed));
         synced.map_err(|error| {
-            // A file of the archive must not stand there without being durable. Were this refused, the
-            // next attempt would find it there, and judge it.
+            // A file must not stay in the archive without being durable. If this rename fails too, the next
+            // attempt finds the file and examines it.
             _ = rename_new(to, path.file_name(), &partial, &name);
             match error {
                 Errno::NOSPC | Errno::DQUOT | Errno::ROFS => {
@@ -168,14 +167,14 @@ impl Root {
         })
     }
 
-    /// Sets the mode of a part as far as the file system has modes, and lets them be set.
+    /// Sets the mode of a part, if the file system supports that.
     fn set_mode(&self, part: &std::fs::File, mode: u32) -> rustix::io::Result<()> {
         match rustix::fs::fchmod(part, Mode::from_raw_mode(mode & 0o777)) {
             Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => Err(error),
             Err(error) => {
                 self.mode_refused.call_once(|| {
                     tracing::warn!(
-                        "archive.file_mode can't be set on this file system ({error}): files keep the mode it gives them"
+                        "archive.file_mode can't be set on this file system ({error}): files keep its default mode"
                     );
                 });
                 Ok(())
@@ -184,7 +183,7 @@ impl Root {
         }
     }
 
-    /// Makes a file that stands at `path` already, and its name, as durable as a landed one.
+    /// Makes an existing file, and its name, as durable as a landed one.
     ///
     /// # Errors
     /// The system's.
@@ -195,8 +194,8 @@ impl Root {
         Ok(self.syncs.sync(directories.iter().chain([root.as_ref()]))?)
     }
 
-    /// Moves what stands at `path` into `.quarantine`, durably, under a name of its own: file, link or
-    /// directory, unread. `reason` becomes part of the name. Returns the new path.
+    /// Moves what exists at `path` (file, link or directory, unread) into `.quarantine`, durably and under an
+    /// unused name, which contains `reason`. Returns the new path.
     ///
     /// # Errors
     /// The system's.
@@ -233,7 +232,7 @@ impl Root {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// The path of a recording's part, as for [`Root::quarantine`].
+    /// The path of a recording's part, for messages and [`Root::quarantine`].
     ///
     /// # Panics
     /// Never: an id makes a clean name.
@@ -243,7 +242,7 @@ impl Root {
     }
 }
 
-/// The directories a file at `path` lies in, outermost first, made where they are not there.
+/// The directories of `path`, outermost first; creates those that do not exist.
 fn make_parents(root: &OwnedFd, path: &RelativePath) -> Result<Vec<OwnedFd>, LandError> {
     let mut chain: Vec<OwnedFd> = Vec::new();
     let mut end = 0;
