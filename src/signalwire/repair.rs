@@ -1,4 +1,4 @@
-//! Repairs JSON strings that serde_json refuses but some writers send: lone surrogates, such as half an emoji
+//! Repairs JSON strings that `serde_json` refuses but some writers send: lone surrogates, such as half an emoji
 //! cut by a length limit, and control characters that are not escaped.
 
 use std::borrow::Cow;
