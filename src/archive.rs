@@ -1,6 +1,5 @@
-//! The archive on the disk: where a recording's file lies, whether it is whole, how it gets there
-//! durably. Everything a name or a file from outside could do to the disk is stopped here.
-//! Knows `model` only.
+//! The archive on the disk: the path of a recording's file, whether it is whole, and how it gets there
+//! durably. Hostile names and files are made harmless here. Depends only on `model`.
 
 pub mod media;
 pub mod part;

@@ -1,4 +1,4 @@
-//! The one source of time: the system's clock, or one that tests step by hand.
+//! The only source of time: the system's clock, or one that tests set.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ impl Clock {
         })
     }
 
-    /// A clock that stands still at `start` until [`Clock::advance`] moves it; clones share it.
+    /// A clock that stays at `start` until [`Clock::advance`] moves it; clones share it.
     #[must_use]
     pub fn manual(start: DateTime<Utc>) -> Self {
         Self(Source::Manual(Arc::new(Mutex::new((
@@ -53,15 +53,15 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock's wall time, as an administrator or NTP sets a machine's: the monotonic time is
-    /// not moved. Neither is the system's clock.
+    /// Sets a manual clock's wall time, like an administrator or NTP: its monotonic time does not change. Does
+    /// nothing to the system's clock.
     pub fn set_wall(&self, now: DateTime<Utc>) {
         if let Source::Manual(time) = &self.0 {
             time.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
         }
     }
 
-    /// Moves a manual clock on; the system's clock is not moved.
+    /// Advances both times of a manual clock. Does nothing to the system's clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(time) = &self.0 {
             let mut time = time.lock().unwrap_or_else(PoisonError::into_inner);

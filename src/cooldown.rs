@@ -1,5 +1,5 @@
-//! Hosts that are rate-limiting us (`Retry-After`): shared by all requests to a host, kept in the
-//! database by those who join client and store.
+//! Hosts that are rate-limiting us (`Retry-After`). All requests to a host share this; callers store it in the
+//! database.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The wait for a host that is rate-limiting us without saying for how long.
+/// The wait if a host is rate-limiting us without a valid `Retry-After`.
 const DEFAULT: Duration = Duration::from_secs(30);
-/// The longest that is waited, whatever a host asks for.
+/// The longest wait, whatever a host demands.
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// The hosts that are rate-limiting us. Clones share them.
@@ -23,7 +23,7 @@ struct Inner {
 }
 
 impl Cooldowns {
-    /// Those that an earlier process kept.
+    /// Starts with the rate limits that an earlier process stored.
     #[must_use]
     pub fn load(kept: Vec<(String, DateTime<Utc>)>) -> Self {
         Self(Arc::new(Mutex::new(Inner {
@@ -32,16 +32,16 @@ impl Cooldowns {
         })))
     }
 
-    /// Until when a host is to be left alone, if it still is at `now`.
+    /// When a host's rate limit ends; `None`: there is none at `now`.
     #[must_use]
     pub fn until(&self, host: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let until = self.lock().until.get(host).copied()?;
-        // A wall clock that was set back must not silence a host for years.
+        // If the wall clock was set back, the host must not be blocked for years.
         (until > now && until <= now + LONGEST).then_some(until)
     }
 
-    /// A host is rate-limiting us: `retry_after` is the header as it came, `date` the time of the answer.
-    /// Returns until when by our clock, which may be another than the host's.
+    /// Records that a host is rate-limiting us: `retry_after` is the header, unchanged, `date` the time of the
+    /// answer. Returns the end by our clock, which may differ from the host's.
     #[must_use]
     pub fn ask(
         &self,
@@ -58,7 +58,7 @@ impl Cooldowns {
         until
     }
 
-    /// What is to be kept, if anything changed since the last call.
+    /// The rate limits to store, if any changed since the last call.
     #[must_use]
     pub fn take_changed(&self, now: DateTime<Utc>) -> Option<Vec<(String, DateTime<Utc>)>> {
         let mut inner = self.lock();
@@ -75,12 +75,12 @@ impl Cooldowns {
 }
 
 /// Reads `Retry-After` (RFC 9110, 10.2.3): seconds or an HTTP date, kept within one second and one hour.
-/// Garbage counts as half a minute.
+/// An invalid header means 30 seconds.
 #[must_use]
 pub fn parse_retry_after(header: &str, now: DateTime<Utc>) -> Duration {
     let header = header.trim();
     let asked = if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Too many digits for u64 is simply very long.
+        // Too many digits for u64 mean a very long time.
         Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)))
     } else {
         parse_http_date(header).map(|at| {

@@ -1,4 +1,4 @@
-//! Directories that a power cut can't take back.
+//! Creates directories so that they survive a power cut.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -9,8 +9,8 @@ use std::sync::Once;
 
 use rustix::io::Errno;
 
-/// Makes a directory, and those it lies in, where they are not there. Durable when this returns, also if
-/// an earlier process made it and was killed.
+/// Creates a directory and its parents, if they do not exist. It is durable when this returns, even if an earlier
+/// process created it and was killed.
 pub fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     let parent = match path.parent() {
         None => return Ok(()),
@@ -18,7 +18,7 @@ pub fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
         Some(parent) => parent,
     };
     if path.is_dir() {
-        // As far as it can be done: others may have made it, where this process may not look.
+        // Best effort: the parent may belong to another user and not be readable.
         _ = File::open(parent).map(sync_directory);
         return Ok(());
     }
@@ -29,8 +29,8 @@ pub fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Makes the entries of a directory durable. Where the file system can't sync a directory (some FUSE, CIFS and
-/// 9p ones), all that it has to write is written instead: it offers nothing better.
+/// Makes the entries of a directory durable. If the file system can't sync a directory (some FUSE, CIFS and 9p
+/// ones), the whole file system is synced: there is nothing better.
 ///
 /// # Errors
 /// The system's, if it could sync the directory and failed.
@@ -52,7 +52,7 @@ pub fn sync_directory(directory: impl AsFd) -> rustix::io::Result<()> {
     }
 }
 
-/// Whether an error means that the file system does not have this operation, not that it failed.
+/// Whether an error means that the file system does not support the operation, not that it failed.
 #[must_use]
 pub fn is_unsupported(error: Errno) -> bool {
     matches!(

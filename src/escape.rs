@@ -1,11 +1,11 @@
-//! Names come from other people: what could move a cursor, forge a log line or reorder text is shown, not obeyed.
-//! Everything foreign passes through here on its way to a terminal or a log.
+//! Escapes characters that could move the cursor, forge a log line or reorder text. All external text passes through
+//! here on its way to a terminal or a log.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The text on one line, with control, bidi, zero-width and other invisible characters as `\uXXXX`
-/// (beyond four digits `\u{XXXXX}`). Harmless text is borrowed as it is.
+/// (beyond four digits `\u{XXXXX}`). Harmless text is borrowed unchanged.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find(is_unsafe) else {
@@ -26,8 +26,8 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Characters that act on the display instead of being shown by it: Cc, Cf, the line and paragraph
-/// separators, variation selectors, fillers that look like nothing, and noncharacters.
+/// Characters that control the display or are invisible: Cc, Cf, line and paragraph separators, variation
+/// selectors, blank fillers, and noncharacters.
 #[must_use]
 pub fn is_unsafe(c: char) -> bool {
     let code = u32::from(c);

@@ -1,4 +1,4 @@
-//! Sizes, durations and ages as people read them.
+//! Formats numbers, sizes, durations and ages for people.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub fn time(text: &str) -> String {
     }
 }
 
-/// A length in seconds as SignalWire reports it; empty if it is no length.
+/// A duration in seconds; empty if it is negative or not a number.
 #[must_use]
 pub fn seconds(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds)
@@ -68,7 +68,7 @@ pub fn seconds(seconds: f64) -> String {
         .unwrap_or_default()
 }
 
-/// How long something took from one time of the database to another; empty while it has no end.
+/// The duration between two times of the database; empty while there is no end.
 #[must_use]
 pub fn took(started: &str, ended: Option<&str>) -> String {
     let length = || {

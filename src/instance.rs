@@ -1,4 +1,4 @@
-//! One instance at a time: locks that end with the process, on the archive and beside its database.
+//! One instance at a time: locks on the archive and beside its database, which end with the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 
 use crate::durable;
 
-/// The locks of a running instance; given back when dropped, and by the kernel when the process ends.
+/// The locks of a running instance; released when dropped, and by the kernel when the process ends.
 #[derive(Debug)]
 pub struct Instance {
     _database: File,
     _archive: File,
 }
 
-/// Why the locks could not be had.
+/// Why the locks could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotLocked {
-    /// Another process works on it.
+    /// Another process has the lock.
     #[error(
-        "another instance of room-archiver works on '{0}'; stop it first, or look with 'room-archiver status'"
+        "another instance of room-archiver uses '{0}'; stop it first ('room-archiver status' shows what it does)"
     )]
     Busy(PathBuf),
-    /// The lock can't be taken at all.
+    /// The lock file or directory can't be opened or locked.
     #[error("could not lock '{path}'")]
     Io {
-        /// What was to be locked.
+        /// The file or directory.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -33,8 +33,8 @@ pub enum NotLocked {
 }
 
 impl Instance {
-    /// Locks the database (by a file beside it: SQLite's own locks lie on the database file) and the
-    /// archive's directory, so that neither can be shared by two configurations.
+    /// Locks the database (with a file beside it, as SQLite locks the database file itself) and the archive's
+    /// directory, so that two configurations can't share either.
     pub fn lock(database: &Path, archive: &Path) -> Result<Self, NotLocked> {
         let beside = lock_file(database);
         let io = |path: &Path| {
@@ -57,7 +57,7 @@ impl Instance {
         })
     }
 
-    /// Whether an instance works on this database now.
+    /// Whether an instance uses this database now.
     #[must_use]
     pub fn is_running(database: &Path) -> bool {
         File::open(lock_file(database))

@@ -9,9 +9,9 @@
 //!                      └────────────── store: archived, sha256, path
 //! ```
 //!
-//! [`model`] knows nobody; [`signalwire`], [`store`] and [`archive`] know `model` and never each other;
-//! [`poll`] and [`download`] join them; [`app`] wires everything; only [`cli`], `app` and [`config`]
-//! see the configuration.
+//! [`model`] depends on no other module; [`signalwire`], [`store`] and [`archive`] depend on `model` and never on each
+//! other; [`poll`] and [`download`] combine them; [`app`] wires everything; only [`cli`], `app` and [`config`] see the
+//! configuration.
 
 pub mod app;
 pub mod archive;

@@ -1,8 +1,8 @@
-//! The life of the process: signals, soft and hard stop, tasks it cannot live without, and
-//! what the service manager is notified of.
+//! The life cycle of the process: signals, graceful and immediate stop, critical tasks, and
+//! notifications of the service manager.
 //!
-//! One type for all of it, so that the daemon is never half dead: when a task that matters
-//! ends, everything stops and the exit code says so.
+//! One type for all of it, so that the daemon never runs half: when a critical task ends,
+//! everything stops and the exit code shows it.
 
 mod pulse;
 mod signals;
@@ -32,10 +32,10 @@ pub use pulse::Pulse;
 pub use signals::{Signals, survive_size_limits};
 pub use systemd::Systemd;
 
-/// How long tasks may take to stop by default. Below systemd's 90 s.
+/// The default time that tasks have to stop. Less than systemd's 90 s.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// The life of the process; clones share it.
+/// Starts, watches and stops the process; clones share it.
 #[derive(Clone, Debug)]
 pub struct Lifecycle(Arc<Inner>);
 
@@ -49,24 +49,24 @@ struct Inner {
     status: Mutex<String>,
 }
 
-/// How the process came to its end.
+/// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Asked to stop, and every task wound up in time.
+    /// Stopped by a signal, and every task ended in time.
     Stopped,
-    /// A critical task ended unasked, failed or panicked.
+    /// A critical task ended before the stop, failed or panicked.
     Failed,
-    /// A task did not wind up in time.
+    /// A task did not end in time.
     TimedOut,
-    /// A second signal cut the winding up short.
+    /// A second signal ended the graceful stop.
     Interrupted,
 }
 
 impl End {
     /// The exit code: 0 stopped or interrupted, 1 failed or timed out.
     ///
-    /// Interrupted is 0: the operator wanted it, no state is lost by it, and a service
-    /// manager must not take it for a crash and start the daemon again.
+    /// Interrupted is 0: the operator wanted it, no state is lost, and the service manager
+    /// must not restart the daemon as after a crash.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
@@ -83,7 +83,7 @@ impl End {
 }
 
 impl Lifecycle {
-    /// A life under `systemd`; nothing is sent yet.
+    /// A life cycle with the service manager `systemd`; sends nothing yet.
     #[must_use]
     pub fn new(clock: Clock, systemd: Systemd) -> Self {
         let pulses = Arc::new(Pulses::new(clock, systemd.watchdog()));
@@ -97,16 +97,16 @@ impl Lifecycle {
         }))
     }
 
-    /// The soft stop: cancelled when tasks are to wind up. Whoever cancels it stops the process.
+    /// The graceful stop: cancelled when tasks must end. Cancelling it stops the process.
     #[must_use]
     pub fn stop(&self) -> CancellationToken {
         self.0.stop.clone()
     }
 
-    /// Spawns a task that the process cannot live without.
+    /// Spawns a task that must run as long as the process.
     ///
-    /// It may end well only after the soft stop. If it ends before, fails or panics, the
-    /// process stops softly and ends with [`End::Failed`].
+    /// It may end only after the stop began. If it ends before, fails or panics, the process
+    /// stops gracefully and ends with [`End::Failed`].
     pub fn spawn_critical<E>(
         &self,
         name: &'static str,
@@ -118,12 +118,12 @@ impl Lifecycle {
         self.0.tasks.spawn(async move {
             match AssertUnwindSafe(task).catch_unwind().await {
                 Ok(Ok(())) if inner.stop.is_cancelled() => return,
-                Ok(Ok(())) => error!(task = name, "a task ended unasked"),
+                Ok(Ok(())) => error!(task = name, "a task ended unexpectedly"),
                 Ok(Err(error)) => {
                     let error = human::chain(&*error.into());
                     error!(task = name, error, "a task failed");
                 }
-                // The panic hook has said why.
+                // The panic hook has logged why.
                 Err(_) => error!(task = name, "a task panicked"),
             }
             inner.failed.store(true, Ordering::Relaxed);
@@ -147,12 +147,12 @@ impl Lifecycle {
         }
     }
 
-    /// Reports ready, then lives until stopped.
+    /// Reports ready, then runs until stopped.
     ///
-    /// SIGHUP calls `reload`, whose errors its owner logs; here they only become the status
-    /// line. It is dropped when the stop comes first. SIGTERM and SIGINT stop softly: tasks
-    /// have `grace` to wind up. The second of them, or the end of `grace`, is the hard stop:
-    /// this returns, and the caller is to [`End::exit`] at once.
+    /// SIGHUP calls `reload`, which logs its own errors; here they only become the status
+    /// line. A stop drops a running reload. SIGTERM and SIGINT stop gracefully: tasks have
+    /// `grace` to end. After a second signal, or the end of `grace`, this returns, and the
+    /// caller must [`End::exit`] at once.
     pub async fn run<F, E>(
         &self,
         mut signals: Signals,
@@ -168,7 +168,7 @@ impl Lifecycle {
             self.0.systemd.send("READY=1");
         }
         let mut again = false;
-        while again || self.next_sign(&mut signals).await == Signal::Reload {
+        while again || self.next_signal(&mut signals).await == Signal::Reload {
             self.0.systemd.reloading();
             again = false;
             if self
@@ -181,13 +181,13 @@ impl Lifecycle {
         }
         self.0.stop.cancel();
         self.0.systemd.send("STOPPING=1");
-        let end = self.wind_up(signals, grace).await;
+        let end = self.stop_tasks(signals, grace).await;
         watchdog.abort();
         end
     }
 
-    /// The next signal; a soft stop from inside counts as one.
-    async fn next_sign(&self, signals: &mut Signals) -> Signal {
+    /// The next signal; a stop from inside the process counts as one.
+    async fn next_signal(&self, signals: &mut Signals) -> Signal {
         tokio::select! {
             biased;
             () = self.0.stop.cancelled() => Signal::Stop,
@@ -195,8 +195,8 @@ impl Lifecycle {
         }
     }
 
-    /// Sees one reload through, unless a stop comes first. A signal meanwhile asks for
-    /// another one: what this one reads may be old already.
+    /// Completes one reload, unless a stop comes first. A SIGHUP meanwhile requests another
+    /// one, because this one may have read the old file.
     async fn reload<E: Display>(
         &self,
         signals: &mut Signals,
@@ -207,7 +207,7 @@ impl Lifecycle {
         let done = loop {
             tokio::select! {
                 biased;
-                signal = self.next_sign(signals) => match signal {
+                signal = self.next_signal(signals) => match signal {
                     Signal::Stop => return ControlFlow::Break(()),
                     Signal::Reload => *again = true,
                 },
@@ -221,7 +221,7 @@ impl Lifecycle {
         ControlFlow::Continue(())
     }
 
-    async fn wind_up(&self, mut signals: Signals, grace: Duration) -> End {
+    async fn stop_tasks(&self, mut signals: Signals, grace: Duration) -> End {
         info!("stopping");
         self.0.tasks.close();
         let end = tokio::select! {
@@ -244,8 +244,8 @@ impl Lifecycle {
     }
 }
 
-/// Pings the manager twice a period while every task beats. While stopping, without
-/// condition: that time is bounded anyway.
+/// Pings the manager twice in each period while every task beats. While stopping it always
+/// does, as that time is limited anyway.
 async fn feed_watchdog(inner: Arc<Inner>) {
     let Some(period) = inner.systemd.watchdog() else {
         return;

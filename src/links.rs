@@ -1,4 +1,4 @@
-//! The links that listings brought: in memory only, for a download that starts soon.
+//! The links from listings: only in memory, for downloads that start soon.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::model::{MediaLink, RecordingId, UnreadLink};
 
-/// Links kept at the most: a sweep of a million recordings must not fill the memory with links that
-/// expire long before their turn.
+/// The most links kept: a sweep of a million recordings must not fill the memory with links that expire
+/// before their download.
 const MOST: usize = 2048;
-/// How soon the expired ones are looked for again when there was no room.
+/// How long after a failed search for expired links the next one may start.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Links by recording. Clones share them.
@@ -19,16 +19,16 @@ pub struct Links(Arc<Mutex<Held>>);
 #[derive(Debug, Default)]
 struct Held {
     links: HashMap<RecordingId, UnreadLink>,
-    /// When there was last no room for another, although the expired ones were dropped (monotonic).
+    /// When a search for expired links last freed no space (monotonic).
     full_at: Option<Duration>,
 }
 
 impl Links {
-    /// Keeps a link, unless there are too many that still live at `now` (monotonic).
+    /// Keeps a link, unless there are too many that are still valid at `now` (monotonic).
     pub fn offer(&self, id: RecordingId, link: UnreadLink, now: Duration) {
         let mut held = self.lock();
         if held.links.len() >= MOST && !held.links.contains_key(&id) {
-            // A sweep offers a million: not each may look through all that are held.
+            // A sweep offers a million links: not each offer may search all kept ones.
             if held.full_at.is_some_and(|at| now < at + LOOK_AGAIN) {
                 return;
             }
@@ -41,7 +41,7 @@ impl Links {
         held.links.insert(id, link);
     }
 
-    /// Takes a recording's link, if it is there and lives for `at_least` at `now` (monotonic).
+    /// Takes a recording's link, if there is one that is valid for `at_least` from `now` (monotonic) on.
     #[must_use]
     pub fn take(&self, id: RecordingId, at_least: Duration, now: Duration) -> Option<MediaLink> {
         self.lock()

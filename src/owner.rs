@@ -1,5 +1,5 @@
-//! Whose archive it is. What another user writes there (root above all) the archive's own user can't change or
-//! remove any more, so that such a command is refused before it touches anything.
+//! The owner of the archive. Files that another user, such as root, creates there can't be changed by the service,
+//! so a command of another user is refused before it touches anything.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,8 +12,8 @@ use rustix::process::geteuid;
 
 use crate::archive::root::MARKER;
 
-/// What `statfs` reports of file systems whose files belong to whom the mount says: FAT, exFAT, NTFS (two
-/// drivers), CIFS, SMB, 9p, FUSE.
+/// The `statfs` types of file systems on which the mount determines the owner: FAT, exFAT, NTFS (two drivers),
+/// CIFS, SMB, 9p, FUSE.
 const WITHOUT_OWNERS: [i64; 8] = [
     0x4d44,
     0x2011_bab0,
@@ -25,22 +25,22 @@ const WITHOUT_OWNERS: [i64; 8] = [
     0x6573_5546,
 ];
 
-/// The archive or its database is another user's.
+/// The archive or its database belongs to another user.
 #[derive(Debug, thiserror::Error)]
 #[error("'{}' belongs to {owner}: run this as that user, with: {command}", path.display())]
 pub struct Foreign {
     /// The file or directory.
     pub path: PathBuf,
-    /// Whose it is.
+    /// The user it belongs to.
     pub owner: Owner,
-    /// The command that works.
+    /// A command line that runs the same command as that user.
     pub command: String,
 }
 
-/// A user.
+/// A user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The user's number.
+    /// The user's numeric id.
     pub uid: u32,
     gid: u32,
     name: Option<String>,
@@ -88,7 +88,7 @@ impl Owner {
         }
     }
 
-    /// The command line that runs a command as this user and hands it the token as the unit does.
+    /// The command line that runs a command as this user and passes the token like the shipped unit.
     fn run_with_token(&self, token: &Path, command: &str) -> String {
         let user = self.name.clone().unwrap_or_else(|| self.uid.to_string());
         format!(
@@ -100,8 +100,8 @@ impl Owner {
     }
 }
 
-/// Fails if the archive, its database, or the directory in which either is to be made, belongs to another user.
-/// Touches nothing. `token` is the file of a token that the command needs and does not bring along.
+/// Fails if the archive, its database, or the directory in which either will be created, belongs to another user.
+/// Changes nothing. `token`: the file of the token, if the command needs it and the environment does not have it.
 pub fn refuse_foreign(
     database: &Path,
     archive: &Path,
@@ -124,17 +124,17 @@ pub fn refuse_foreign(
     })
 }
 
-/// What of it belongs to another user, and to whom.
+/// The first of database and archive that belongs to another user, and that user.
 #[must_use]
 pub fn foreign(database: &Path, archive: &Path) -> Option<(PathBuf, Owner)> {
     let me = geteuid().as_raw();
-    // Restored from a backup by an administrator, it is root's, and still the archive is not.
+    // After a restore as root, the directory may be root's and the marker still the service's.
     let marker = (me == 0).then(|| archive.join(MARKER));
     for path in [Some(database), Some(archive), marker.as_deref()]
         .into_iter()
         .flatten()
     {
-        // What is not there yet is made in the nearest directory that is.
+        // What does not exist yet will be created in the nearest existing directory.
         let found = path
             .ancestors()
             .map(|path| {
@@ -155,21 +155,21 @@ pub fn foreign(database: &Path, archive: &Path) -> Option<(PathBuf, Owner)> {
     None
 }
 
-/// Whether a file or directory of another user is not for this one to write to.
+/// Whether this user must not write to a file or directory of another user.
 fn is_refused(me: u32, path: &Path, file: &Metadata) -> bool {
     if me == 0 {
         return !rustix::fs::statfs(path).is_ok_and(|stat| WITHOUT_OWNERS.contains(&stat.f_type));
     }
     let may_write = rustix::fs::access(path, Access::WRITE_OK).is_ok();
     match (file.uid(), file.is_dir()) {
-        // Directories of root's may be there for others, as a mount point is; what they permit is found out.
+        // Root's directories may be for others, such as mount points: their permissions decide later.
         (0, true) => false,
         (0, false) | (_, true) => !may_write,
         (_, false) => true,
     }
 }
 
-/// A command line as one would type it.
+/// A command line with shell quotes.
 fn command_line(args: impl Iterator<Item = OsString>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:@%+,".contains(c);
     let quoted = args.map(|arg| {

@@ -1,4 +1,4 @@
-//! At start: is this the archive of the database, is it of the configured project, and do disk and rows agree?
+//! Checks at the start: that archive, database and configured project belong together, and that disk and rows agree.
 
 mod source;
 
@@ -11,22 +11,23 @@ use uuid::Uuid;
 use crate::archive::paths::recording_id_in;
 use crate::archive::root::{Root, Unread};
 use crate::durable;
+use crate::human;
 use crate::store::{self, Found, Store};
 pub use source::{OtherSource, Source, SourceError};
 
-/// Called whenever the comparison made progress.
+/// Called whenever the comparison has made progress.
 type Beat = dyn Fn() + Send + Sync;
 
 /// The fact that names the archive, as its marker file does.
 const ARCHIVE_ID: &str = "archive_id";
-/// The fact that says that the last instance ended in order.
+/// The fact that the last instance ended in order.
 const CLEAN_STOP: &str = "clean_stop";
-/// The fact that the last comparison could not look at everything.
+/// The fact that the last comparison could not read everything.
 const COMPARE_AGAIN: &str = "compare_again";
 /// Files reported to the database at a time.
 const BATCH: usize = 1000;
 
-/// Why a directory is not the archive.
+/// Why a directory can't be used as the archive.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTheArchive {
     /// No marker, though the database knows of an archive.
@@ -38,7 +39,7 @@ pub enum NotTheArchive {
     /// The marker of another archive.
     #[error("'{0}' is the archive of another database: check archive.directory and database.path")]
     Foreign(PathBuf),
-    /// It can't be read or made.
+    /// It can't be read or created.
     #[error("could not open the archive '{path}'")]
     Io {
         /// The directory.
@@ -51,8 +52,8 @@ pub enum NotTheArchive {
     Store(#[from] store::Error),
 }
 
-/// Makes sure the archive's directory exists, without making one where a disk should be mounted: only a
-/// new archive's is made.
+/// Makes sure that the archive's directory exists. Creates only that of a new archive: an existing database
+/// without its directory means that a disk is not mounted.
 ///
 /// # Errors
 /// [`NotTheArchive::Unmounted`] or [`NotTheArchive::Io`].
@@ -64,16 +65,15 @@ pub fn prepare_directory(path: &Path, database: &Path) -> Result<(), NotTheArchi
             Err(NotTheArchive::Unmounted(path.to_owned()))
         };
     }
-    // Before there is a database: one that is older than the directory would mean an unmounted disk.
+    // Before the database is created: a database without the directory would mean an unmounted disk.
     durable::make_directory(path, 0o750).map_err(|source| NotTheArchive::Io {
         path: path.to_owned(),
         source,
     })
 }
 
-/// Opens the archive and compares its marker with the database's. A new archive gets one. Returns whether
-/// disk and rows have to be compared, because the last instance did not end in order or the database is
-/// new to this archive.
+/// Opens the archive and compares its marker with the database's id; marks a new archive. Returns whether disk
+/// and rows must be compared: after an instance that did not end in order, or with a new database.
 pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTheArchive> {
     let io = |source| NotTheArchive::Io {
         path: path.to_owned(),
@@ -89,7 +89,7 @@ pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTh
             store.set_fact(ARCHIVE_ID, Some(&id.to_string())).await?;
             true
         }
-        // The database was lost: the archive's files are to be adopted.
+        // The database was lost: downloads will adopt the archive's files.
         (None, Some(marker)) => {
             store.set_fact(ARCHIVE_ID, Some(&marker)).await?;
             true
@@ -106,7 +106,7 @@ pub async fn open(path: &Path, store: &Store) -> Result<(Arc<Root>, bool), NotTh
     Ok((Arc::new(root), compare))
 }
 
-/// Opens the archive beside a running instance: only the one of this database.
+/// Opens the archive of this database, for commands that may run beside the service.
 pub async fn open_known(path: &Path, store: &Store) -> Result<Arc<Root>, NotTheArchive> {
     let io = |source| NotTheArchive::Io {
         path: path.to_owned(),
@@ -121,28 +121,28 @@ pub async fn open_known(path: &Path, store: &Store) -> Result<Arc<Root>, NotTheA
     }
 }
 
-/// Notes that this instance ends in order: the next one need not compare.
+/// Records that this instance ends in order: the next one need not compare.
 pub async fn note_clean_stop(store: &Store) -> store::Result<()> {
     store.set_fact(CLEAN_STOP, Some("1")).await
 }
 
-/// Removes the parts that no download will go on with: those of recordings that were archived, given up or
-/// left out meanwhile, or that nobody knows. A disk that refuses keeps them until next time.
+/// Removes the parts that no download will resume: those of recordings that are archived or left out now, or
+/// are not in the database. Errors are logged, and the next start tries again.
 pub async fn clear_parts(root: &Arc<Root>, store: &Store) -> store::Result<()> {
     let disk = root.clone();
     let parts = tokio::task::spawn_blocking(move || disk.parts()).await;
     let parts = parts.map_err(std::io::Error::other).flatten();
     let parts = parts.unwrap_or_else(|error| {
-        tracing::warn!("could not look for parts that are of no use: {error}");
+        tracing::warn!("could not list the parts in '.partial': {error}");
         Vec::new()
     });
     let kept = store.resumable(&parts).await?;
     let disk = root.clone();
     let cleared = tokio::task::spawn_blocking(move || {
         for id in parts.into_iter().filter(|id| !kept.contains(id)) {
-            tracing::info!(recording.id = %id, "removing a part that is of no use");
+            tracing::info!(recording.id = %id, "removing a part that is no longer needed");
             if let Err(error) = disk.remove_part(id).and_then(|()| disk.remove_kept(id)) {
-                tracing::warn!(recording.id = %id, "could not remove a part that is of no use: {error}");
+                tracing::warn!(recording.id = %id, "could not remove a part that is no longer needed: {error}");
             }
         }
     });
@@ -152,10 +152,10 @@ pub async fn clear_parts(root: &Arc<Root>, store: &Store) -> store::Result<()> {
     Ok(())
 }
 
-/// Compares disk and rows: archived rows without their file are to be fetched again, files without a row
-/// are to be adopted when their recording's turn comes. `beat` hears of each batch of files.
+/// Compares disk and rows: recordings without their archived file are downloaded again, and downloads adopt files
+/// without a row. Calls `beat` after each batch of files.
 ///
-/// A directory that can't be read, or an archive that is not there any more, ends nothing: no file there counts as
+/// A directory that can't be read, or an archive that has been unmounted, is no error: no file there counts as
 /// missing, and the next start compares again.
 pub async fn compare(
     root: Arc<Root>,
@@ -176,7 +176,7 @@ pub async fn compare(
                 id,
             });
             if batch.len() == BATCH {
-                // Nobody listens any more if the database failed.
+                // Fails only if the receiver is gone, because the database failed.
                 _ = send.blocking_send(std::mem::take(&mut batch));
             }
         });
@@ -205,17 +205,17 @@ pub async fn compare(
     }
     let (damaged, strays) = store.end_inventory(now).await?;
     if damaged > 0 {
-        tracing::error!(
-            "{damaged} archived files are missing or altered and will be fetched again"
-        );
+        let files = human::count(damaged, "archived file");
+        tracing::error!("found {files} missing or altered; their recordings are downloaded again");
     }
     if strays > 0 {
-        tracing::info!("{strays} files without a row were found and will be adopted if they fit");
+        let files = human::count(strays, "file");
+        tracing::info!("found {files} that the database does not know; downloads adopt what fits");
     }
     Ok(())
 }
 
-/// Says once what could not be looked at, however much it is.
+/// Logs in one line what could not be read.
 fn report_unread(unread: &[Unread]) {
     let Some(first) = unread.first() else {
         return;
@@ -231,7 +231,7 @@ fn report_unread(unread: &[Unread]) {
     };
     tracing::error!(
         path,
-        "could not read '{path}' in the archive{more}: {}; its files were not compared with the database; give it to the service's user",
+        "could not read '{path}' in the archive{more}: {}; its files were not compared with the database; give the directory to the service's user",
         first.source
     );
 }

@@ -1,4 +1,4 @@
-//! What an operator sees of the daemon: log lines, metrics, health.
+//! What an operator sees of the daemon: log, metrics, health.
 
 pub mod http;
 pub mod logs;

@@ -1,4 +1,4 @@
-//! Reads archived files again and compares them with their hashes: the longest unverified first.
+//! Reads archived files again and compares them with their hashes, those verified longest ago first.
 
 use std::io;
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use crate::archive::part::hash_file;
 use crate::archive::paths::RelativePath;
 use crate::archive::root::{NotThere, Root};
 use crate::clock::Clock;
+use crate::human;
 use crate::model::RecordingId;
 use crate::store::{self, PassCounts, PassKind, PassOutcome, Store, Verifiable};
 
 /// Verifies the files of one archive.
 #[derive(Clone)]
 pub struct Verifier {
-    /// The rows.
+    /// Its rows have the paths, sizes and hashes; results are written to it.
     pub store: Store,
     /// The files.
     pub root: Arc<Root>,
@@ -25,14 +26,14 @@ pub struct Verifier {
     pub clock: Clock,
     /// Ends a verification early.
     pub stop: CancellationToken,
-    /// Called for every few bytes read: how many.
+    /// Called after each read with the number of bytes, for progress and watchdog.
     pub read: Arc<dyn Fn(u64) + Send + Sync>,
 }
 
-/// What is to be verified.
+/// Which files to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
-    /// The longest unverified files, until this many bytes were read.
+    /// Those verified longest ago, until this many bytes were read.
     Budget(u64),
     /// Every file.
     All,
@@ -40,10 +41,10 @@ pub enum Scope {
     These(Vec<RecordingId>),
 }
 
-/// Why a verification ended before its end.
+/// Why a verification could not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The archive is not where it was: nothing is known of its files.
+    /// The archive is not at its path now: its files are neither sound nor damaged.
     #[error(transparent)]
     NotThere(#[from] NotThere),
     /// The database failed.
@@ -58,25 +59,25 @@ pub struct Findings {
     pub files: u64,
     /// Bytes read.
     pub bytes: u64,
-    /// What is wrong: recording, path, and how.
+    /// Damaged files: recording, path, and `missing`, `altered` or `unreadable`.
     pub damaged: Vec<(RecordingId, String, &'static str)>,
-    /// Files that could not be read, and why: missing permission, say. Nothing is known of them.
+    /// Files that could not be read, for instance without permission: recording, path, and error. They may be intact.
     pub unreadable: Vec<(RecordingId, String, String)>,
-    /// Recordings asked for that have no archived file.
+    /// Recordings in the scope that have no archived file.
     pub not_archived: Vec<RecordingId>,
 }
 
-/// What reading a file again came to.
+/// The result of reading a file again.
 enum Read {
-    Sound,
+    Intact,
     Damaged(&'static str),
-    /// It is not known whether it is sound.
+    /// It is unknown whether it is intact.
     Unreadable(io::Error),
     Stopped,
 }
 
 impl Verifier {
-    /// Verifies, and writes down each result. What is damaged is to be fetched again.
+    /// Verifies, and records each result. Damaged recordings become due for download.
     pub async fn run(&self, scope: &Scope) -> Result<Findings, VerifyError> {
         let started = self.clock.now();
         let pass = self.store.begin_pass(PassKind::Verify, started).await?;
@@ -98,7 +99,7 @@ impl Verifier {
         read.map(|_| findings)
     }
 
-    /// Reads the files; false: it was stopped.
+    /// Reads the files; `false`: it was stopped.
     async fn read_all(
         &self,
         scope: &Scope,
@@ -139,9 +140,9 @@ impl Verifier {
             };
             let damage = match self.read_again(&file).await {
                 Read::Stopped => return Ok(false),
-                Read::Sound => None,
+                Read::Intact => None,
                 Read::Unreadable(error) => {
-                    // It stays the longest unverified: the next run begins with it, this one goes on behind it.
+                    // Its time is not updated: the next run begins with it. This run continues after it.
                     let (id, path) = (file.id, file.path.clone());
                     if findings.unreadable.is_empty() {
                         tracing::error!(recording.id = %id, path, "could not read an archived file: {error}");
@@ -157,7 +158,7 @@ impl Verifier {
             };
             findings.files += 1;
             findings.bytes += file.bytes;
-            // A clock that stands still must not verify the same file for ever.
+            // If the clock stands still, this run would verify the same file for ever.
             let now = self.clock.now().max(started + store::NEXT_PASS);
             self.store.verified(file.id, damage, now).await?;
             if let Some(damage) = damage {
@@ -176,7 +177,7 @@ impl Verifier {
     async fn read_again(&self, file: &Verifiable) -> Read {
         let (root, stop, read) = (self.root.clone(), self.stop.clone(), self.read.clone());
         let (path, bytes, sha256) = (file.path.clone(), file.bytes, file.sha256.clone());
-        let looked = tokio::task::spawn_blocking(move || {
+        let compared = tokio::task::spawn_blocking(move || {
             let path = RelativePath::parse(&path).map_err(io::Error::other)?;
             let file = root.open_file(&path)?;
             if file.metadata()?.len() != bytes {
@@ -188,8 +189,8 @@ impl Verifier {
             })?;
             Ok::<_, io::Error>(found == sha256)
         });
-        match looked.await.map_err(io::Error::other).flatten() {
-            Ok(true) => Read::Sound,
+        match compared.await.map_err(io::Error::other).flatten() {
+            Ok(true) => Read::Intact,
             Ok(false) => Read::Damaged("altered"),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Read::Stopped,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Read::Damaged("missing"),
@@ -202,9 +203,8 @@ impl Verifier {
     }
 }
 
-/// Whether an error means that the file is no longer what was archived: its bytes are lost on the disk, or a link,
-/// directory or the like is in its place. All else (permissions, too many open files, a server out of reach) says
-/// nothing about it.
+/// Whether an error means that the file is damaged: its bytes are lost on the disk, or a link or directory has
+/// replaced it. Any other error (permissions, too many open files, an unreachable server) says nothing about it.
 fn is_damage(error: &io::Error) -> bool {
     match Errno::from_io_error(error) {
         None => error.kind() == io::ErrorKind::InvalidInput,
@@ -223,11 +223,11 @@ fn is_damage(error: &io::Error) -> bool {
 }
 
 impl Findings {
-    /// What is written down about the pass, if anything.
+    /// The error of the pass's row, if there is one.
     fn error(&self) -> Option<String> {
-        let count = |files: usize, what| (files > 0).then(|| format!("{files} files {what}"));
-        let damaged = count(self.damaged.len(), "are damaged");
-        let unreadable = count(self.unreadable.len(), "could not be read");
+        let count = |files, what| (files > 0).then(|| human::count(files as u64, what));
+        let damaged = count(self.damaged.len(), "damaged file");
+        let unreadable = count(self.unreadable.len(), "unreadable file");
         let parts: Vec<_> = [damaged, unreadable].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }

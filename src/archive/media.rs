@@ -1,8 +1,7 @@
-//! What a file is, by its own bytes: which format, how long it lasts, whether its end is there, what is odd about
-//! it. SignalWire's file is kept however odd it is; what is found here decides only whether it is transferred once
-//! more first, and which concerns are noted beside it.
+//! Examines a file's bytes: its format, its duration, whether its end is there, and what is odd about it. Odd files
+//! are kept too: the findings decide only whether a file is first transferred again, and which concerns it gets.
 //!
-//! Works on any size in a few KiB of memory and in time proportional to the file. Content never makes it fail.
+//! Needs a few KiB of memory for any size, and time proportional to the file. No content makes it fail.
 
 mod duration;
 mod examine;

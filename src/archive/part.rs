@@ -1,4 +1,4 @@
-//! A part file being written: bytes are hashed as they are written, and what is durable is known.
+//! A part file being written: hashes the bytes while it writes them, and knows how many are durable.
 //!
 //! Everything here blocks; callers run it on the blocking pool, a [`Batch`] at a time.
 
@@ -13,10 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 pub use batch::{Batch, Batches};
 
-/// Of bytes that go through the page cache, writeback is started each time there are this many more, so
-/// that fdatasync finds little to do.
+/// Writeback of the page cache is started after this many bytes, so that fdatasync has little left to do.
 const WRITEBACK: u64 = 8 << 20;
-/// How much is read at a time when a prefix is hashed again.
+/// Bytes read at a time to hash a file.
 const READ: usize = 1 << 20;
 
 /// A part file, open for writing at its end.
@@ -27,14 +26,14 @@ pub struct PartFile {
     len: u64,
     durable: u64,
     flushed: u64,
-    /// Writes go past the page cache (`O_DIRECT`).
+    /// Writes bypass the page cache (`O_DIRECT`).
     direct: bool,
     can_direct: bool,
 }
 
 impl PartFile {
-    /// Goes on with a part after its first `from` bytes: the rest is cut off, and what is kept is read
-    /// again into the hash. The tail of a part is not trustworthy after a power cut.
+    /// Continues a part after its first `from` bytes: hashes these again and cuts off the rest, which can't be
+    /// trusted after a power cut.
     ///
     /// # Errors
     /// The file system's; also if the file is shorter than `from`.
@@ -80,7 +79,7 @@ impl PartFile {
         self.set_direct(batch.is_blocks())?;
         match self.file.write_all(batch.bytes()) {
             Err(error) if self.direct && error.kind() == io::ErrorKind::InvalidInput => {
-                // It wants larger blocks than any known to us.
+                // The file system wants blocks larger than BLOCK.
                 self.can_direct = false;
                 self.set_direct(false)?;
                 self.file.seek(SeekFrom::Start(self.len))?;
@@ -91,8 +90,8 @@ impl PartFile {
         self.hash.update(batch.bytes());
         self.len += batch.bytes().len() as u64;
         if self.len - self.flushed >= WRITEBACK {
-            // On Linux this starts writing dirty pages back, and drops clean ones. Only advice: its failure
-            // means nothing.
+            // On Linux this starts the writeback of dirty pages and drops clean ones. It is only advice, so its
+            // failure does not matter.
             let length = NonZeroU64::new(self.len - self.flushed);
             _ = rustix::fs::fadvise(&self.file, self.flushed, length, Advice::DontNeed);
             self.flushed = self.len;
@@ -100,7 +99,7 @@ impl PartFile {
         Ok(())
     }
 
-    /// Has writes go past the page cache or not; they don't where the file system refuses.
+    /// Turns `O_DIRECT` on or off; it stays off if the file system refuses it.
     fn set_direct(&mut self, wanted: bool) -> io::Result<()> {
         let wanted = wanted && self.can_direct;
         if wanted == self.direct {
@@ -130,7 +129,7 @@ impl PartFile {
     /// The file, its length and its SHA-256 in hexadecimal. The landing makes it durable.
     ///
     /// # Errors
-    /// The system's, if the file can't be made one to read.
+    /// The system's, if `O_DIRECT` can't be turned off for reading.
     pub fn finish(mut self) -> io::Result<(File, u64, String)> {
         self.set_direct(false)?;
         Ok((self.file, self.len, hex(self.hash)))
@@ -155,12 +154,15 @@ impl PartFile {
     }
 }
 
-/// Reads a whole file and returns its length and SHA-256. `paid` is called for each MiB, and ends it by
-/// answering false.
+/// Reads a whole file and returns its length and SHA-256. `on_read` gets the number of bytes of each read; if it
+/// returns false, reading ends.
 ///
 /// # Errors
-/// The file system's; `Interrupted`, if `paid` ended it.
-pub fn hash_file(mut file: &File, mut paid: impl FnMut(u64) -> bool) -> io::Result<(u64, String)> {
+/// The file system's; `Interrupted`, if `on_read` ended it.
+pub fn hash_file(
+    mut file: &File,
+    mut on_read: impl FnMut(u64) -> bool,
+) -> io::Result<(u64, String)> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; READ];
     let mut len = 0;
@@ -174,7 +176,7 @@ pub fn hash_file(mut file: &File, mut paid: impl FnMut(u64) -> bool) -> io::Resu
         };
         hash.update(&buffer[..read]);
         len += read as u64;
-        if !paid(read as u64) {
+        if !on_read(read as u64) {
             return Err(io::ErrorKind::Interrupted.into());
         }
     }

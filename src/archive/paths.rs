@@ -1,6 +1,6 @@
-//! From the configured template and a recording's facts to a safe relative path, and from a file's
-//! name back to the recording. Room names are anyone's words: they may hold `../`, control
-//! characters or 300 bytes, and still have to end up as a readable name inside the archive.
+//! Makes a safe relative path from the configured template and a recording's facts, and finds the recording's
+//! id in a file's name. Room names are untrusted: with `../`, control characters or 300 bytes they must still
+//! become a readable name inside the archive.
 
 mod clean;
 mod relative;
@@ -26,10 +26,10 @@ const VARIABLES: [&str; 8] = [
     "ext",
 ];
 
-/// What a path is made of.
+/// The values of a template's variables.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// The room's name, as it came; unknown: `unnamed-room`.
+    /// The room's name, unchanged; unknown: `unnamed-room`.
     pub room: Option<&'a str>,
     /// The session; unknown: `unknown-session`.
     pub session_id: Option<SessionId>,
@@ -37,27 +37,27 @@ pub struct Facts<'a> {
     pub recording_id: RecordingId,
     /// When it started; unknown: `undated`, month and day `00`.
     pub started_at: Option<DateTime<Utc>>,
-    /// The file's extension, once its bytes have shown what it is; it wins over `format`.
+    /// The file's extension, once its bytes are known; it takes precedence over `format`.
     pub extension: Option<&'a str>,
-    /// SignalWire's label, which gives the extension as long as the bytes are not known; unknown: `mp4`.
+    /// SignalWire's label, which determines the extension until the bytes are known; unknown: `mp4`.
     pub format: Option<&'a str>,
 }
 
 /// Why a path template can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTemplate {
-    /// It is not a template.
-    #[error("the path template can't be read: {0}")]
+    /// A syntax error.
+    #[error("the path template is not valid: {0}")]
     Syntax(String),
     /// It uses a variable that does not exist.
-    #[error("the path template uses '{0}', which is none of {list}", list = VARIABLES.join(", "))]
+    #[error("the path template uses the unknown variable '{0}'; the variables are {list}", list = VARIABLES.join(", "))]
     UnknownVariable(String),
-    /// It can be read, but not filled in.
+    /// It can be parsed, but not filled in.
     #[error("the path template can't be filled in: {0}")]
     Render(String),
     /// Two recordings could get the same file name.
     #[error(
-        "the path template must have {{{{ recording_id }}}} in its last part, unaltered and after any other id"
+        "the path template must contain {{{{ recording_id }}}} in its last part, without a filter and after any other id"
     )]
     NoRecordingId,
     /// It begins with a slash.
@@ -71,7 +71,7 @@ pub enum BadTemplate {
     TooDeep,
 }
 
-/// A path template that was tried out: every recording gets a path of its own from it.
+/// A path template that was tried out: it gives every recording its own path.
 #[derive(Debug, Clone)]
 pub struct Template {
     source: String,
@@ -83,7 +83,7 @@ impl Template {
     /// Reads a template in Jinja's language and tries it out.
     ///
     /// # Errors
-    /// [`BadTemplate`], in one sentence for the person who wrote it.
+    /// [`BadTemplate`].
     pub fn parse(source: &str) -> Result<Self, BadTemplate> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -163,8 +163,8 @@ impl Template {
     /// The path of a recording's file: always the same for the same facts, inside the archive, and
     /// different from every other recording's, on file systems that ignore case as well.
     ///
-    /// Should a template's own logic fail or drop the id for some recording, the id is put back into
-    /// the file's name: no recording stays without a place.
+    /// If the template fails or drops the id for some recording, the id is added to the file's name, so that
+    /// every recording gets a path.
     #[must_use]
     pub fn render(&self, facts: &Facts<'_>) -> RelativePath {
         let text = self.fill(facts).unwrap_or_default();
@@ -177,7 +177,7 @@ impl Template {
             .filter(|part| !part.is_empty())
             .take(MAX_COMPONENTS - 1)
         {
-            // Too long a path loses its deepest directories, never the file's name.
+            // A path that is too long loses its deepest directories, never the file's name.
             if path.len() + parent.len() + 1 + name.len() > MAX_PATH {
                 break;
             }
@@ -235,7 +235,7 @@ fn id_in_name(name: &str) -> Option<(RecordingId, usize)> {
     })
 }
 
-/// A clean file name of at most `max` bytes that holds `id`, whatever has to be cut off.
+/// A clean file name of at most `max` bytes that contains `id`; the rest is cut if necessary.
 fn file_name(rendered: &str, id: RecordingId, ext: &str, max: usize) -> String {
     let holds_id = |name: &str| id_in_name(name).is_some_and(|(found, _)| found == id);
     let whole = clean::component(rendered, usize::MAX);
@@ -246,7 +246,7 @@ fn file_name(rendered: &str, id: RecordingId, ext: &str, max: usize) -> String {
         Some((found, at)) if found == id => (&whole[..at], &whole[at + ID_LEN..]),
         _ => (whole.as_str(), ""),
     };
-    // A long end is dropped for the plain extension: what it said is not known here.
+    // A long end can't be shortened sensibly: the plain extension replaces it.
     let plain = format!(".{ext}");
     let end = if end.is_empty() || end.len() > 32 {
         &plain
@@ -266,7 +266,7 @@ fn file_name(rendered: &str, id: RecordingId, ext: &str, max: usize) -> String {
     }
 }
 
-/// The file's extension: that of its bytes, else that of its label, which may be a MIME type or an extension.
+/// The file's extension, from its bytes, else from its label, which may be a MIME type or an extension.
 fn extension<'a>(facts: &Facts<'a>) -> &'a str {
     let is_plain = |ext: &&str| {
         (1..=8).contains(&ext.len()) && ext.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -291,7 +291,7 @@ fn extension<'a>(facts: &Facts<'a>) -> &'a str {
     }
 }
 
-/// What is wrong, as the end of a sentence on one line.
+/// The error's text on one line.
 fn sentence(error: &minijinja::Error) -> String {
     let text = error
         .detail()

@@ -1,6 +1,6 @@
-//! The archive's directory, and the only hands that touch the files in it. It is held as a descriptor
-//! and everything beneath is reached component by component, never through a symbolic link: nothing a
-//! user puts into the archive can lead a write, or a read, out of it.
+//! The archive's directory: the only module that touches the files in it. It holds the directory open and
+//! reaches everything in it component by component, never through a symbolic link, so that nothing a user
+//! puts into the archive can redirect a write or read.
 
 mod error;
 mod land;
@@ -42,19 +42,19 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
-/// Without `NONBLOCK`, opening a FIFO someone left in the archive would wait for ever.
+/// Without `NONBLOCK`, opening a FIFO in the archive would block for ever.
 const REGULAR: OFlags = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
     .union(OFlags::CLOEXEC);
 
-/// A file's device, number and last change. While the archive's directory is held open, its device's number can't
-/// come to be another's.
+/// A file's device, inode and last change. While the archive's directory is open, no other device can get its
+/// number.
 type Stamp = (u64, u64, i64, u64);
 
-/// What stands at a path.
+/// What exists at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether it is a regular file; a link never is.
+    /// Whether it is a regular file; a symbolic link is not.
     pub is_file: bool,
     /// Its bytes.
     pub size_bytes: u64,
@@ -65,9 +65,9 @@ pub struct Standing {
 /// The archive's directory.
 #[derive(Debug)]
 pub struct Root {
-    /// Where it was opened.
+    /// The configured path.
     path: PathBuf,
-    /// Its directory, until the path leads to the same archive on another device.
+    /// The open directory; replaced when the path leads to the same archive on another device.
     held: RwLock<Arc<OwnedFd>>,
     /// The id in its marker, as it was first seen.
     id: OnceLock<Uuid>,
@@ -79,11 +79,11 @@ pub struct Root {
 }
 
 impl Root {
-    /// Opens the archive's directory. It may be reached through a link the operator made; what lies in
-    /// it may not. Nothing is written: an unmounted directory stays untouched until its marker was seen.
+    /// Opens the archive's directory. The path may contain symbolic links of the operator. Nothing is written:
+    /// it may be a mount point without its disk, until the marker was seen.
     ///
     /// # Errors
-    /// The system's, as when it does not exist or is no directory.
+    /// The system's, for instance if it does not exist or is not a directory.
     pub fn open(path: &Path) -> io::Result<Self> {
         let directory = open_root(path)?;
         Ok(Self {
@@ -106,7 +106,7 @@ impl Root {
     /// The archive's id from its marker file, `None` without one: not mounted, or not an archive yet.
     ///
     /// # Errors
-    /// The system's; `InvalidData` if the marker holds no id.
+    /// The system's; `InvalidData` if the marker contains no id.
     pub fn marker(&self) -> io::Result<Option<Uuid>> {
         let marker = read_marker(self.directory().as_ref())?;
         if let Some(id) = marker {
@@ -115,14 +115,14 @@ impl Root {
         Ok(marker)
     }
 
-    /// Marks the directory as the archive `id`, durably and as a whole or not at all.
+    /// Marks the directory as the archive `id`, durably and atomically.
     ///
     /// # Errors
     /// The system's; `AlreadyExists` if it has a marker.
     pub fn write_marker(&self, id: Uuid) -> io::Result<()> {
         let directory = self.directory();
         let new = format!("{MARKER}.new");
-        // What a crash left of an earlier attempt.
+        // A crash during an earlier attempt may have left it.
         remove(&directory, &new)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | REGULAR;
         let fd = rustix::fs::openat(&directory, &new, flags, Mode::from_raw_mode(0o640))?;
@@ -142,17 +142,17 @@ impl Root {
     /// Opens a file for reading.
     ///
     /// # Errors
-    /// The system's, `NotFound` among them; `InvalidInput` if it is no regular file; an error as well if
-    /// a link is in the way.
+    /// The system's, such as `NotFound`; `InvalidInput` if it is not a regular file; an error too if the path
+    /// contains a symbolic link.
     pub fn open_file(&self, path: &RelativePath) -> io::Result<File> {
         let parent = self.parent(path)?;
         open_regular(&parent, path.file_name(), OFlags::RDONLY)
     }
 
-    /// What stands at a path; `None`: nothing.
+    /// What exists at a path; `None`: nothing.
     ///
     /// # Errors
-    /// The system's; an error as well if a link or a file is in the way.
+    /// The system's; an error too if a parent is a symbolic link or a file.
     pub fn stat(&self, path: &RelativePath) -> io::Result<Option<Standing>> {
         let stat = self
             .parent(path)
@@ -164,13 +164,13 @@ impl Root {
         }
     }
 
-    /// Bytes that can still be written by an ordinary user.
+    /// Free bytes for unprivileged users.
     pub fn free_space(&self) -> io::Result<u64> {
         let stat = rustix::fs::fstatvfs(self.directory().as_ref())?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// The directory as it is held now: what a step begins with, it goes on with.
+    /// The open directory. A step keeps the one it began with.
     fn directory(&self) -> Arc<OwnedFd> {
         let held = self.held.read();
         held.unwrap_or_else(PoisonError::into_inner).clone()
@@ -215,13 +215,16 @@ fn read_marker(directory: impl AsFd) -> io::Result<Option<Uuid>> {
     };
     let mut text = String::new();
     file.take(100).read_to_string(&mut text)?;
-    Uuid::try_parse(text.trim())
-        .map(Some)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the marker holds no id"))
+    Uuid::try_parse(text.trim()).map(Some).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the marker file '.room-archiver' contains no id",
+        )
+    })
 }
 
-/// The most bytes that a name can have here. File systems do not always report it correctly, so the longest
-/// name is looked for: where it is too long, the longest that is not is found by halving.
+/// The most bytes that a name can have here. File systems do not always report it correctly, so the limit is
+/// found by a binary search with lookups.
 fn name_max(directory: impl AsFd) -> usize {
     let reported = rustix::fs::fstatvfs(&directory).map_or(0, |stat| stat.f_namemax);
     let mut most = match usize::try_from(reported) {
@@ -244,7 +247,7 @@ fn name_max(directory: impl AsFd) -> usize {
     least
 }
 
-/// Opens a directory, after making it if it is not there. The caller syncs `parent`.
+/// Opens a directory, and creates it if it does not exist. The caller syncs `parent`.
 fn make_directory(parent: impl AsFd, name: &str, mode: u32) -> rustix::io::Result<OwnedFd> {
     match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(mode)) {
         Ok(()) | Err(Errno::EXIST) => {}
@@ -253,7 +256,7 @@ fn make_directory(parent: impl AsFd, name: &str, mode: u32) -> rustix::io::Resul
     rustix::fs::openat(&parent, name, DIRECTORY, Mode::empty())
 }
 
-/// Opens a regular file that is there.
+/// Opens an existing regular file.
 fn open_regular(parent: impl AsFd, name: &str, access: OFlags) -> io::Result<File> {
     let fd = rustix::fs::openat(parent, name, access | REGULAR, Mode::empty())?;
     if !Standing::of(&rustix::fs::fstat(&fd)?).is_file {
@@ -269,7 +272,7 @@ fn stat_at(parent: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Resul
     rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
-/// Removes a file; that it is not there is as good.
+/// Removes a file, if it exists.
 fn remove(parent: impl AsFd, name: &str) -> io::Result<()> {
     match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -277,7 +280,7 @@ fn remove(parent: impl AsFd, name: &str) -> io::Result<()> {
     }
 }
 
-/// Renames without ever replacing anything: `EXIST` if something is there.
+/// Renames without replacing anything: `EXIST` if the new name exists.
 fn rename_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
     match rustix::fs::renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_new(from, old, to, new),
@@ -285,7 +288,7 @@ fn rename_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::i
     }
 }
 
-/// The same for file systems that can't rename so, such as NFS. A crash between the two steps leaves
+/// The same for file systems without `RENAME_NOREPLACE`, such as NFS. A crash between the two steps leaves
 /// the file under both names.
 fn link_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
     match rustix::fs::linkat(&from, old, &to, new, AtFlags::empty()) {
@@ -297,8 +300,8 @@ fn link_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io:
     }
 }
 
-/// The same for file systems without links as well, such as some FUSE ones: the name is claimed by an empty
-/// file, which the rename replaces. A crash between the two leaves an empty file, which is not the recording.
+/// The same for file systems without hard links too, such as some FUSE ones: an empty file claims the name, and
+/// the rename replaces it. A crash in between leaves an empty file, which is not taken for the recording.
 fn claim_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | REGULAR;
     drop(rustix::fs::openat(

@@ -11,19 +11,14 @@ use crate::reconcile::SourceError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything was done.
     Done = 0,
-    /// Something failed.
     Failure = 1,
     /// The command line or the configuration is wrong, or the archive belongs to another user.
     Usage = 2,
-    /// SignalWire refused the credentials.
     CredentialsRefused = 3,
     /// Done, but recordings that are completed upstream are not archived.
     Incomplete = 4,
-    /// Verification found damage.
     Damage = 5,
-    /// Another instance holds the archive.
     AnotherInstance = 6,
 }
 

@@ -17,11 +17,7 @@ pub fn stdout() -> Stdout {
     Stdout(BufWriter::new(io::stdout().lock()))
 }
 
-/// Writes the whole text to stdout.
-///
-/// # Errors
-///
-/// Stdout is closed (see [`is_closed`]) or can't be written.
+/// Writes the whole text to stdout. An error may mean that it was closed, see [`is_closed`].
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = stdout();
     out.write_all(text.as_bytes())?;

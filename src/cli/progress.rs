@@ -12,7 +12,6 @@ use crate::download::Board;
 use crate::escape;
 use crate::model::RecordingId;
 
-/// Bars of the downloads under way.
 pub struct Bars {
     drawing: Option<(JoinHandle<()>, CancellationToken)>,
 }
@@ -61,7 +60,6 @@ impl Bars {
         }
     }
 
-    /// Clears the bars.
     pub async fn finish(self) {
         if let Some((task, end)) = self.drawing {
             end.cancel();
@@ -70,7 +68,6 @@ impl Bars {
     }
 }
 
-/// How bars of bytes look.
 pub fn bytes_style() -> ProgressStyle {
     ProgressStyle::with_template(
         "{msg:24!} {wide_bar} {bytes:>11} of {total_bytes:>11} {binary_bytes_per_sec:>13}",

@@ -1,6 +1,6 @@
-//! Signs of life of the long-running tasks: what the watchdog is fed by.
+//! Signs of life of the long-running tasks: the watchdog is pinged only while all of them beat.
 //!
-//! A ping from a timer alone would keep a daemon alive whose work is stuck.
+//! A ping from a timer alone would keep a daemon running whose work is stuck.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -12,7 +12,7 @@ use tracing::error;
 
 use crate::clock::Clock;
 
-/// How often a resting task beats when no watchdog says otherwise.
+/// How often a resting task beats if there is no watchdog.
 const REST_WITHOUT_WATCHDOG: Duration = Duration::from_secs(10);
 
 /// All pulses of the process.
@@ -92,8 +92,8 @@ impl Pulses {
     }
 }
 
-/// One task's sign of life. It counts until it is dropped, so a task that ends cleanly is
-/// not missed.
+/// One task's sign of life. Dropping it unregisters the task, so one that ends cleanly does not
+/// become stale.
 #[derive(Debug)]
 pub struct Pulse {
     id: u64,
@@ -102,7 +102,7 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Says: I got something done. Cheap enough for every batch of bytes.
+    /// Records progress. Cheap enough for every batch of bytes.
     pub fn beat(&self) {
         let now = millis(self.pulses.clock.monotonic());
         self.beaten.store(now, Ordering::Relaxed);
@@ -110,8 +110,8 @@ impl Pulse {
 
     /// Waits for `wait` and beats meanwhile.
     ///
-    /// Only for idling on purpose (a tick, a permit, a timer). Wrapped around work, it would
-    /// hide that the work is stuck.
+    /// Only for intentional waits (a schedule, a permit, a timer). Around work it would hide that
+    /// the work is stuck.
     pub async fn rest<T>(&self, wait: impl Future<Output = T>) -> T {
         let every = self.pulses.period.map_or(REST_WITHOUT_WATCHDOG, |p| p / 4);
         tokio::pin!(wait);

@@ -1,4 +1,4 @@
-//! The signals the daemon obeys, as one stream.
+//! The signals that the daemon handles, as one stream.
 
 use std::io;
 
@@ -14,18 +14,18 @@ pub(super) enum Signal {
     Reload,
 }
 
-/// Lets a write beyond the limit of a file's size (`ulimit -f`) fail like one to a full disk; by default
-/// its signal kills the process.
+/// Makes a write beyond the file size limit (`ulimit -f`) fail like a write to a full disk; by default
+/// SIGXFSZ kills the process.
 ///
 /// # Errors
 ///
 /// The system refuses a handler.
 pub fn survive_size_limits() -> io::Result<()> {
-    // The handler stays; nobody has to listen to it.
+    // The handler stays installed after the drop.
     signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
-/// The signals that came and are not yet obeyed.
+/// The signals that have arrived and are not handled yet.
 #[derive(Debug)]
 pub struct Signals(mpsc::Receiver<Signal>);
 
@@ -44,7 +44,7 @@ impl Signals {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         survive_size_limits()?;
-        // Room for one: more of the same wait with the system, as one.
+        // Capacity for one: tokio merges more of the same kind into one.
         let (sender, signals) = mpsc::channel(1);
         tokio::spawn(async move {
             loop {

@@ -1,7 +1,7 @@
 //! The service manager's notification socket: `sd_notify(3)` in a few lines of std.
 //!
-//! Our own because a socket given as a value can be tested, and the environment
-//! cannot be changed without `unsafe`.
+//! Not a crate, because tests need a socket given as a value: the environment can't be
+//! changed without `unsafe`.
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,7 +16,7 @@ use tracing::warn;
 /// How long one message may wait for the manager's queue.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The service manager above us, or nobody.
+/// The service manager, if there is one.
 #[derive(Debug, Default)]
 pub struct Systemd {
     socket: Option<(UnixDatagram, SocketAddr)>,
@@ -25,7 +25,7 @@ pub struct Systemd {
 
 impl Systemd {
     /// The manager that the environment names (`NOTIFY_SOCKET`, `WATCHDOG_USEC`,
-    /// `WATCHDOG_PID`); without them, nobody. The variables stay set: removing them is
+    /// `WATCHDOG_PID`); none without them. The variables stay set: removing them is
     /// unsafe, and the daemon starts no children.
     #[must_use]
     pub fn from_env() -> Self {
@@ -70,7 +70,7 @@ impl Systemd {
         self.watchdog
     }
 
-    /// Sends assignments, one a line. A failure is logged: nobody above could act on it.
+    /// Sends assignments, one per line. Only logs a failure: no caller could do more.
     pub(super) fn send(&self, state: &str) {
         let Some((socket, address)) = &self.socket else {
             return;
@@ -80,7 +80,7 @@ impl Systemd {
         }
     }
 
-    /// Announces a reload, with the time that `Type=notify-reload` insists on.
+    /// Announces a reload, with the time that `Type=notify-reload` requires.
     pub(super) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;

@@ -50,8 +50,8 @@ impl Stage {
         (sender, running)
     }
 
-    /// What the manager was told since the last look.
-    fn told(&self) -> Vec<String> {
+    /// What the manager received since the last call.
+    fn messages(&self) -> Vec<String> {
         let mut buffer = [0; 1024];
         std::iter::from_fn(|| {
             self.manager
@@ -82,11 +82,11 @@ async fn a_signal_stops_softly_and_the_manager_is_told() {
     stage.lifecycle.spawn_critical("worker", obedient(stop));
     let (signals, running) = stage.run();
     settle().await;
-    assert_eq!(stage.told(), ["READY=1"]);
+    assert_eq!(stage.messages(), ["READY=1"]);
     signals.send(Signal::Stop).await.expect("a listener");
     let end = running.await.expect("an end");
     assert_eq!((end, end.code()), (End::Stopped, 0));
-    assert_eq!(stage.told(), ["STOPPING=1"]);
+    assert_eq!(stage.messages(), ["STOPPING=1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +104,7 @@ async fn a_task_that_ends_fails_or_panics_takes_the_process_with_it() {
         }
         let end = running.await.expect("an end");
         assert_eq!((end, end.code()), (End::Failed, 1), "case {case}");
-        assert_eq!(stage.told(), ["READY=1", "STOPPING=1"]);
+        assert_eq!(stage.messages(), ["READY=1", "STOPPING=1"]);
     }
 }
 
@@ -116,7 +116,7 @@ async fn a_daemon_that_failed_at_start_is_never_reported_ready() {
     stage.lifecycle.stop().cancelled().await;
     let (_signals, running) = stage.run();
     assert_eq!(running.await.expect("an end"), End::Failed);
-    assert_eq!(stage.told(), ["STOPPING=1"]);
+    assert_eq!(stage.messages(), ["STOPPING=1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,19 +176,19 @@ async fn a_reload_is_bracketed_and_its_failure_shown() {
         signals.send(Signal::Reload).await.expect("a listener");
         settle().await;
     }
-    let told = stage.told();
-    assert_eq!(told.len(), 6, "{told:?}");
-    let usec = told[1].strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    let messages = stage.messages();
+    assert_eq!(messages.len(), 6, "{messages:?}");
+    let usec = messages[1].strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
     assert!(
         usec.is_some_and(|usec| usec.parse::<u64>().is_ok()),
-        "{told:?}"
+        "{messages:?}"
     );
-    assert_eq!(told[2], "READY=1");
+    assert_eq!(messages[2], "READY=1");
     assert_eq!(
-        told[4],
+        messages[4],
         "STATUS=reload failed, nothing was changed: bad\\u000AREADY=0"
     );
-    assert_eq!(told[5], "READY=1");
+    assert_eq!(messages[5], "READY=1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,7 +222,7 @@ async fn the_status_is_sent_when_it_changes() {
         stage.lifecycle.status(text);
     }
     assert_eq!(
-        stage.told(),
+        stage.messages(),
         ["STATUS=polling", "STATUS=idle", "STATUS=polling"]
     );
 }
@@ -234,7 +234,7 @@ async fn the_watchdog_is_fed_only_while_every_task_beats() {
     let poller = stage.lifecycle.pulse("poller");
     let (_signals, _running) = stage.run();
     settle().await;
-    assert_eq!(stage.told(), ["READY=1", "WATCHDOG=1"]);
+    assert_eq!(stage.messages(), ["READY=1", "WATCHDOG=1"]);
 
     let half = |stage: &Stage| {
         stage.clock.advance(period / 2);
@@ -243,15 +243,19 @@ async fn the_watchdog_is_fed_only_while_every_task_beats() {
     for _ in 0..4 {
         poller.beat();
         half(&stage).await;
-        assert_eq!(stage.told(), ["WATCHDOG=1"]);
+        assert_eq!(stage.messages(), ["WATCHDOG=1"]);
     }
     half(&stage).await;
-    stage.told();
+    stage.messages();
     half(&stage).await;
-    assert_eq!(stage.told(), Vec::<String>::new(), "the poller is silent");
+    assert_eq!(
+        stage.messages(),
+        Vec::<String>::new(),
+        "the poller is silent"
+    );
     drop(poller);
     half(&stage).await;
-    assert_eq!(stage.told(), ["WATCHDOG=1"]);
+    assert_eq!(stage.messages(), ["WATCHDOG=1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,5 +263,5 @@ async fn without_a_watchdog_nothing_is_pinged() {
     let stage = Stage::new(None);
     let (_signals, _running) = stage.run();
     tokio::time::sleep(Duration::from_hours(1)).await;
-    assert_eq!(stage.told(), ["READY=1"]);
+    assert_eq!(stage.messages(), ["READY=1"]);
 }

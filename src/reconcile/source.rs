@@ -1,10 +1,10 @@
-//! The project and the space that a database has its recordings from: those of another must not get into it.
+//! The project and space of a database: recordings of others must not get into it.
 
 use std::path::{Path, PathBuf};
 
 use crate::store::{self, Store};
 
-/// The configuration names another project or space than the database has recordings of.
+/// The configuration names another project or space than that of the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the database '{database}' is of the {name} '{known}', but the configuration says '{configured}': \
@@ -18,10 +18,10 @@ pub struct OtherSource {
     configured: String,
 }
 
-/// Why the source could not be checked, or is not the database's.
+/// Why the configured source can't be used with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// It is another.
+    /// The database belongs to another source.
     #[error(transparent)]
     Other(#[from] OtherSource),
     /// The database failed.
@@ -51,9 +51,9 @@ impl Source<'_> {
         ]
     }
 
-    /// In what it differs from the database's; `None`: in nothing, or the database has none yet.
+    /// How it differs from that of the database; `None`: it does not, or the database is empty.
     pub async fn differs(&self, store: &Store, path: &Path) -> store::Result<Option<OtherSource>> {
-        // Until something was discovered, the configuration may still be corrected.
+        // As long as nothing was discovered, the configuration may change.
         if store.is_empty().await? {
             return Ok(None);
         }
@@ -72,7 +72,7 @@ impl Source<'_> {
         Ok(None)
     }
 
-    /// Makes sure that the database is of this source, and notes it in a new one.
+    /// Makes sure that the database belongs to this source, and records the source in an empty one.
     pub async fn check(&self, store: &Store, path: &Path) -> Result<(), SourceError> {
         if let Some(other) = self.differs(store, path).await? {
             return Err(other.into());

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::metrics::Metrics;
 use crate::escape;
 
-/// How long answers may take once the process stops.
+/// How long answers may still take when the process stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// The problems that `/healthz` shows, a line each; clones share them.
@@ -26,7 +26,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 pub struct Health(Arc<Mutex<Vec<String>>>);
 
 impl Health {
-    /// Replaces the problems. They are shown to whoever asks: no links, no secrets.
+    /// Replaces the problems. Anyone who can connect reads them: no links, no secrets.
     pub fn set(&self, problems: Vec<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problems;
     }
@@ -46,12 +46,12 @@ pub enum ListenError {
     /// Not an IP address and a port.
     #[error("telemetry.listen '{0}' is not an address and a port, as in 127.0.0.1:9464")]
     Address(String),
-    /// The system refuses: in use, not ours, a privileged port.
+    /// The system refuses the address: in use, not of this machine, or a privileged port.
     #[error("could not listen on '{address}' (telemetry.listen)")]
     Bind {
         /// The refused address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -80,12 +80,12 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The system does not say.
+    /// The system's.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
 
-    /// Answers until `stop`, then finishes the answers under way, for a few seconds at most.
+    /// Answers until `stop`, then finishes open requests, for a few seconds at most.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl Server {
         };
         tokio::select! {
             end = serving.into_future() => end,
-            // A client that never ends its request must not hold up the stop.
+            // A client that never ends its request must not delay the stop.
             () = too_long => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Log lines: for the journal, a terminal or a machine; always on stderr, always safe to show.
+//! Log lines for the journal, a terminal or a machine: always on stderr, always safe to show.
 //!
 //! Only our own lines follow the level. Libraries at debug would print links and SQL.
 
@@ -25,23 +25,23 @@ use tracing_subscriber::{Layer, fmt as layers, reload};
 use crate::clock::Clock;
 use crate::escape;
 
-/// What log lines look like, as configured.
+/// The configured format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For the journal where stderr is the journal, else text.
+    /// For the journal if stderr goes there, else text.
     #[default]
     Auto,
     /// A UTC time stamp, the level, the message and its fields.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// Why logging could not be set up.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// Something in this process logs already.
+    /// The process has a subscriber already.
     #[error("logging is set up already")]
     Already,
     /// The subscriber is gone.
@@ -66,7 +66,7 @@ impl Logs {
             LogFormat::Auto if is_journal(journal.as_deref(), io::stderr()) => Style::Journal,
             LogFormat::Auto | LogFormat::Text => Style::Text,
         };
-        // A line that nobody can read is lost, and that must not stop the work.
+        // If stderr is closed, the line is lost: that must not stop the work.
         let to_stderr = |line: &[u8]| drop(io::stderr().write_all(line));
         let (subscriber, logs) = build(level, style, clock, Arc::new(to_stderr));
         tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Already)?;
@@ -101,7 +101,7 @@ fn build(level: LevelFilter, style: Style, clock: Clock, sink: Sink) -> (impl Su
         sink,
         json: style == Style::Json,
     };
-    // Internal errors would go to stderr by a macro that panics when stderr is closed.
+    // tracing-subscriber prints internal errors with a macro that panics when stderr is closed.
     let layer = layers::layer()
         .with_writer(lines)
         .log_internal_errors(false)
@@ -116,7 +116,7 @@ fn build(level: LevelFilter, style: Style, clock: Clock, sink: Sink) -> (impl Su
     (subscriber, Logs(handle))
 }
 
-/// Our lines at `level`, others' at most at warn; sqlx's slow statements never: they are SQL.
+/// Our lines at `level`, those of libraries at most at warn, and no slow statements of sqlx: they contain SQL.
 fn targets(level: LevelFilter) -> Targets {
     Targets::new()
         .with_default(level.min(LevelFilter::WARN))

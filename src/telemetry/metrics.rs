@@ -1,6 +1,6 @@
-//! Numbers that an operator alerts on, in the `OpenMetrics` text format.
+//! Metrics for alerts, in the `OpenMetrics` text format.
 //!
-//! Labels are words of ours from short lists: never ids, hosts, rooms or links.
+//! Labels are fixed words from short lists: never ids, hosts, rooms or links.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,7 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-/// A word for a label, fixed at compile time, so that nothing foreign becomes one.
+/// A label's value, fixed at compile time, so that no external text becomes one.
 type Word = &'static str;
 
 /// Seconds since 1970, with a fraction; 0 until it first happens.
@@ -75,7 +75,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All metrics at zero, and the build's `version`.
+    /// All metrics at zero or healthy, and the build's `version`.
     #[must_use]
     pub fn new(version: &'static str) -> Self {
         let mut registry = Registry::with_prefix("room_archiver");
@@ -94,7 +94,7 @@ impl Metrics {
             stuck_longest: unit(
                 r,
                 "stuck_longest",
-                "Age of the recording that is stuck longest, 0: none is",
+                "Age of the recording that is stuck longest, 0: none",
                 Unit::Seconds,
             ),
             oldest_unarchived: unit(
@@ -131,11 +131,7 @@ impl Metrics {
                 Unit::Seconds,
             ),
             disk_free: unit(r, "disk_free", "Free space in the archive", Unit::Bytes),
-            paused: add(
-                r,
-                "paused",
-                "Reasons why downloads pause or are slowed down",
-            ),
+            paused: add(r, "paused", "Pauses and slowdowns of downloads, by reason"),
             credentials_ok: add(
                 r,
                 "credentials_ok",
@@ -144,7 +140,7 @@ impl Metrics {
             downloads_active: add(r, "downloads_active", "Downloads under way"),
             registry: Arc::default(),
         };
-        // An alert on "never" needs the zero to be there from the start.
+        // An alert on "never complete" needs the zero from the start.
         for kind in ["poll", "sweep"] {
             metrics
                 .last_complete
@@ -238,7 +234,7 @@ impl Metrics {
 
     /// Notes when a pass of `kind` (`poll`, `sweep`) was last complete.
     pub fn set_last_complete(&self, kind: Word, time: DateTime<Utc>) {
-        // The 52 bits of a float hold milliseconds for ages to come.
+        // A float has 52 bits, enough for milliseconds.
         #[expect(clippy::cast_precision_loss, reason = "milliseconds fit")]
         let seconds = time.timestamp_millis() as f64 / 1000.0;
         self.last_complete
@@ -251,7 +247,7 @@ impl Metrics {
         self.disk_free.set(signed(bytes));
     }
 
-    /// How many pauses of downloads there are for `reason`: several for media hosts, one for the others.
+    /// How many pauses of downloads have this reason: several for media hosts, one for the others.
     pub fn set_paused(&self, reason: Word, count: u64) {
         self.paused
             .get_or_create(&ByReason { reason })

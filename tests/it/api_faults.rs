@@ -168,7 +168,7 @@ async fn another_object_than_the_one_asked_for_is_never_taken_for_it() {
     assert_eq!(stage.archive.download().await, 1);
     assert_eq!(stage.state(wanted), "pending");
     let error = stage.setting.sql("SELECT last_error FROM queue");
-    assert!(error.contains("another object"), "{error}");
+    assert!(error.contains("a different object"), "{error}");
     assert_eq!(
         stage.setting.sql("SELECT recording_id FROM archive"),
         other.to_string()

@@ -95,8 +95,8 @@ async fn repeated_endless_and_garbled_next_links_leave_the_pass_incomplete() {
     for (action, text) in [
         (Action::repeat_next(), "repeats an earlier one"),
         (Action::endless_pages(), "the pages do not end"),
-        (Action::next(5), "no URL"),
-        (Action::next("http://["), "no URL"),
+        (Action::next(5), "not a URL"),
+        (Action::next("http://["), "not a URL"),
         (Action::next("/api/video/room_sessions"), "has no query"),
         (Action::next("?"), "has no query"),
         (Action::next("https://example.com/#a?b"), "has no query"),

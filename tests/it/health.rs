@@ -154,7 +154,7 @@ fn a_media_host_that_fails_and_what_is_stuck_by_it_are_visible_with_their_ages_a
     assert_eq!(of("failures").expect("a pause")["host"], Value::Null);
     let shown = status(&setting);
     assert!(
-        shown.contains(&format!("media host fails         {host}")),
+        shown.contains(&format!("media host fails        {host}")),
         "{shown}"
     );
     assert!(shown.contains("downloads keep failing"), "{shown}");

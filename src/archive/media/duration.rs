@@ -1,10 +1,10 @@
 //! Whether two durations agree.
 
-/// Whether two durations are near each other, the file's own and the one that SignalWire reports, in seconds.
+/// Whether the file's own duration and the one that SignalWire reports, in seconds, are close to each other.
 ///
-/// Either may be off honestly: the API rounds to whole seconds, and its clock starts and stops at other moments than
-/// the frames do. So 5 seconds or 1 %, whichever is more, are near; of a recording shorter than 50 seconds a tenth,
-/// but always 1.5 seconds. One that is unknown, zero or no number fits anything.
+/// Small differences are normal: the API rounds to whole seconds, and measures from other moments than the first and
+/// last frame. Allowed are 5 seconds or 1 %, whichever is more; for recordings shorter than 50 seconds a tenth, but
+/// at least 1.5 seconds. A duration that is unknown, zero or not a number fits any other.
 #[must_use]
 pub fn duration_fits(own: Option<f64>, reported: Option<f64>) -> bool {
     let known = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;

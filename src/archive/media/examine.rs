@@ -8,10 +8,10 @@ use super::page::error_page;
 use super::probe::{Findings, Probe};
 use super::{flac, flv, matroska, mp4, mpeg_audio, ogg, recognise, riff, ts};
 
-/// How many of a file's first bytes are looked at to recognise an error page.
+/// How many of a file's first bytes are read to recognise an error page.
 const OPENING: usize = 1024;
 
-/// What the bytes of a file are.
+/// The result of examining a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examined {
     pub(super) kind: MediaKind,
@@ -20,14 +20,14 @@ pub struct Examined {
 }
 
 impl Examined {
-    /// The error document that the file is, if it is one: such a file is no recording and is never archived.
+    /// The kind of error document, if the file is one: such a file is never archived.
     #[must_use]
     pub fn error_page(&self) -> Option<&'static str> {
         self.page
     }
 
-    /// Whether the structure alone proves that nothing is lacking at the end. For a body that only the end of its
-    /// connection delimits there is no other proof.
+    /// Whether the structure alone proves that the end is there. A body that ends with its connection has no other
+    /// proof.
     #[must_use]
     pub fn proves_end(&self) -> bool {
         self.findings.proves_end
@@ -39,7 +39,7 @@ impl Examined {
         self.kind
     }
 
-    /// How long it lasts, as far as the file says: a finite number above zero.
+    /// The duration according to the file: finite and above zero; `None`: unknown.
     #[must_use]
     pub fn duration_seconds(&self) -> Option<f64> {
         self.findings.durations.first().copied()

@@ -1,5 +1,5 @@
-//! Flash video: tags, each followed by its own length. So the last one shows whether the file is cut, and how long
-//! it lasts.
+//! Flash video: tags, each followed by its length. So the last tag shows whether the file is cut, and its
+//! duration.
 
 use std::io;
 
@@ -20,7 +20,7 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
     }
     let trailer = probe.array(len.saturating_sub(TRAILER))?;
     let size = u64::from(trailer.map_or(0, u32::from_be_bytes));
-    // Some programs leave the header out of the count.
+    // Some programs do not count the header.
     for size in [size, size + HEAD] {
         let at = len.checked_sub(TRAILER + size).filter(|&at| at >= first);
         if let Some(at) = at
@@ -31,7 +31,9 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
             // The highest byte comes last.
             let [b, c, d, a] = time;
             let time = u32::from_be_bytes([a, b, c, d]);
-            probe.findings.lasts(seconds(time.max(1).into(), 1000));
+            probe
+                .findings
+                .add_duration(seconds(time.max(1).into(), 1000));
             return Ok(());
         }
     }

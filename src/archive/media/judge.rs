@@ -1,4 +1,4 @@
-//! From what a file is and what SignalWire reports of it to a judgement. Pure.
+//! Compares the findings about a file with what SignalWire reports. A pure function.
 
 use super::duration::duration_fits;
 use super::examine::Examined;
@@ -6,12 +6,12 @@ use super::kind::MediaKind;
 use super::label;
 use crate::model::{Concern, ConcernKind};
 
-/// What SignalWire reports of a recording's file.
+/// What SignalWire reports about a recording's file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reported<'a> {
-    /// Its size.
+    /// In bytes; `None`: unknown.
     pub size_bytes: Option<u64>,
-    /// How long it lasts.
+    /// `None`: unknown.
     pub duration_seconds: Option<f64>,
     /// Its label, most often a MIME type.
     pub format: Option<&'a str>,
@@ -20,10 +20,10 @@ pub struct Reported<'a> {
 /// Whether a complete file is archived at once. Concerns come in the order of their kinds, one of each at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
-    /// It is, with these concerns, if any.
+    /// Yes, with these concerns, if any.
     Plausible(Vec<Concern>),
-    /// It is transferred once more first: it may still be being written, or was damaged on its way. The same bytes
-    /// again are archived with these concerns, of which there is at least one.
+    /// It is first transferred again: it may still be growing, or was damaged on the way. If the bytes are the same,
+    /// it is archived with these concerns, at least one.
     Doubtful(Vec<Concern>),
 }
 
@@ -55,7 +55,7 @@ pub fn judge(examined: &Examined, len: u64, reported: &Reported<'_>) -> Judgemen
         let detail = || format!("the file has {len} bytes, SignalWire reports {size}");
         findings.note(ConcernKind::Size, !is_wrapped(size, len), detail);
     }
-    // Where a format leaves more than one way to determine how long a file lasts, any may fit.
+    // If a format has several ways to determine the duration, one that fits is enough.
     let durations = &examined.findings.durations;
     if let (Some(first), Some(api)) = (durations.first(), reported.duration_seconds)
         && !durations
@@ -90,7 +90,7 @@ fn merged(mut notes: Vec<(Concern, bool)>) -> Vec<Concern> {
     concerns
 }
 
-/// A label for a message; it comes from outside and may be anything.
+/// A label for a message; it comes from outside, so odd ones are not repeated.
 fn printable(label: &str) -> String {
     let label = label.trim();
     if label.len() <= 60
@@ -104,8 +104,8 @@ fn printable(label: &str) -> String {
     }
 }
 
-/// Whether a reported size is the rest of that of a file of `len` bytes: the API's int32 holds no more than 2 GiB.
-/// That explains the difference, so that such a file need not be transferred twice.
+/// Whether a reported size is that of a file of `len` bytes, wrapped: the API's int32 holds less than 2 GiB. This
+/// explains the difference, so the file need not be transferred again.
 fn is_wrapped(reported: u64, len: u64) -> bool {
     len > i32::MAX as u64 && (reported == len % (1 << 31) || reported == len % (1 << 32))
 }

@@ -7,7 +7,7 @@ use std::fmt;
 pub enum MediaKind {
     /// ISO base media, MPEG-4.
     Mp4,
-    /// MPEG-4 by a brand for audio alone.
+    /// MPEG-4 with a brand for audio only.
     M4a,
     /// `QuickTime`: MP4's forerunner, of the same structure.
     QuickTime,
@@ -43,12 +43,12 @@ pub enum MediaKind {
     Amr,
     /// Windows media.
     Asf,
-    /// None of these.
+    /// No known format.
     Unknown,
 }
 
 impl MediaKind {
-    /// The extension of its files' names; none for an unknown format.
+    /// The extension of file names; `None` for an unknown format.
     #[must_use]
     pub fn extension(self) -> Option<&'static str> {
         Some(match self {

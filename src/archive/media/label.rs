@@ -2,7 +2,7 @@
 
 use super::MediaKind;
 
-/// Formats that are taken for each other without harm: their files are of one structure.
+/// Formats with the same structure, which labels may confuse without harm.
 #[derive(PartialEq)]
 enum Family {
     Mp4,
@@ -56,7 +56,7 @@ fn named(word: &str) -> Option<&'static [Family]> {
         "3gpp" => &[Mp4, Audio(MediaKind::Amr)],
         "webm" | "matroska" | "mkv" | "mka" | "matroska-3d" => &[Matroska],
         "ogg" | "oga" | "ogv" | "vorbis" | "theora" | "speex" => &[Ogg],
-        // Codecs that live in several containers.
+        // Codecs that occur in several containers.
         "opus" => &[Ogg, Matroska, Mp4],
         "flac" => &[Audio(MediaKind::Flac), Ogg, Mp4],
         "aac" | "aacp" | "hx-aac-adts" | "mp4a-latm" => &[Audio(MediaKind::Aac), Mp4],

@@ -1,10 +1,11 @@
-//! Matroska and `WebM` (RFC 9559): whether each element ends within the file, and when the last block is shown.
+//! Matroska and `WebM` (RFC 9559): checks that each element ends within the file, and finds the last block's time.
 
 use std::io;
 
 use super::MediaKind;
 use super::duration::duration_fits;
 use super::probe::{Probe, big_endian};
+use crate::human::count;
 
 const EBML: u32 = 0x1A45_DFA3;
 const DOC_TYPE: u32 = 0x4282;
@@ -42,18 +43,18 @@ struct Element {
     end: Option<u64>,
 }
 
-/// What stands where an element may begin.
+/// What was found where an element may begin.
 enum Found {
     Element(Element),
     /// The file ends within its header.
     Cut,
-    /// Nothing that is one.
+    /// No element.
     Stray,
 }
 
 /// What is known of times, in the segment's ticks.
 struct Times {
-    /// Nanoseconds a tick.
+    /// Nanoseconds per tick.
     scale: u64,
     declared: Option<f64>,
     first: Option<u64>,
@@ -111,7 +112,7 @@ fn segment(probe: &mut Probe<'_>, segment: &Element) -> io::Result<u64> {
         let Some(found) = next(probe, at, segment.end.is_none())? else {
             break;
         };
-        // Another recording begins, appended to one of unknown size.
+        // Another recording, appended to one of unknown size.
         if matches!(found.id, EBML | SEGMENT) {
             break;
         }
@@ -146,7 +147,7 @@ fn segment(probe: &mut Probe<'_>, segment: &Element) -> io::Result<u64> {
     Ok(at.max(segment.end.unwrap_or(at)))
 }
 
-/// The element at `at`, if a whole one is there; else notes what is. `may_end`: whether the file may end here.
+/// The element at `at`, if it is whole; else notes what is there. `may_end`: whether the file may end here.
 fn next(probe: &mut Probe<'_>, at: u64, may_end: bool) -> io::Result<Option<Element>> {
     let len = probe.len();
     let left = len.saturating_sub(at);
@@ -157,9 +158,9 @@ fn next(probe: &mut Probe<'_>, at: u64, may_end: bool) -> io::Result<Option<Elem
             content,
             end: Some(end),
         }) => {
-            // What there is of it is looked into all the same, to know how long it lasts.
-            let by = end - len;
-            probe.cut(|| format!("the segment runs past the end by {by} bytes"));
+            // Still read what is there, for the duration.
+            let by = count(end - len, "byte");
+            probe.cut(|| format!("the segment runs past the end by {by}"));
             return Ok(Some(Element {
                 id: SEGMENT,
                 content,
@@ -289,7 +290,7 @@ impl Times {
     fn cluster(&mut self, probe: &mut Probe<'_>, mut at: u64, end: u64) -> io::Result<u64> {
         let mut time = 0;
         while at < end {
-            // As deep as this, damage does not show in what follows.
+            // At this depth, damage does not affect what follows.
             let Found::Element(found) = element(probe, at)? else {
                 break;
             };
@@ -360,7 +361,7 @@ impl Times {
     fn conclude(&self, probe: &mut Probe<'_>, complete: bool) {
         let seconds = |ticks: f64| ticks * self.scale as f64 / 1e9;
         let declared = seconds(self.declared.unwrap_or_default());
-        // A file of one frame lasts next to nothing, but that is known.
+        // A file with one frame has almost no duration, but it is known.
         let last = seconds(self.last.max(self.first.map_or(0, |_| 1)) as f64);
         let span = seconds(self.last.saturating_sub(self.first.unwrap_or_default()) as f64);
         let agree = [last, span]
@@ -369,10 +370,10 @@ impl Times {
         if !agree {
             probe.odd_duration(declared, last);
         } else if complete {
-            // With the length of the last frame, which the blocks' times leave out.
-            probe.findings.lasts(declared);
+            // The header includes the last frame's duration, which the blocks' times do not.
+            probe.findings.add_duration(declared);
         }
-        probe.findings.lasts(last);
-        probe.findings.lasts(span);
+        probe.findings.add_duration(last);
+        probe.findings.add_duration(span);
     }
 }

@@ -1,5 +1,5 @@
-//! MP4 and its relatives (ISO/IEC 14496-12, `QuickTime`), whole or in fragments: what lies outermost in the file.
-//! Players accept far more than the standard; so does this. Only what a cut leaves behind is doubted.
+//! MP4 and its relatives (ISO/IEC 14496-12, `QuickTime`), whole or in fragments: the outermost boxes of the file.
+//! Players accept much more than the standard, and so does this module: it doubts only what looks like a cut.
 
 mod boxes;
 mod fragment;
@@ -10,15 +10,16 @@ use std::io;
 
 use super::MediaKind;
 use super::probe::Probe;
+use crate::human::count;
 use boxes::{Atom, Header, header};
 use movie::Movie;
 
-/// How many boxes of unknown type may stand in front of the first known one.
+/// How many boxes of unknown type may precede the first known one.
 const MAX_UNKNOWN: u8 = 16;
 
-/// Whether boxes of this type are known to lie outermost in a file.
+/// Whether boxes of this type are known to be outermost in a file.
 pub(super) fn is_outermost(kind: &[u8]) -> bool {
-    is_telling(kind)
+    identifies_mp4(kind)
         || matches!(
             kind,
             b"free"
@@ -40,15 +41,15 @@ pub(super) fn is_outermost(kind: &[u8]) -> bool {
 }
 
 /// Whether a box of this type makes a file an MP4 file.
-fn is_telling(kind: &[u8]) -> bool {
+fn identifies_mp4(kind: &[u8]) -> bool {
     matches!(
         kind,
         b"ftyp" | b"styp" | b"moov" | b"mdat" | b"moof" | b"sidx"
     )
 }
 
-/// Whether the file begins as an MP4 file does: with a box of a known type, or with others before one that only
-/// such a file has.
+/// Whether the file begins like an MP4 file: with a box of a known type, or with others before one that occurs only
+/// in MP4 files.
 pub(super) fn begins(probe: &mut Probe<'_>) -> io::Result<bool> {
     let len = probe.len();
     let mut at = 0;
@@ -56,7 +57,7 @@ pub(super) fn begins(probe: &mut Probe<'_>) -> io::Result<bool> {
         let Header::Atom(atom) = header(probe, at, len)? else {
             return Ok(false);
         };
-        if is_telling(&atom.kind) || number == 0 && is_outermost(&atom.kind) {
+        if identifies_mp4(&atom.kind) || number == 0 && is_outermost(&atom.kind) {
             return Ok(true);
         }
         at = atom.end;
@@ -64,7 +65,7 @@ pub(super) fn begins(probe: &mut Probe<'_>) -> io::Result<bool> {
     Ok(false)
 }
 
-/// What was come across on the way through the file.
+/// What was found while walking through the file.
 #[derive(Default)]
 struct Outermost {
     kind: Option<MediaKind>,
@@ -74,7 +75,7 @@ struct Outermost {
     last: Option<Atom>,
     /// Where the fragments end according to `sidx`.
     announced: u64,
-    /// What stands behind the last box may be the beginning of another.
+    /// The bytes after the last box may be the beginning of another.
     uncertain: bool,
     movie: Movie,
 }
@@ -87,7 +88,7 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
         let Some(atom) = seen.next(probe, at)? else {
             break;
         };
-        seen.look_into(probe, &atom)?;
+        seen.examine_box(probe, &atom)?;
         at = atom.end;
     }
     seen.conclude(probe);
@@ -95,7 +96,7 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
 }
 
 impl Outermost {
-    /// The box at `at`, if a whole one is there; else notes what is.
+    /// The box at `at`, if it is whole; else notes what is there.
     fn next(&mut self, probe: &mut Probe<'_>, at: u64) -> io::Result<Option<Atom>> {
         let len = probe.len();
         let found = match header(probe, at, len)? {
@@ -109,10 +110,10 @@ impl Outermost {
         match (appendix, found) {
             (Some(what), _) => probe.odd(|| format!("{left} bytes follow the last box: {what}")),
             (None, Some(atom)) if !complete || is_outermost(&atom.kind) => {
-                let by = atom.end - len;
+                let by = count(atom.end - len, "byte");
                 probe.cut(|| {
                     let name = atom.name();
-                    format!("box '{name}' at byte {at} runs past the end by {by} bytes")
+                    format!("box '{name}' at byte {at} runs past the end by {by}")
                 });
             }
             (None, None) if !complete && self.has_movie => {
@@ -126,7 +127,7 @@ impl Outermost {
         Ok(None)
     }
 
-    fn look_into(&mut self, probe: &mut Probe<'_>, atom: &Atom) -> io::Result<()> {
+    fn examine_box(&mut self, probe: &mut Probe<'_>, atom: &Atom) -> io::Result<()> {
         self.last = Some(*atom);
         match &atom.kind {
             b"ftyp" | b"styp" if self.kind.is_none() => {
@@ -157,7 +158,7 @@ impl Outermost {
     fn conclude(&self, probe: &mut Probe<'_>) {
         let has_fragments = self.fragments > 0;
         let fragmented = has_fragments || self.movie.fragmented;
-        // It is written when there are no more fragments.
+        // It is written after the last fragment.
         let has_end = self.last.is_some_and(|last| &last.kind == b"mfra");
         let nothing = self.movie.samples == 0 && !self.movie.compressed;
         let len = probe.len();
@@ -192,7 +193,7 @@ fn announced_end(probe: &mut Probe<'_>, sidx: &Atom) -> io::Result<u64> {
     let declared = u32::try_from(sidx.u16(probe, table + 2)?).unwrap_or_default();
     let mut end = sidx.end.saturating_add(first);
     for entry in 0..sidx.entries(probe, declared, table + 4, 96) {
-        // The highest bit says that another index is meant.
+        // The highest bit means a reference to another index.
         let size = sidx.u32(probe, table + 4 + entry * 12)? & 0x7FFF_FFFF;
         end = end.saturating_add(size.into());
     }

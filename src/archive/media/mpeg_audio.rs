@@ -1,11 +1,11 @@
-//! MP3 and its older layers, and AAC in ADTS or LATM frames. They have no magic: two frames in a row are asked for.
+//! MP3 and its older layers, and AAC in ADTS or LATM frames. They have no magic number: two frames in a row are needed.
 
 use std::io;
 
 use super::MediaKind;
 use super::probe::{Probe, big_endian, seconds};
 
-/// Bytes that the count of a header may be off by.
+/// The tolerated error of a byte count in a header.
 const SLACK: u64 = 2048;
 
 /// A frame's format, length, samples and samples in a second.
@@ -24,7 +24,7 @@ pub(super) fn recognise(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
         return Ok(MediaKind::Flac);
     }
     let Some(first) = frame(opening) else {
-        // A tag alone says what the file is; its pictures may be larger than what there is of it.
+        // A tag is enough to recognise the file; it may be longer than the bytes that are there.
         return Ok(if start > 0 {
             MediaKind::Mp3
         } else {
@@ -34,7 +34,7 @@ pub(super) fn recognise(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
     let next = probe.bytes(start + first.len, 6)?;
     let again = match frame(next) {
         Some(next) => next.kind == first.kind,
-        // The only frame, or one behind which the file is cut.
+        // The only frame, or the last one of a cut file.
         None => next.len() < 6 || next.starts_with(b"TAG"),
     };
     Ok(if again || start > 0 {
@@ -44,7 +44,7 @@ pub(super) fn recognise(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
     })
 }
 
-/// Walks from frame to frame: their samples are added up, and the last one must be there.
+/// Walks from frame to frame and adds up their samples; the last frame must be whole.
 pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
     let len = probe.len();
     let start = after_tags(probe)?;
@@ -61,18 +61,14 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
         }
     }
     if at > len {
-        probe.cut(|| {
-            format!(
-                "the last frame or tag runs past the end by {} bytes",
-                at - len
-            )
-        });
+        let by = crate::human::count(at - len, "byte");
+        probe.cut(|| format!("the last frame or tag runs past the end by {by}"));
     } else if at < len && probe.appendix(at)?.is_none() {
         probe.odd(|| format!("the bytes at {at} are no frame"));
     }
     if let Some((frames, bytes)) = counted(probe, start)? {
-        probe.findings.lasts(frames);
-        // Encoders differ in which frames and tags they count.
+        probe.findings.add_duration(frames);
+        // Encoders do not agree on which frames and tags they count.
         if start + bytes > len + SLACK {
             probe.cut(|| {
                 let there = len - start.min(len);
@@ -80,7 +76,7 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
             });
         }
     } else {
-        probe.findings.lasts(lasts);
+        probe.findings.add_duration(lasts);
     }
     Ok(())
 }
@@ -112,11 +108,11 @@ fn counted(probe: &mut Probe<'_>, start: u64) -> io::Result<Option<(f64, u64)>> 
     Ok(Some((lasts, size)))
 }
 
-/// Where sound begins, after `ID3v2` tags; the file may end before that.
+/// Where the sound begins, after `ID3v2` tags; it may be after the end of the file.
 fn after_tags(probe: &mut Probe<'_>) -> io::Result<u64> {
     let mut at = 0;
     while let Some([b'I', b'D', b'3', 2..=4, _, flags, size @ ..]) = probe.array::<10>(at)? {
-        // Seven bits a byte.
+        // Seven bits per byte.
         let size = size
             .iter()
             .fold(0, |sum, &byte| sum << 7 | u64::from(byte & 0x7F));
@@ -147,7 +143,7 @@ fn frame(header: &[u8]) -> Option<Frame> {
         (0xFF, 0xF0 | 0xF1 | 0xF8 | 0xF9) => {
             let rate = AAC_RATES.get(usize::from(third >> 2 & 15))?;
             let len = bits >> 5 & 0x1FFF;
-            // The header is counted.
+            // The length includes the header.
             (len >= 7).then(|| aac(len, 1024, *rate))
         }
         (0xFF, 0xE0..) => mpeg_frame(second, third),
@@ -155,13 +151,13 @@ fn frame(header: &[u8]) -> Option<Frame> {
     }
 }
 
-/// Samples a second of AAC, by the index in the header.
+/// Samples per second of AAC, by the index in the header.
 const AAC_RATES: [u64; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000,
     7350,
 ];
 
-/// Kilobits a second: of MPEG 1 layers I, II and III, of MPEG 2 layer I and of its other layers.
+/// Kilobits per second: of MPEG 1 layers I, II and III, of MPEG 2 layer I and of its other layers.
 const BIT_RATES: [[u16; 14]; 5] = [
     [
         32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448,

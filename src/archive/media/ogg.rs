@@ -1,4 +1,4 @@
-//! Ogg (RFC 3533): whether each page ends within the file, and how far the last page of each stream counts.
+//! Ogg (RFC 3533): checks that each page ends within the file, and reads the last position of each stream.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,10 +6,10 @@ use std::io;
 use super::probe::Probe;
 use super::probe::seconds;
 
-/// Streams that are remembered. Any more are of a file made to use up memory.
+/// The most streams that are remembered: a hostile file could use up the memory.
 const MAX_STREAMS: usize = 1000;
 
-/// A stream: how its positions count, and how far it got.
+/// A stream: the unit of its positions, and the last position.
 #[derive(Default)]
 struct Stream {
     clock: Clock,
@@ -21,10 +21,10 @@ struct Stream {
 /// What the position of a page means, which depends on the codec.
 #[derive(Default)]
 struct Clock {
-    /// Units in so many seconds; zero units: unknown.
+    /// This many units in this many seconds; zero units: unknown.
     units: u64,
     per: u64,
-    /// Units that are decoded and not played.
+    /// Units that are decoded but not played.
     skip: u64,
     /// Theora: the lowest bits count the frames since a key frame.
     shift: u32,
@@ -60,8 +60,8 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
         at = end;
     }
     let (last, span) = longest(&streams);
-    probe.findings.lasts(before + last);
-    probe.findings.lasts(before_spans + span);
+    probe.findings.add_duration(before + last);
+    probe.findings.add_duration(before_spans + span);
     let ended = streams.values().all(|stream| stream.ended);
     if !ended && !probe.findings.doubtful() {
         probe.odd(|| "the last page is not marked as the end of its stream".to_owned());
@@ -70,8 +70,8 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The head of the page at `at`, where its body begins and where it ends; if a whole one is there. Else notes what
-/// is.
+/// The header of the page at `at`, where its body begins and where it ends, if it is whole; else notes what is
+/// there.
 fn page(probe: &mut Probe<'_>, at: u64) -> io::Result<Option<([u8; 27], u64, u64)>> {
     let len = probe.len();
     let is_page = probe.bytes(at, 4)?.iter().eq(b"OggS");
@@ -101,7 +101,7 @@ fn page(probe: &mut Probe<'_>, at: u64) -> io::Result<Option<([u8; 27], u64, u64
     Ok(None)
 }
 
-/// How long the longest stream lasts in seconds: by its last position, and from its first one on.
+/// The duration of the longest stream in seconds: by its last position, and since its first one.
 fn longest(streams: &HashMap<u32, Stream>) -> (f64, f64) {
     let longest = |of: fn(&Stream) -> u64| {
         let times = streams

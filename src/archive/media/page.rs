@@ -1,7 +1,7 @@
-//! Error documents in place of media: what a proxy, a captive portal or the storage sends with a good status.
+//! Error documents instead of media, which a proxy, a captive portal or the storage sends with a success status.
 //!
-//! What is taken for one here is never archived, so it must not match anything that someone may have recorded:
-//! only text is looked at, and subtitles and manifests, which are XML or plain text too, are left alone.
+//! They are never archived, so no possible recording may match: only text does, and subtitles and manifests, which
+//! are XML or plain text too, do not.
 
 /// The first elements of an HTML page that has no doctype, as error pages often have none.
 const HTML: [&str; 22] = [
@@ -53,9 +53,9 @@ const PHRASES: [&str; 26] = [
     "not authorized",
 ];
 
-/// What error document a body is that begins with these bytes; some hundreds of bytes are enough.
+/// The kind of error document that begins with these bytes, if it is one; some hundred bytes are enough.
 ///
-/// Texts in UTF-8, UTF-16 and the 8-bit encodings are read, with or without a byte order mark.
+/// Reads UTF-8, UTF-16 and 8-bit encodings, with or without a byte order mark.
 #[must_use]
 pub fn error_page(opening: &[u8]) -> Option<&'static str> {
     let text = decode(opening)?;
@@ -73,7 +73,7 @@ pub fn error_page(opening: &[u8]) -> Option<&'static str> {
     is_message(text).then_some("an error message")
 }
 
-/// The bytes as text in lower case, if they are text. What is not ASCII matters no further.
+/// The bytes as text in lower case, if they are text. Only ASCII matters.
 fn decode(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let wide = |low: usize| {
@@ -90,7 +90,7 @@ fn decode(bytes: &[u8]) -> Option<String> {
         [0xFE, 0xFF, ..] | [0, 0x09..=0x7F, 0, 0x09..=0x7F, ..] => wide(1).collect(),
         _ => bytes.to_vec(),
     };
-    // Media has other control characters within its first bytes; ESC occurs in Japanese encodings.
+    // The first bytes of media contain other control characters; ESC occurs in Japanese encodings.
     let is_text = |&byte: &u8| byte >= 0x20 && byte != 0x7F || b"\t\n\x0C\r\x1B".contains(&byte);
     narrow
         .iter()
@@ -98,10 +98,10 @@ fn decode(bytes: &[u8]) -> Option<String> {
         .then(|| String::from_utf8_lossy(&narrow).to_ascii_lowercase())
 }
 
-/// What kind of document a text is that begins with `<`.
+/// The kind of error document, for a text that begins with `<`.
 fn markup(text: &str) -> Option<&'static str> {
     let mut rest = text;
-    // The first element, after declarations and comments; they may fill all there is.
+    // The first element, after declarations and comments, which may fill the whole text.
     let name = loop {
         rest = rest.trim_start();
         let Some(inside) = rest.strip_prefix('<') else {

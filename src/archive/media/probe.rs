@@ -1,4 +1,4 @@
-//! A file under examination: reads at any offset through a few small windows, and keeps what is noted.
+//! A file being examined: reads at any offset through a few small windows, and collects the findings.
 
 use std::fs::File;
 use std::io;
@@ -9,16 +9,16 @@ use crate::model::{Concern, ConcernKind};
 /// Room for many headers or index entries a read.
 const WINDOW: usize = 8192;
 
-/// As many places of a file are read in turn: the boxes, and three tables of an index.
+/// Places of a file that are read alternately: the boxes, and three tables of an index.
 const WINDOWS: usize = 4;
 
-/// A number of up to eight bytes, the highest first.
+/// A number of up to eight bytes, most significant first.
 pub(super) fn big_endian(bytes: &[u8]) -> u64 {
     let shifted = |sum, &byte: &u8| sum << 8 | u64::from(byte);
     bytes.iter().fold(0, shifted)
 }
 
-/// `units` of which there are `rate` in a second; no number, if there are none.
+/// The duration of `units` at `rate` units per second; not finite if the rate is zero.
 #[expect(clippy::cast_precision_loss, reason = "53 bits of units are plenty")]
 pub(super) fn seconds(units: u64, rate: u64) -> f64 {
     units as f64 / rate as f64
@@ -27,12 +27,12 @@ pub(super) fn seconds(units: u64, rate: u64) -> f64 {
 /// What was found in a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Findings {
-    /// How long the file lasts in seconds, the best guess first. More than one, where the format has several ways to say it.
+    /// The file's duration in seconds, the best guess first; several if the format has several sources.
     pub(super) durations: Vec<f64>,
     /// See [`super::examine::Examined::proves_end`].
     pub(super) proves_end: bool,
-    /// What is to be noted, and whether it is a reason to transfer the file once more. One of each kind at most:
-    /// a hostile file has millions of oddities.
+    /// The concerns, and whether each is a reason to transfer the file again. One of each kind at most: a hostile
+    /// file may have millions of oddities.
     pub(super) notes: Vec<(Concern, bool)>,
 }
 
@@ -50,14 +50,14 @@ impl Findings {
         }
     }
 
-    /// Keeps a duration, if it is one.
-    pub(super) fn lasts(&mut self, seconds: f64) {
+    /// Adds a duration, if it is finite and above zero.
+    pub(super) fn add_duration(&mut self, seconds: f64) {
         if seconds.is_finite() && seconds > 0.0 {
             self.durations.push(seconds);
         }
     }
 
-    /// Whether anything is a reason to transfer the file once more.
+    /// Whether any finding is a reason to transfer the file again.
     pub(super) fn doubtful(&self) -> bool {
         self.notes.iter().any(|(_, doubtful)| *doubtful)
     }
@@ -81,7 +81,7 @@ pub(super) struct Probe<'a> {
 struct Window {
     bytes: Vec<u8>,
     start: u64,
-    /// When it was last used, to replace the one that was not used for longest.
+    /// When it was last used: the least recently used window is replaced.
     used: u64,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Probe<'a> {
         self.len
     }
 
-    /// `want` bytes from `at` on (a window full at most); fewer only at the end of the file.
+    /// `want` bytes from `at` on, at most a window; fewer only at the end of the file.
     pub(super) fn bytes(&mut self, at: u64, want: usize) -> io::Result<&[u8]> {
         #[cfg(test)]
         {
@@ -140,7 +140,7 @@ impl<'a> Probe<'a> {
         Ok(&window.bytes[skip..skip + want])
     }
 
-    /// Reads `want` bytes at `at` into the window that was not used for longest.
+    /// Reads `want` bytes at `at` into the least recently used window.
     fn fill(&mut self, at: u64, want: usize) -> io::Result<usize> {
         let oldest = (0..WINDOWS)
             .min_by_key(|&index| self.windows[index].used)
@@ -165,24 +165,24 @@ impl<'a> Probe<'a> {
         self.findings.note(ConcernKind::Structure, false, detail);
     }
 
-    /// A structure that should not be: reason to transfer the file once more.
+    /// A broken structure, which is a reason to transfer the file again.
     pub(super) fn broken(&mut self, detail: impl FnOnce() -> String) {
         self.findings.note(ConcernKind::Structure, true, detail);
     }
 
-    /// The end is lacking: reason to transfer the file once more.
+    /// The end is missing, which is a reason to transfer the file again.
     pub(super) fn cut(&mut self, detail: impl FnOnce() -> String) {
         self.findings.note(ConcernKind::Truncated, true, detail);
     }
 
-    /// The file's own header and its content last differently.
+    /// The header and the content of the file have different durations.
     pub(super) fn odd_duration(&mut self, header: f64, content: f64) {
         self.findings.note(ConcernKind::Duration, false, || {
             format!("the header says {header:.1} s, the content lasts {content:.1} s")
         });
     }
 
-    /// What stands behind the last element of a file, if programs are known to append it.
+    /// The kind of data after the last element of a file, if programs are known to append it.
     pub(super) fn appendix(&mut self, at: u64) -> io::Result<Option<&'static str>> {
         let left = self.len.saturating_sub(at);
         let bytes = self.bytes(at, WINDOW)?;
@@ -192,7 +192,7 @@ impl<'a> Probe<'a> {
             [b'I', b'D', b'3', ..] => Some("an ID3v2 tag"),
             _ if bytes.starts_with(b"APETAGEX") => Some("an APE tag"),
             _ if bytes.starts_with(b"LYRICSBEGIN") => Some("a Lyrics3 tag"),
-            // Fewer can be the beginning of anything.
+            // Fewer may be the beginning of anything.
             _ if left >= 4 && bytes.iter().all(|&byte| byte == 0) => Some("zero bytes"),
             _ if bytes.iter().all(u8::is_ascii_whitespace) => Some("white space"),
             _ => None,

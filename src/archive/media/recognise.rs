@@ -1,4 +1,4 @@
-//! Which format a file's first bytes show.
+//! Recognises the format by a file's first bytes.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use super::kind::MediaKind;
 use super::probe::Probe;
 use super::{mp4, mpeg_audio, ts};
 
-/// The format the first bytes show. Matroska stands for `WebM` too, and MP4 for its relatives: their own checks
-/// distinguish them.
+/// The format according to the first bytes. Matroska includes `WebM`, and MP4 its relatives: their own checks
+/// distinguish these.
 pub(super) fn recognise(probe: &mut Probe<'_>) -> io::Result<MediaKind> {
     let opening = probe.bytes(0, 16)?;
     let by_magic = match opening {

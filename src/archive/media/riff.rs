@@ -1,19 +1,19 @@
 //! Files of sized chunks: WAVE and AVI with their 64-bit relatives, and AIFF. Programs that write into a pipe leave
-//! the sizes at zero or all ones; those that are given must fit.
+//! sizes at zero or all ones; other sizes must fit.
 
 use std::io;
 
-use super::probe::Probe;
-use super::probe::seconds;
+use super::probe::{Probe, seconds};
+use crate::human::count;
 
 /// How a file's sizes are written.
 #[derive(Clone, Copy, PartialEq)]
 enum Layout {
-    /// Four bytes, the lowest first.
+    /// Four bytes, little-endian.
     Little,
-    /// Four bytes, the highest first.
+    /// Four bytes, big-endian.
     Big,
-    /// Sony's: names of 16 bytes, sizes of 8 with the header counted.
+    /// Sony's: names of 16 bytes, sizes of 8 bytes that include the header.
     Wide,
 }
 
@@ -76,11 +76,11 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
     }
 }
 
-/// One chunk of sound, after one that describes it.
+/// Checks a file with one chunk of sound, after one that describes it.
 fn wave(probe: &mut Probe<'_>, layout: Layout, first: u64) -> io::Result<()> {
     let len = probe.len();
     let mut at = first;
-    // Bytes in a second, and the size of the sound where it has 64 bits.
+    // Bytes per second, and the size of the sound if it has 64 bits.
     let (mut rate, mut long_size) = (0, None);
     while let Some(chunk) = layout.chunk(probe, at)? {
         let size = match &chunk.name {
@@ -92,7 +92,7 @@ fn wave(probe: &mut Probe<'_>, layout: Layout, first: u64) -> io::Result<()> {
             b"fmt " => {
                 let [a, b, _, _, _, _, _, _, bytes @ ..] =
                     probe.array::<12>(chunk.content)?.unwrap_or_default();
-                // What PCM and its like say of their rate is right; of others it is an estimate.
+                // The rate is exact for PCM and similar formats; for others it is an estimate.
                 if matches!(u16::from_le_bytes([a, b]), 1 | 3 | 6 | 7 | 0xFFFE) {
                     rate = u32::from_le_bytes(bytes).into();
                 }
@@ -100,7 +100,7 @@ fn wave(probe: &mut Probe<'_>, layout: Layout, first: u64) -> io::Result<()> {
             b"ds64" => long_size = probe.array(chunk.content + 8)?.map(u64::from_le_bytes),
             b"data" | b"SSND" => {
                 let there = end.unwrap_or(len).min(len).saturating_sub(chunk.content);
-                probe.findings.lasts(seconds(there, rate));
+                probe.findings.add_duration(seconds(there, rate));
                 probe.findings.proves_end = end.is_some_and(|end| end <= len);
             }
             _ => {}
@@ -109,8 +109,8 @@ fn wave(probe: &mut Probe<'_>, layout: Layout, first: u64) -> io::Result<()> {
             return Ok(());
         };
         if end > len {
-            let by = end - len;
-            probe.cut(|| format!("a chunk runs past the end by {by} bytes"));
+            let by = count(end - len, "byte");
+            probe.cut(|| format!("a chunk runs past the end by {by}"));
             probe.findings.proves_end = false;
             return Ok(());
         }
@@ -119,7 +119,7 @@ fn wave(probe: &mut Probe<'_>, layout: Layout, first: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Lists of chunks one after the other, of a gigabyte or so each.
+/// Checks lists of chunks, one after the other, of about a gigabyte each.
 fn avi(probe: &mut Probe<'_>) -> io::Result<()> {
     let len = probe.len();
     let mut at = 0;
@@ -129,8 +129,8 @@ fn avi(probe: &mut Probe<'_>) -> io::Result<()> {
     {
         let end = chunk.content.saturating_add(size);
         if end > len {
-            let by = end - len;
-            probe.cut(|| format!("a list of chunks runs past the end by {by} bytes"));
+            let by = count(end - len, "byte");
+            probe.cut(|| format!("a list of chunks runs past the end by {by}"));
             return Ok(());
         }
         if at == 0 {
@@ -141,7 +141,7 @@ fn avi(probe: &mut Probe<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The streams' headers, in the list `hdrl`, say how long they last.
+/// Reads the duration from the headers of the streams, in the list `hdrl`.
 fn avi_duration(probe: &mut Probe<'_>, end: u64) -> io::Result<()> {
     let mut at = 12;
     let mut longest = 0.0;
@@ -170,6 +170,6 @@ fn avi_duration(probe: &mut Probe<'_>, end: u64) -> io::Result<()> {
         }
         at = Layout::Little.padded(chunk.content.saturating_add(size));
     }
-    probe.findings.lasts(longest);
+    probe.findings.add_duration(longest);
     Ok(())
 }

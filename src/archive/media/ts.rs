@@ -1,29 +1,29 @@
-//! MPEG transport streams: packets of one length. How long one lasts is read from its clock near both ends.
+//! MPEG transport streams: packets of one length. The duration is the difference of the clocks near both ends.
 
 use std::io;
 
 use super::probe::{Probe, big_endian, seconds};
 
-/// Packets in a row that must begin alike, as far as the file has them.
+/// Packets in a row that must begin with the same byte, or all if the file has fewer.
 const ENOUGH: u64 = 5;
 
-/// Packets that are looked at near each end; a clock comes every tenth of a second.
+/// Packets that are read near each end; there is a clock every tenth of a second.
 const LOOK: u64 = 10_000;
 
-/// Ticks of the clock in a second, and after how many it starts over.
+/// Ticks per second of the clock, and the number after which it wraps.
 const TICKS: u64 = 90_000;
 const WRAP: u64 = 1 << 33;
 
-/// How packets lie in a file.
+/// The layout of packets in a file.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
-    /// Bytes from one to the next.
+    /// Bytes from one packet to the next.
     len: u64,
-    /// Bytes in front of each.
+    /// Bytes before each packet.
     lead: u64,
 }
 
-/// How packets lie, if the file consists of such.
+/// The layout, if the file consists of packets.
 pub(super) fn layout(probe: &mut Probe<'_>) -> io::Result<Option<Layout>> {
     for (len, lead) in [(188, 0), (192, 4), (204, 0)] {
         let mut packets = 0;
@@ -70,7 +70,7 @@ pub(super) fn check(probe: &mut Probe<'_>) -> io::Result<()> {
     }
     probe
         .findings
-        .lasts(seconds((last + WRAP - from) % WRAP, TICKS));
+        .add_duration(seconds((last + WRAP - from) % WRAP, TICKS));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The bytes of one write to a part, gathered where the disk can take them from as they lie.
+//! The bytes of one write to a part, gathered in memory that is aligned for `O_DIRECT`.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,53 +6,53 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::{Buf as _, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What `O_DIRECT` wants of an address, a position and a length: no disk's logical block is larger.
+/// The alignment that `O_DIRECT` needs for address, position and length: no disk has larger logical blocks.
 const BLOCK: usize = 4 << 10;
-/// Bytes of a full batch: enough for one request to the disk to cost little beside hashing them.
+/// Bytes of a full batch: so many that writing them costs little compared with hashing.
 const FULL: usize = 384 << 10;
-/// Parts that may have a second batch, to gather in while the first is written; and batches kept for the next.
+/// How many parts may fill a second batch while the first is written; and how many buffers are kept for reuse.
 const SPARES: usize = 8;
 
-/// The memory of batches, used again and again: fresh memory costs a page fault each 4 KiB. Clones share it.
+/// The memory of batches, which is reused: fresh memory costs a page fault for each 4 KiB. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Batches {
-    rooms: Arc<Mutex<Vec<Vec<u8>>>>,
+    buffers: Arc<Mutex<Vec<Vec<u8>>>>,
     spares: Arc<Semaphore>,
 }
 
 impl Batches {
-    /// An empty batch, for the bytes from `position` of a part on. After one that begins within a block, the
-    /// next begins with a block.
+    /// An empty batch for the bytes of a part from `position` on. If that is within a block, the batch is shorter,
+    /// so that the next one begins at a block.
     #[must_use]
     pub fn batch(&self, position: u64) -> Batch {
-        let room = self.rooms().pop();
-        let mut room = room.unwrap_or_else(|| Vec::with_capacity(FULL + BLOCK));
-        let start = room.as_ptr().align_offset(BLOCK).min(BLOCK);
-        room.resize(start, 0);
+        let buffer = self.buffers().pop();
+        let mut buffer = buffer.unwrap_or_else(|| Vec::with_capacity(FULL + BLOCK));
+        let start = buffer.as_ptr().align_offset(BLOCK).min(BLOCK);
+        buffer.resize(start, 0);
         let within = position % BLOCK as u64;
         Batch {
-            room,
+            buffer,
             start,
             most: FULL - usize::try_from(within).unwrap_or(0),
-            home: self.clone(),
+            pool: self.clone(),
         }
     }
 
-    /// Leave to gather a batch while another is written; `None` when enough parts do so already.
+    /// Permission to fill a batch while another is written; `None` when enough parts do so already.
     #[must_use]
     pub fn spare(&self) -> Option<OwnedSemaphorePermit> {
         self.spares.clone().try_acquire_owned().ok()
     }
 
-    fn rooms(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffers(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Default for Batches {
     fn default() -> Self {
         Self {
-            rooms: Arc::default(),
+            buffers: Arc::default(),
             spares: Arc::new(Semaphore::new(SPARES)),
         }
     }
@@ -61,35 +61,35 @@ impl Default for Batches {
 /// Bytes that are written to a part together.
 #[derive(Debug)]
 pub struct Batch {
-    /// Never longer than it was made for, so that it never moves: the bytes begin at a block's address.
-    room: Vec<u8>,
+    /// Never grows beyond its capacity, so that it never moves: the bytes begin at an aligned address.
+    buffer: Vec<u8>,
     start: usize,
     most: usize,
-    home: Batches,
+    pool: Batches,
 }
 
 impl Batch {
-    /// Takes what it has room for off a chunk's front, and returns how many bytes that were.
+    /// Takes as many bytes from the front of a chunk as fit, and returns their number.
     pub fn fill(&mut self, chunk: &mut Bytes) -> usize {
         let taken = chunk.len().min(self.most - self.bytes().len());
-        self.room.extend_from_slice(&chunk[..taken]);
+        self.buffer.extend_from_slice(&chunk[..taken]);
         chunk.advance(taken);
         taken
     }
 
-    /// Whether it has room for no more.
+    /// Whether no more bytes fit.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes().len() == self.most
     }
 
-    /// The bytes.
+    /// The bytes gathered so far.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.room[self.start..]
+        &self.buffer[self.start..]
     }
 
-    /// Whether it is full and whole blocks.
+    /// Whether it is full, aligned, and consists of whole blocks.
     pub(super) fn is_blocks(&self) -> bool {
         self.bytes().len() == FULL && self.bytes().as_ptr().align_offset(BLOCK) == 0
     }
@@ -97,11 +97,11 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        let mut room = mem::take(&mut self.room);
-        room.clear();
-        let mut rooms = self.home.rooms();
-        if rooms.len() < SPARES {
-            rooms.push(room);
+        let mut buffer = mem::take(&mut self.buffer);
+        buffer.clear();
+        let mut buffers = self.pool.buffers();
+        if buffers.len() < SPARES {
+            buffers.push(buffer);
         }
     }
 }

@@ -1,22 +1,21 @@
-//! Makes one path component of any text: safe here and, as files get copied, on other systems too.
+//! Makes a path component of any text: safe here and on other systems, to which files may be copied.
 
 use std::fmt::Write as _;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use sha2::{Digest, Sha256};
 
-/// The most bytes of a room's component, so that a template can put more into the same name.
+/// The most bytes of a room's component, which leaves space for more in the same name.
 pub(super) const MAX_ROOM: usize = 120;
 
-/// What stands for a room without a usable name.
+/// The component of a room without a usable name.
 const UNNAMED: &str = "unnamed-room";
 
 /// The component of a room's name.
 ///
-/// A plain name stays as it is. One that cleaning altered gets a short hash of the original, so that
-/// `a:b` and `a?b` stay apart. Names that differ only in case, or only in how their accents are
-/// encoded, do without: they may share a directory on some systems, and look like one room anyway;
-/// the recording's id keeps their files apart.
+/// A plain name is not changed. A name that cleaning changed gets a short hash of the original, so that
+/// `a:b` and `a?b` stay distinct. Names that differ only in case, or only in the encoding of accents, get
+/// no hash: they look like one room, and may share a directory; the recording's id keeps their files apart.
 pub(super) fn room(name: &str) -> String {
     let cleaned = component(name, MAX_ROOM);
     if cleaned.is_empty() {
@@ -32,7 +31,7 @@ pub(super) fn room(name: &str) -> String {
     cut(&cleaned, MAX_ROOM - suffix.len()).to_owned() + &suffix
 }
 
-/// A component of at most `max` bytes; empty, if nothing usable is left.
+/// A component of at most `max` bytes; empty if nothing usable is left.
 pub(super) fn component(text: &str, max: usize) -> String {
     let visible: String = text.chars().filter(|&c| !is_invisible(c)).collect();
     let replaced: String = nfc(&visible)
@@ -40,19 +39,19 @@ pub(super) fn component(text: &str, max: usize) -> String {
         .map(|c| if is_unsafe(c) { '_' } else { c })
         .collect();
     let text = replaced.trim_start_matches(is_edge);
-    // Windows takes these for devices, whatever their extension.
+    // Device names on Windows, whatever their extension.
     let prefix = if is_reserved(text) { "_" } else { "" };
     let kept = cut(text, max.saturating_sub(prefix.len())).trim_end_matches(is_edge);
     format!("{prefix}{kept}")
 }
 
-/// The longest beginning of at most `max` bytes that cuts no character in two.
+/// The longest prefix of at most `max` bytes that ends at a character boundary.
 pub(super) fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }
 
-/// Normalisation form C: a name typed on a Mac and the same typed elsewhere are one name.
-/// The normalizer is in the tree already, under `url`.
+/// Normalisation form C, so that a name typed on a Mac equals the same name typed elsewhere.
+/// The normalizer is no new dependency: `url` needs it too.
 fn nfc(text: &str) -> std::borrow::Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
@@ -69,8 +68,8 @@ fn is_unsafe(c: char) -> bool {
     ) || c.is_control()
 }
 
-/// Characters that show nothing and can make a name look like another: Unicode's format characters
-/// (Cf; text direction among them), tags, and code points that are no characters.
+/// Invisible characters, which can make a name look like another: Unicode's format characters (Cf, with text
+/// direction), tags, and noncharacters.
 fn is_invisible(c: char) -> bool {
     matches!(u32::from(c),
         0xAD | 0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x890..=0x891 | 0x8E2 | 0x180E

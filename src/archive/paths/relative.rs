@@ -1,26 +1,26 @@
-//! A path beneath the archive's directory that can't leave it.
+//! A path relative to the archive's directory that can't leave it.
 
 use std::fmt;
 
-/// The most bytes of one component; the limit of the usual file systems.
+/// The most bytes of one component, which is the limit of most file systems.
 pub const MAX_COMPONENT: usize = 255;
-/// No file system for recordings allows less: a recording's id and what makes it a name fit.
+/// The smallest limit for a component that is supported: a recording's id and an extension fit.
 pub const MIN_COMPONENT: usize = 80;
 /// The most bytes of a whole path.
 pub const MAX_PATH: usize = 1024;
-/// The most components of a path; it bounds what a walk through the archive holds open.
+/// The most components of a path; it limits the directories that a walk holds open.
 pub const MAX_COMPONENTS: usize = 32;
 
-/// A text that is no path beneath the archive.
+/// A text that is not a safe path in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a clean relative path")]
 pub struct BadPath;
 
 /// A non-empty relative path of clean components: none is empty, `.`, `..` or longer than
-/// [`MAX_COMPONENT`], none holds a control character.
+/// [`MAX_COMPONENT`], and none contains a control character.
 ///
-/// It may name files that stand in the archive under names of others' choosing; what
-/// [`Template::render`](super::Template::render) gives is stricter still.
+/// It may be the path of a file that others put into the archive. Paths of
+/// [`Template::render`](super::Template::render) are stricter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelativePath(String);
 
@@ -28,7 +28,7 @@ impl RelativePath {
     /// Reads a path, as from the database or a walk.
     ///
     /// # Errors
-    /// [`BadPath`], if it could leave the archive or can't be a file's.
+    /// [`BadPath`], if it could leave the archive or can't be the path of a file.
     pub fn parse(path: &str) -> Result<Self, BadPath> {
         let clean = |component: &str| {
             !matches!(component, "" | "." | "..")

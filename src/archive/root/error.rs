@@ -6,21 +6,23 @@ use rustix::io::Errno;
 
 use crate::archive::paths::RelativePath;
 
-/// Why a file can't come to stand at a path. It concerns the recordings whose files belong there, and neither
-/// their parts nor the disk.
+/// Why no file can land at a path. It concerns only the recordings whose files belong there, not the whole
+/// disk, and their parts are unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
-    /// Files can't be moved there in one step.
+    /// Files can't be renamed from '.partial' to there.
     #[error(
         "'{0}' is on another file system, or another mount, than '.partial': unmount it, or change archive.path_template"
     )]
     OtherDevice(String),
-    /// A link, a file or the like where a directory is needed.
-    #[error("'{0}' is in the way: it is not a directory (links are not followed); move it away")]
-    InTheWay(String),
-    /// The directory, or what it lies in, does not permit it.
+    /// A symbolic link or a file instead of a directory.
     #[error(
-        "no permission to put a file into '{directory}': {error}; give it to the service's user"
+        "'{0}' must be a directory, but is a file or a link (links are not followed); move it away"
+    )]
+    InTheWay(String),
+    /// The permissions of the directory, or of a parent, do not allow it.
+    #[error(
+        "no permission to put a file into '{directory}': {error}; give the directory to the service's user"
     )]
     Permission {
         /// The directory.
@@ -29,7 +31,7 @@ pub enum PlaceError {
         error: io::Error,
     },
     /// A name is longer than the file system allows.
-    #[error("'{0}' is too long a name for the file system; shorten archive.path_template")]
+    #[error("the name '{0}' is too long for the file system; shorten archive.path_template")]
     NameTooLong(String),
     /// Anything else.
     #[error("could not {action} '{path}': {error}")]
@@ -66,14 +68,13 @@ impl PlaceError {
 /// Why a part did not land. What follows depends on the variant alone.
 #[derive(Debug, thiserror::Error)]
 pub enum LandError {
-    /// Something stands at the target and was left as it is; so was the part.
-    #[error("something stands at '{0}' already")]
+    /// Something else exists at the target. Both it and the part are unchanged.
+    #[error("'{0}' already exists")]
     Occupied(RelativePath),
-    /// The place can't be used, by this recording and by those beside it. The part is whole, and where it was.
+    /// The path can't be used, nor others in that directory. The part is unchanged.
     #[error(transparent)]
     Place(#[from] PlaceError),
-    /// The disk can't take it now: it is full or read-only, or can't be reached. The part is whole, and where it
-    /// was.
+    /// The disk is full, read-only or can't be reached. The part is unchanged.
     #[error("could not {action} for '{path}': {error}")]
     Disk {
         /// The step.
@@ -83,8 +84,8 @@ pub enum LandError {
         /// The system's error.
         error: io::Error,
     },
-    /// What the part holds is unknown: it could not be made durable, or it is not the file that was written.
-    /// Syncing it again would report success for data that is lost.
+    /// The content of the part is unknown: a sync failed, or it is not the file that was written. Another sync
+    /// could report success for lost data.
     #[error("could not {action} for '{path}': {error}")]
     Part {
         /// The step.
@@ -97,7 +98,7 @@ pub enum LandError {
 }
 
 impl LandError {
-    /// What the failure of a step means that left the part whole.
+    /// The error of a step that left the part unchanged.
     pub(super) fn new(
         action: &'static str,
         path: &RelativePath,
@@ -117,10 +118,10 @@ impl LandError {
 }
 
 impl LandError {
-    /// What a failed [`Root::quarantine`] of what stands at the target means for the part.
+    /// The error of a failed [`Root::quarantine`] of what exists at the target.
     #[must_use]
     pub fn quarantine(path: &RelativePath, error: io::Error) -> Self {
-        let action = "quarantine what stands there";
+        let action = "quarantine the existing file";
         match Errno::from_io_error(&error) {
             Some(errno) => Self::new(action, path, path.as_str(), errno),
             None => PlaceError::Io {
@@ -133,7 +134,7 @@ impl LandError {
     }
 }
 
-/// Whether an error concerns everything that is to be written, and not one directory or file.
+/// Whether an error concerns every write to the disk, not only one directory or file.
 pub(super) fn reaches_the_disk(error: Errno) -> bool {
     matches!(
         error,

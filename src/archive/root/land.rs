@@ -1,5 +1,5 @@
-//! Landing: how a whole part becomes a durable file of the archive, and how a file that is in its
-//! place by no right is quarantined. Neither ever replaces a file.
+//! Landing: makes a whole part a durable file of the archive, and quarantines a file that occupies its place.
+//! Neither ever replaces a file.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -58,13 +58,13 @@ impl Root {
             Errno::NAMETOOLONG => PlaceError::NameTooLong(path.file_name().to_owned()).into(),
             error => LandError::new("rename the part", path, directory_of(path), error),
         })?;
-        // Every directory up to the root, not only those just made: another landing, or an earlier run that
-        // was killed, may have made one and not have synced it yet.
+        // Every directory up to the root, not only new ones: another landing, or an earlier run that was killed,
+        // may have created one without having synced it.
         let changed = [&partial, root.as_ref()];
         let synced = self.syncs.sync(directories.iter().chain(changed));
         synced.map_err(|error| {
-            // A file of the archive must not stand there without being durable. Were this refused, the
-            // next attempt would find it there, and judge it.
+            // A file must not stay in the archive without being durable. If this rename fails too, the next
+            // attempt finds the file and examines it.
             _ = rename_new(to, path.file_name(), &partial, &name);
             match error {
                 Errno::NOSPC | Errno::DQUOT | Errno::ROFS => {
@@ -75,14 +75,14 @@ impl Root {
         })
     }
 
-    /// Sets the mode of a part as far as the file system has modes, and lets them be set.
+    /// Sets the mode of a part, if the file system supports that.
     fn set_mode(&self, part: &std::fs::File, mode: u32) -> rustix::io::Result<()> {
         match rustix::fs::fchmod(part, Mode::from_raw_mode(mode & 0o777)) {
             Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => Err(error),
             Err(error) => {
                 self.mode_refused.call_once(|| {
                     tracing::warn!(
-                        "archive.file_mode can't be set on this file system ({error}): files keep the mode it gives them"
+                        "archive.file_mode can't be set on this file system ({error}): files keep its default mode"
                     );
                 });
                 Ok(())
@@ -91,7 +91,7 @@ impl Root {
         }
     }
 
-    /// Makes a file that stands at `path` already, and its name, as durable as a landed one.
+    /// Makes an existing file, and its name, as durable as a landed one.
     pub fn make_durable(&self, path: &RelativePath) -> io::Result<()> {
         self.open_file(path)?.sync_all()?;
         let root = self.directory();
@@ -99,8 +99,8 @@ impl Root {
         Ok(self.syncs.sync(directories.iter().chain([root.as_ref()]))?)
     }
 
-    /// Moves what stands at `path` into `.quarantine`, durably, under a name of its own: file, link or
-    /// directory, unread. `reason` becomes part of the name. Returns the new path.
+    /// Moves what exists at `path` (file, link or directory, unread) into `.quarantine`, durably and under an
+    /// unused name, which contains `reason`. Returns the new path.
     pub fn quarantine(&self, path: &RelativePath, reason: &str) -> io::Result<RelativePath> {
         let root = self.directory();
         let from = self.parent(path)?;
@@ -134,7 +134,7 @@ impl Root {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// The path of a recording's part, as for [`Root::quarantine`].
+    /// The path of a recording's part, for messages and [`Root::quarantine`].
     ///
     /// # Panics
     /// Never: an id makes a clean name.
@@ -144,7 +144,7 @@ impl Root {
     }
 }
 
-/// The directories a file at `path` lies in, outermost first, made where they are not there.
+/// The directories of `path`, outermost first; creates those that do not exist.
 fn make_parents(root: &OwnedFd, path: &RelativePath) -> Result<Vec<OwnedFd>, LandError> {
     let mut chain: Vec<OwnedFd> = Vec::new();
     let mut end = 0;

@@ -1,4 +1,4 @@
-//! Parts: the files downloads are written to, `.partial/<recording id>.part`.
+//! Parts: the files that downloads are written to, `.partial/<recording id>.part`.
 
 use std::fs::File;
 use std::io;
@@ -12,19 +12,17 @@ use super::{REGULAR, Root, Standing, remove, stat_at};
 use crate::model::RecordingId;
 
 const SUFFIX: &str = ".part";
-/// A complete part that waits for another transfer to be compared with.
+/// A complete part that is kept to be compared with a second transfer.
 const KEPT: &str = ".kept";
 
 /// Why a recording's part could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum PartError {
-    /// No part can be made: the disk is full or read-only, or the directory of the parts can't be used.
-    #[error("could not make a part in '.partial': {0}")]
+    /// No part can be created: the disk is full or read-only, or '.partial' can't be used.
+    #[error("could not create a part in '.partial': {0}")]
     Disk(io::Error),
-    /// What stands in the place of this one can be neither written to nor removed.
-    #[error(
-        "could not replace '{path}', which is no file that can be written to: {error}; remove it"
-    )]
+    /// Something else has the name of this part, and can be neither written to nor removed.
+    #[error("could not replace '{path}', which is not a writable file: {error}; remove it")]
     InTheWay {
         /// Relative to the archive.
         path: String,
@@ -42,10 +40,10 @@ fn kept(id: RecordingId) -> String {
 }
 
 impl Root {
-    /// Opens a recording's part for reading and writing, made if it is not there, as the owner's alone.
+    /// Opens a recording's part for reading and writing; creates it with mode 0600 if it does not exist.
     ///
-    /// What this process can't or must not write to gives way to a fresh part: another user's file, a link, a
-    /// file with a second name, which writing would alter. A directory goes to the quarantine.
+    /// What this process can't or must not write to is removed first: another user's file, a symbolic link, or a
+    /// file with a second name, under which writing would change it. A directory is quarantined.
     pub fn open_part(&self, id: RecordingId) -> Result<File, PartError> {
         let partial = self.partial().map_err(PartError::Disk)?;
         let name = name(id);
@@ -58,12 +56,12 @@ impl Root {
             path: Self::part_path(id).to_string(),
             error,
         };
-        let by_itself = matches!(
+        let concerns_name = matches!(
             refused,
             Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::ISDIR | Errno::NXIO
         );
-        // Where nothing stands, it was the directory that refused.
-        if !by_itself || stat_at(&partial, &name).is_err() {
+        // If nothing has the name, the directory refused.
+        if !concerns_name || stat_at(&partial, &name).is_err() {
             return Err(PartError::Disk(refused.into()));
         }
         tracing::warn!(recording.id = %id, "replacing a part that can't be written to");
@@ -87,12 +85,12 @@ impl Root {
         }
     }
 
-    /// Removes a recording's part, whatever it is; that there is none is as good.
+    /// Removes a recording's part, if there is one.
     pub fn remove_part(&self, id: RecordingId) -> io::Result<()> {
         remove(self.partial()?, &name(id))
     }
 
-    /// Keeps a recording's part beside the next one; an earlier one that was kept makes way.
+    /// Keeps a recording's part beside the next one; replaces an earlier kept one.
     pub fn keep_part(&self, id: RecordingId) -> io::Result<()> {
         let partial = self.partial()?;
         Ok(rustix::fs::renameat(
@@ -103,10 +101,10 @@ impl Root {
         )?)
     }
 
-    /// Makes the part that was kept the recording's part again.
+    /// Makes the kept part the recording's part again.
     ///
     /// # Errors
-    /// The system's, `NotFound` among them.
+    /// The system's, such as `NotFound`.
     pub fn restore_kept(&self, id: RecordingId) -> io::Result<()> {
         let partial = self.partial()?;
         Ok(rustix::fs::renameat(
@@ -117,12 +115,12 @@ impl Root {
         )?)
     }
 
-    /// Removes a part that was kept; that there is none is as good.
+    /// Removes a kept part, if there is one.
     pub fn remove_kept(&self, id: RecordingId) -> io::Result<()> {
         remove(self.partial()?, &kept(id))
     }
 
-    /// The recordings that have a part, or one that was kept. Files of other names are left alone.
+    /// The recordings that have a part or a kept part. Files with other names are ignored.
     pub fn parts(&self) -> io::Result<Vec<RecordingId>> {
         let mut ids = Vec::new();
         for entry in Dir::new(self.partial()?)? {
@@ -138,12 +136,12 @@ impl Root {
     }
 }
 
-/// Opens or makes a part; `None`: it is no regular file of one name, or another user's.
+/// Opens or creates a part; `None`: it is not a regular file with one name, or belongs to another user.
 fn open_own(partial: impl AsFd, name: &str) -> rustix::io::Result<Option<File>> {
     let flags = OFlags::RDWR | OFlags::CREATE | REGULAR;
     let fd = rustix::fs::openat(&partial, name, flags, Mode::from_raw_mode(0o600))?;
     let stat = fstat(&fd)?;
-    // Where the mount decides whose files are, they are the directory's owner's.
+    // On FAT and the like, the mount determines the owner: the same for files and directory.
     let ours = stat.st_uid == geteuid().as_raw() || stat.st_uid == fstat(&partial)?.st_uid;
     let own = ours && Standing::of(&stat).is_file && stat.st_nlink <= 1;
     Ok(own.then(|| File::from(fd)))

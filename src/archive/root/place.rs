@@ -1,4 +1,4 @@
-//! Whether a file can come to stand at a path of the archive, asked before it is transferred.
+//! Checks before a transfer whether its file can land at a path of the archive.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -10,15 +10,15 @@ use super::{DIRECTORY, PARTIAL, Root, stat_at};
 use crate::archive::paths::RelativePath;
 
 impl Root {
-    /// Whether a file can come to stand at `path`, as far as a look at the deepest directory that is there
-    /// shows. A few system calls, made once before each transfer; nothing is made.
+    /// Whether a file can land at `path`, as far as the deepest existing directory shows. A few system calls
+    /// before each transfer; creates nothing.
     ///
     /// # Errors
     /// [`LandError::Place`], or [`LandError::Disk`] if nothing can be written anywhere.
     pub fn check_place(&self, path: &RelativePath) -> Result<(), LandError> {
         let root = self.directory();
         let mut deepest: Option<OwnedFd> = None;
-        // What of the path is there, and the first name that need not be.
+        // The length of the existing part of the path, and the first name after it.
         let (mut there, mut next) = (0, path.file_name());
         for name in path.parents() {
             let at = deepest.as_ref().unwrap_or(&root);
@@ -43,13 +43,14 @@ impl Root {
         };
         let failed = |action| move |error| LandError::new(action, path, directory, error);
         let partial = openat(root.as_ref(), PARTIAL, DIRECTORY, Mode::empty());
-        let source = mount(partial.as_ref().unwrap_or(&root)).map_err(failed("look at"))?;
-        if mount(at).map_err(failed("look at"))? != source {
+        let source = mount(partial.as_ref().unwrap_or(&root))
+            .map_err(failed("check the mount of the directory"))?;
+        if mount(at).map_err(failed("check the mount of the directory"))? != source {
             return Err(PlaceError::OtherDevice(directory.to_owned()).into());
         }
         let may = Access::WRITE_OK | Access::EXEC_OK;
         match accessat(at, ".", may, AtFlags::EACCESS) {
-            // No directory can be made in the archive's own.
+            // No file can land anywhere in the archive.
             Err(error @ (Errno::ACCESS | Errno::PERM)) if there == 0 => {
                 return Err(LandError::Disk {
                     action: "write to the archive's directory",
@@ -65,17 +66,17 @@ impl Root {
         }
         match stat_at(at, next) {
             Err(Errno::NAMETOOLONG) => Err(PlaceError::NameTooLong(next.to_owned()).into()),
-            // What stands there, or why that can't be found out, is for the landing.
+            // The landing handles what exists there, and other errors.
             _ => Ok(()),
         }
     }
 }
 
-/// A device's numbers and a mount's.
+/// The numbers of a device and of a mount.
 pub(super) type Mount = (u32, u32, u64);
 
-/// The device and the mount that a file is on: neither from one device to another nor from one mount to another
-/// can a file be renamed.
+/// The device and the mount of a file: no file can be renamed to another device, or to another mount of the
+/// same device.
 pub(super) fn mount(file: impl AsFd) -> rustix::io::Result<Mount> {
     let stat = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
     let known = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;

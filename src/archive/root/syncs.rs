@@ -1,4 +1,4 @@
-//! Directories are synced for all who wait: what many landings need at about the same time is done once.
+//! Syncs directories for several landings at once: a directory that many need at the same time is synced once.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,8 +10,7 @@ use crate::durable;
 /// A directory's device and inode.
 type Key = (u64, u64);
 
-/// Gathers requests to sync directories while a round of syncs is under way; the next round serves all
-/// that gathered.
+/// Gathers requests to sync directories while a round of syncs runs; the next round serves all of them.
 #[derive(Debug, Default)]
 pub(super) struct Syncs {
     state: Mutex<State>,
@@ -25,12 +24,12 @@ struct State {
     next: Arc<Round>,
 }
 
-/// What each directory's sync came to, once the round is over.
+/// The result for each directory, once the round is over.
 type Round = OnceLock<BTreeMap<Key, rustix::io::Result<()>>>;
 
 impl Syncs {
-    /// Syncs directories by a round that begins after this call: whatever was renamed into them, or made
-    /// in them, is durable when this returns. Blocks.
+    /// Syncs directories in a round that begins after this call: everything created in them or renamed into
+    /// them before is durable when this returns. Blocks.
     pub(super) fn sync<'a>(
         &self,
         directories: impl Iterator<Item = &'a OwnedFd>,
@@ -60,7 +59,7 @@ impl Syncs {
         }
     }
 
-    /// One round for all that gathered, this caller among them.
+    /// Runs one round for all gathered requests, including this caller's.
     fn run<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.running = true;
         let gathered = std::mem::take(&mut state.gathered);
@@ -81,7 +80,7 @@ impl Syncs {
     }
 }
 
-/// What a round came to for these directories; `None`: it is not over.
+/// The result of a round for these directories; `None`: it is not over.
 fn result_of(round: &Round, keys: &[Key]) -> Option<rustix::io::Result<()>> {
     let results = round.get()?;
     Some(keys.iter().try_for_each(|key| results[key]))

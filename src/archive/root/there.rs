@@ -1,5 +1,5 @@
-//! Whether the configured path still leads to the archive: while a process runs, a disk may be mounted over
-//! it, unmounted, or unplugged and plugged in again.
+//! Checks that the configured path still leads to the archive: while the process runs, a disk may be mounted
+//! over it, unmounted, or removed and attached again.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,15 +12,17 @@ use super::{MARKER, Root, Stamp, open_root, read_marker, stat_at};
 /// Why the configured path does not lead to the archive now.
 #[derive(Debug, thiserror::Error)]
 pub enum NotThere {
-    /// No marker is there: another disk was mounted over the archive, or its own was unmounted.
+    /// There is no marker: another disk was mounted over the archive, or its own was unmounted.
     #[error(
         "'{0}' is not the archive any more: its marker file '.room-archiver' is missing; was a disk mounted over it, or unmounted?"
     )]
     Unmounted(PathBuf),
-    /// The marker of another archive is there.
-    #[error("'{0}' is another archive now; mount the disk that was there when the service started")]
+    /// There is the marker of another archive.
+    #[error(
+        "'{0}' is now another archive; mount the disk that was mounted when the service started"
+    )]
     Foreign(PathBuf),
-    /// Nothing can be read there.
+    /// The directory or its marker can't be read.
     #[error("could not read the archive's directory '{path}': {error}")]
     Io {
         /// The directory.
@@ -31,10 +33,10 @@ pub enum NotThere {
 }
 
 impl Root {
-    /// Makes sure that the configured path leads to this archive: the id in the marker is the one that was read
-    /// first. Made before each landing: a single system call as long as it is the very marker that was read last.
+    /// Makes sure that the configured path leads to this archive: its marker has the id that was read first.
+    /// Called before each landing; a single system call as long as the marker file is the same.
     ///
-    /// The same archive on a device that came back, or that it was moved to, is taken from now on.
+    /// If the same archive is there on another device, it is used from now on.
     ///
     /// # Errors
     /// [`NotThere`]: nothing may be written then, and no file counts as missing.
@@ -58,7 +60,9 @@ impl Root {
         let (new, old) = (fstat(&now), fstat(self.directory().as_ref()));
         let new = new.map_err(|error| failed(error.into()))?;
         if !old.is_ok_and(|old| (old.st_dev, old.st_ino) == (new.st_dev, new.st_ino)) {
-            tracing::warn!("the archive was mounted again or moved, and is used where it is now");
+            tracing::warn!(
+                "the archive was mounted again or moved; the directory that is there now is used"
+            );
             *self.held.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
         }
         *self.seen() = marker;
@@ -69,7 +73,7 @@ impl Root {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which file the marker at the configured path is now.
+    /// Identifies the file that is the marker at the configured path now.
     fn marker_stamp(&self) -> Option<Stamp> {
         let stat = stat_at(CWD, self.path.join(MARKER)).ok()?;
         Some((stat.st_dev, stat.st_ino, stat.st_ctime, stat.st_ctime_nsec))

@@ -1,4 +1,4 @@
-//! The steps of a landing on a file of no worth, for `doctor`: what a look at permissions can't show.
+//! Tries the steps of a landing with a test file, for `doctor`: permissions alone do not show what works.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -21,7 +21,7 @@ pub enum Step {
     Create,
     /// Writes to the file.
     Write,
-    /// Sets its mode. The archive can do without.
+    /// Sets its mode. The archive works without.
     SetMode,
     /// Syncs it.
     SyncFile,
@@ -29,9 +29,9 @@ pub enum Step {
     MakeDirectory,
     /// Moves the file there, to the longest name, and never onto another file.
     Rename,
-    /// Syncs the directory. The archive can do without.
+    /// Syncs the directory. The archive works without.
     SyncDirectory,
-    /// Removes what was made.
+    /// Removes the files and directories of the test.
     Remove,
 }
 
@@ -40,11 +40,11 @@ impl Step {
     #[must_use]
     pub fn action(self) -> &'static str {
         match self {
-            Self::Create => "make a file in '.partial'",
+            Self::Create => "create a file in '.partial'",
             Self::Write => "write to a file",
             Self::SetMode => "set the mode of a file",
             Self::SyncFile => "sync a file to the disk",
-            Self::MakeDirectory => "make a directory",
+            Self::MakeDirectory => "create a directory",
             Self::Rename => "rename a file without replacing another",
             Self::SyncDirectory => "sync a directory to the disk",
             Self::Remove => "remove what was made for the test",
@@ -52,16 +52,16 @@ impl Step {
     }
 }
 
-/// What came of the steps.
+/// The result of the steps.
 #[derive(Debug, Default)]
 pub struct Trial {
-    /// The steps that failed; none behind one that is needed was tried.
+    /// The steps that failed. After a necessary one failed, none was tried.
     pub failed: Vec<(Step, io::Error)>,
     /// What could not be removed, relative to the archive.
     pub left: Vec<String>,
 }
 
-/// Directories in which no file can land.
+/// Directories in which no file can land, relative to the archive.
 #[derive(Debug, Default)]
 pub struct Directories {
     /// On another file system or mount than the archive.
@@ -71,7 +71,7 @@ pub struct Directories {
 }
 
 impl Root {
-    /// Takes a file of no worth through all steps of a landing and removes it.
+    /// Takes a test file through all steps of a landing and removes it.
     #[must_use]
     pub fn try_out(&self, mode: u32) -> Trial {
         let root = self.directory();
@@ -114,27 +114,27 @@ impl Root {
         trial
     }
 
-    /// The directories in which no file can land. Hidden ones are passed over.
+    /// The directories in which no file can land. Hidden ones are skipped.
     #[must_use]
     pub fn unusable_directories(&self) -> Directories {
         let mut found = Directories::default();
         let root = self.directory();
         if let Ok(here) = mount(root.as_ref()) {
             let opened = openat(root.as_ref(), ".", DIRECTORY, Mode::empty());
-            look_through(opened, "", 1, here, &mut found);
+            find_unusable(opened, "", 1, here, &mut found);
         }
         found
     }
 }
 
-fn look_through(
+fn find_unusable(
     opened: rustix::io::Result<OwnedFd>,
     path: &str,
     depth: usize,
     here: super::place::Mount,
     found: &mut Directories,
 ) {
-    let looked = opened.and_then(|directory| {
+    let result = opened.and_then(|directory| {
         if mount(&directory)? != here {
             found.elsewhere.push(path.to_owned());
             return Ok(());
@@ -156,12 +156,12 @@ fn look_through(
                 let inner = openat(entries.fd()?, name, DIRECTORY, Mode::empty());
                 let separator = if path.is_empty() { "" } else { "/" };
                 let path = format!("{path}{separator}{name}");
-                look_through(inner, &path, depth + 1, here, found);
+                find_unusable(inner, &path, depth + 1, here, found);
             }
         }
         Ok(())
     });
-    match looked {
+    match result {
         Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
         Err(error) => found.unread.push(Unread {
             path: path.to_owned(),

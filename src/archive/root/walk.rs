@@ -1,4 +1,4 @@
-//! A walk over everything in the archive, to adopt files the database does not know.
+//! A walk over all files in the archive, to compare them with the database.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,10 +10,10 @@ use rustix::io::Errno;
 use super::{DIRECTORY, Root, Standing, stat_at};
 use crate::archive::paths::{MAX_COMPONENTS, RelativePath};
 
-/// A file that stands in the archive.
+/// A file in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Where.
+    /// Its path.
     pub path: RelativePath,
     /// Its bytes.
     pub size_bytes: u64,
@@ -21,7 +21,7 @@ pub struct Found {
     pub modified: Option<DateTime<Utc>>,
 }
 
-/// A part of the archive that a walk could not look at. Nothing is known of the files there.
+/// A directory or file that a walk could not read. Its files are not missing, only unknown.
 #[derive(Debug)]
 pub struct Unread {
     /// The directory or file; empty: the archive's own directory.
@@ -31,17 +31,17 @@ pub struct Unread {
 }
 
 impl Root {
-    /// Shows `visit` every regular file, in no order. Hidden files and directories, links, and names the
-    /// archiver can't have given (no UTF-8, control characters, too long, too deep) are passed over, and
-    /// so is the `lost+found` of a file system's root. What vanishes meanwhile is passed over as well.
+    /// Calls `visit` for every regular file, in no particular order. Skips hidden files and directories, links,
+    /// paths that the archiver can't have made (not UTF-8, control characters, too long, too deep), `lost+found`,
+    /// and what vanishes during the walk.
     ///
-    /// Returns what it could not look at, and goes on behind each. Holds one open directory a level.
+    /// Returns what it could not read, and continues after it. Holds one directory open for each level.
     pub fn walk(&self, visit: impl FnMut(Found)) -> Vec<Unread> {
         let mut walk = Walk {
             visit,
             unread: Vec::new(),
         };
-        // A descriptor of its own: a shared one would share the reading position.
+        // A new descriptor: a duplicate would share the reading position.
         let opened = rustix::fs::openat(self.directory().as_ref(), ".", DIRECTORY, Mode::empty());
         walk.enter(opened, "", 1);
         walk.unread
@@ -57,7 +57,7 @@ impl<F: FnMut(Found)> Walk<F> {
     fn enter(&mut self, opened: rustix::io::Result<OwnedFd>, path: &str, depth: usize) {
         let read = opened.and_then(|directory| self.read(directory, path, depth));
         match read {
-            // Gone, or replaced by something that is no directory.
+            // Vanished, or replaced by something that is not a directory.
             Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
             Err(error) => self.note(path, error),
         }
@@ -88,7 +88,7 @@ impl<F: FnMut(Found)> Walk<F> {
             let stat = match stat_at(here, name) {
                 Ok(stat) => stat,
                 Err(Errno::NOENT) => continue,
-                // The directory may be listed, and nothing in it may be looked at.
+                // The directory may be listed, but not searched: this concerns all of its entries.
                 Err(Errno::ACCESS) => return Err(Errno::ACCESS),
                 Err(error) => {
                     self.note(path.as_str(), error);

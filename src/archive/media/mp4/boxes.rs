@@ -1,27 +1,27 @@
-//! The boxes an MP4 file is made of (ISO/IEC 14496-12, 4.2). No size in a file is believed: each is compared with
-//! what encloses the box.
+//! The boxes of an MP4 file (ISO/IEC 14496-12, 4.2). No size in a file is trusted: each is compared with the
+//! enclosing box.
 
 use std::io;
 
 use super::super::probe::{Probe, big_endian};
 
-/// A box: its type and where its content lies.
+/// A box: its type and the position of its content.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Atom {
     pub(super) kind: [u8; 4],
     /// Where its header begins.
     pub(super) at: u64,
     pub(super) content: u64,
-    /// Where it ends as it declares, which may be beyond everything.
+    /// Its declared end, which may be far beyond the end of the file.
     pub(super) end: u64,
-    /// It declares no size and goes on to the end of what encloses it.
+    /// It declares no size, and ends with the enclosing box.
     pub(super) open_ended: bool,
 }
 
-/// What stands where a box may begin.
+/// What was found where a box may begin.
 pub(super) enum Header {
     Atom(Atom),
-    /// Eight zero bytes: `QuickTime` ends some lists so.
+    /// Eight zero bytes, which end some lists of `QuickTime`.
     Terminator,
     /// Too few bytes for a header, or an impossible size or type.
     Stray,
@@ -45,7 +45,7 @@ impl Atom {
         Ok(big_endian(&bytes))
     }
 
-    /// The byte at an offset of the content; zero, if the box is shorter. The same holds for those below.
+    /// The byte at an offset of the content; zero if the box is shorter. So are the methods below.
     pub(super) fn u8(&self, probe: &mut Probe<'_>, offset: u64) -> io::Result<u64> {
         self.number::<1>(probe, offset)
     }
@@ -63,8 +63,8 @@ impl Atom {
         self.number::<8>(probe, offset)
     }
 
-    /// A duration of 4 bytes in version 0, of 8 in version 1, at an offset of its own in each. `None`: unknown,
-    /// which is all ones, or zero.
+    /// A duration of 4 bytes in version 0 and 8 in version 1, at the offset for the version. `None`: unknown (all
+    /// ones) or zero.
     pub(super) fn units(&self, probe: &mut Probe<'_>, at: [u64; 2]) -> io::Result<Option<u64>> {
         let (units, unknown) = match self.u8(probe, 0)? {
             1 => (self.u64(probe, at[1])?, u64::MAX),
@@ -73,7 +73,7 @@ impl Atom {
         Ok(Some(units).filter(|&units| units != 0 && units != unknown))
     }
 
-    /// How many entries a table has: `declared`, if they fit behind `offset`.
+    /// The number of entries of a table: `declared`, if they fit after `offset`.
     pub(super) fn entries(
         &self,
         probe: &mut Probe<'_>,
@@ -109,13 +109,13 @@ pub(super) fn header(probe: &mut Probe<'_>, at: u64, limit: u64) -> io::Result<H
         0 => (left, 8),
         1 => match probe.array(at + 8)?.filter(|_| left >= 16) {
             Some(size) => (u64::from_be_bytes(size), 16),
-            // Cut within its header.
+            // The file is cut within the header.
             None => (16, 16),
         },
         size => (u64::from(size), 8),
     };
-    // A type is four printable characters, Apple's own may begin with a copyright sign. Others are believed only if
-    // the box has an end, and fits.
+    // A type has four printable characters; Apple's may begin with a copyright sign. Others count only if the box
+    // declares an end that fits.
     let open_ended = [a, b, c, d] == [0; 4];
     let printable = |&byte: &u8| byte == 0xA9 || (0x20..0x7F).contains(&byte);
     let believed = size <= left && !open_ended || kind.iter().all(printable);
@@ -131,8 +131,8 @@ pub(super) fn header(probe: &mut Probe<'_>, at: u64, limit: u64) -> io::Result<H
     }))
 }
 
-/// The boxes in a box, one after the other. What players skip is skipped here: a terminator, padding, a box that
-/// claims to be longer than what encloses it.
+/// The boxes in a box, one after the other. Skips what players skip: a terminator, padding, and a box that claims to
+/// be longer than the enclosing one.
 pub(super) struct Children {
     at: u64,
     end: u64,
@@ -157,7 +157,7 @@ impl Children {
             Header::Atom(mut atom) => {
                 if atom.end > end {
                     let detail = || format!("box '{}' at byte {at} runs past the end", atom.name());
-                    // Of the file, or only of the box around it.
+                    // The end of the file, or only of the enclosing box.
                     if end == probe.len() {
                         probe.cut(detail);
                     } else {

@@ -1,4 +1,4 @@
-//! Fragments (ISO/IEC 14496-12, 8.8): where their samples lie and how long they last.
+//! Fragments (ISO/IEC 14496-12, 8.8): the positions and durations of their samples.
 
 use std::io;
 
@@ -6,20 +6,20 @@ use super::super::probe::Probe;
 use super::boxes::{Atom, Children};
 use super::movie::Movie;
 
-/// What is known while the runs of one track's fragment are read.
+/// The state while the runs of one track's fragment are read.
 struct Run {
     duration: u32,
     size: u32,
-    /// What the runs' offsets count from.
+    /// The base of the runs' offsets.
     base: u64,
-    /// Where the next run's data begins, unless it says otherwise.
+    /// Where the next run's data begins, unless the run has an offset.
     next: u64,
-    /// When it begins, if it says so, and how long its samples last.
+    /// Its start time, if it has one, and the duration of its samples.
     start: Option<u64>,
     lasts: u64,
 }
 
-/// Reads a fragment: its samples must lie in the file, their durations are added up.
+/// Reads a fragment: checks that its samples are in the file, and adds up their durations.
 pub(super) fn read(probe: &mut Probe<'_>, moof: &Atom, movie: &mut Movie) -> io::Result<()> {
     let mut children = Children::of(moof);
     let mut data = moof.at;
@@ -31,7 +31,7 @@ pub(super) fn read(probe: &mut Probe<'_>, moof: &Atom, movie: &mut Movie) -> io:
     Ok(())
 }
 
-/// Reads one track's part of a fragment, whose data follow at `data` unless it says otherwise; where they end.
+/// Reads one track's part of a fragment, whose data begins at `data` unless it has an offset. Returns its end.
 fn track_fragment(
     probe: &mut Probe<'_>,
     moof: &Atom,

@@ -1,4 +1,4 @@
-//! The movie box and its tracks: what it says of times, and where its index points.
+//! The movie box and its tracks: durations, and the positions in their index.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,42 +9,42 @@ use super::super::probe::seconds;
 use super::boxes::{Atom, Children};
 use super::samples::Tables;
 
-/// How deep boxes of interest lie in a track: `mdia/minf/stbl`, with room to spare.
+/// The depth to which a track is searched: `mdia/minf/stbl`, and some more.
 const MAX_DEPTH: u8 = 8;
 
-/// Tracks that are remembered for the fragments to come. Any more are of a file made to use up memory.
+/// The most tracks remembered for fragments: a hostile file could use up the memory.
 const MAX_TRACKS: usize = 1000;
 
-/// What the movie box and the fragments say.
+/// The data of the movie box and the fragments.
 #[derive(Default)]
 pub(super) struct Movie {
     timescale: u32,
     /// From `mvhd`; `None`: unknown.
     duration: Option<u64>,
-    /// From `mehd`: how long the fragments were to last together.
+    /// From `mehd`: the planned duration of all fragments together.
     announced: Option<u64>,
-    /// The longest track's, in seconds.
+    /// The duration of the longest track, in seconds.
     tracks_last: f64,
     has_tracks: bool,
-    /// The longest edit list's, in the movie's units: it may show less of a track than there is, or more.
+    /// The duration of the longest edit list, in the movie's units: it may be shorter or longer than the track.
     edits_last: u64,
-    /// It announces fragments, whether or not there are any.
+    /// It announces fragments; there may be none.
     pub(super) fragmented: bool,
-    /// The index is compressed, as `QuickTime` did long ago.
+    /// The index is compressed, as in old `QuickTime` files.
     pub(super) compressed: bool,
-    /// Samples that the movie box itself knows of, and where the last one ends.
+    /// The number of samples in the movie box's own index, and the end of the last one.
     pub(super) samples: u64,
     pub(super) reach: u64,
     pub(super) tracks: HashMap<u32, Track>,
 }
 
-/// What the fragments of a track are read with, and how far they have come.
+/// Defaults for the fragments of a track, and the sums over those read so far.
 #[derive(Debug, Default)]
 pub(super) struct Track {
     timescale: u32,
     pub(super) default_duration: u32,
     pub(super) default_size: u32,
-    /// How long its samples last, added up.
+    /// The sum of its samples' durations.
     pub(super) sum: u64,
     /// When its first fragment begins and its last one ends.
     pub(super) span: Option<(u64, u64)>,
@@ -109,7 +109,7 @@ impl Movie {
             found.count
         };
         self.samples = self.samples.saturating_add(samples);
-        // Without samples the header may speak of what is yet to come.
+        // Without samples the header may mean fragments that follow.
         let lasts = if units > 0 {
             Some(units)
         } else {
@@ -129,7 +129,7 @@ impl Movie {
         Ok(())
     }
 
-    /// Reads what `mvex` says of fragments.
+    /// Reads the defaults for fragments in `mvex`.
     fn defaults(&mut self, probe: &mut Probe<'_>, mvex: &Atom) -> io::Result<()> {
         let mut children = Children::of(mvex);
         while let Some(atom) = children.next(probe)? {
@@ -153,12 +153,12 @@ impl Movie {
         room.then(|| self.tracks.entry(id).or_default())
     }
 
-    /// Concludes how long the file lasts. `fragments`: whether any were found.
+    /// Determines the duration. `fragments`: whether there are any.
     pub(super) fn conclude(&self, probe: &mut Probe<'_>, fragments: bool) {
         let header = seconds(self.duration.unwrap_or_default(), self.timescale.into());
         if fragments || self.fragmented {
-            // Its headers speak of what was to be written; a file cut between fragments has less. The fragments'
-            // own times go on where the recording is paused, and some programs get the samples' durations wrong.
+            // The headers describe what was planned; a file cut between fragments has less. The fragments' times
+            // continue while the recording is paused, and some programs write wrong durations of samples.
             let longest = |of: fn(&Track) -> u64| {
                 let tracks = self.tracks.values();
                 let times = tracks.map(|track| seconds(of(track), track.timescale.into()));
@@ -173,8 +173,8 @@ impl Movie {
             {
                 probe.odd_duration(announced, span);
             }
-            probe.findings.lasts(span);
-            probe.findings.lasts(sum);
+            probe.findings.add_duration(span);
+            probe.findings.add_duration(sum);
             return;
         }
         let tracks = self.tracks_last;
@@ -185,12 +185,12 @@ impl Movie {
         let durations = if duration_fits(Some(header), Some(shown)) {
             [header, shown, tracks]
         } else {
-            // The header's 32 bits wrapped, or it is nonsense.
+            // The 32 bits in the header wrapped, or it is nonsense.
             probe.odd_duration(header, shown);
             [shown, tracks, header]
         };
         for seconds in durations {
-            probe.findings.lasts(seconds);
+            probe.findings.add_duration(seconds);
         }
     }
 }
@@ -235,7 +235,7 @@ fn is_external(probe: &mut Probe<'_>, dref: &Atom) -> io::Result<bool> {
     Ok(external)
 }
 
-/// How long an edit list lasts, in the movie's units.
+/// The duration of an edit list, in the movie's units.
 fn edits(probe: &mut Probe<'_>, elst: &Atom) -> io::Result<u64> {
     let declared = elst.u32(probe, 4)?;
     let wide = elst.u8(probe, 0)? == 1;

@@ -1,12 +1,12 @@
-//! The index of one track (ISO/IEC 14496-12, 8.7): where its samples lie. A sample in use that lies outside the
-//! file is the one sure sign of a cut; entries that no sample uses mean nothing.
+//! The index of one track (ISO/IEC 14496-12, 8.7): the positions of its samples. A sample beyond the end of the file
+//! is the only sure sign of a cut; entries that no sample uses mean nothing.
 
 use std::io;
 
 use super::super::probe::Probe;
 use super::boxes::Atom;
 
-/// The boxes of one track that its samples are found by.
+/// The boxes that make up the index of one track.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tables {
     /// `stsz` or `stz2`.
@@ -19,11 +19,11 @@ pub(super) struct Tables {
     pub(super) times: Option<Atom>,
 }
 
-/// What the index of a track says.
+/// The result of reading a track's index.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     pub(super) count: u64,
-    /// Where the last byte in use ends.
+    /// The end of the last byte in use.
     pub(super) reach: u64,
 }
 
@@ -56,11 +56,11 @@ impl Sizes {
         })
     }
 
-    /// How many bytes the `number` samples from `first` on have.
+    /// The bytes of the `number` samples from `first` on.
     fn sum(&self, probe: &mut Probe<'_>, first: u64, number: u64) -> io::Result<u64> {
         match self.uniform {
             0 => {}
-            // QuickTime counts compressed sound in samples of one byte, whatever they take.
+            // QuickTime gives samples of compressed sound the size 1, whatever their real size.
             1 => return Ok(1),
             size => return Ok(size.saturating_mul(number)),
         }
@@ -82,7 +82,7 @@ impl Sizes {
 }
 
 impl Tables {
-    /// Compares where the samples in use lie with the length of the file.
+    /// Compares the positions of the samples in use with the length of the file.
     pub(super) fn check(&self, probe: &mut Probe<'_>) -> io::Result<Samples> {
         let mut found = Samples::default();
         let Some(sizes) = self.sizes else {
@@ -104,7 +104,7 @@ impl Tables {
         let chunk_count = chunks.entries(probe, declared, 8, width * 8);
         let (mut sample, mut run) = (0, 0);
         for chunk in 0..chunk_count {
-            // A run of chunks goes on until the next one begins; chunks are counted from 1.
+            // A run of chunks ends where the next one begins; chunks are counted from 1.
             while run + 1 < run_count
                 && u64::from(runs.u32(probe, 8 + (run + 1) * 12)?) <= chunk + 1
             {
@@ -134,7 +134,7 @@ impl Tables {
         Ok(found)
     }
 
-    /// How long the samples last, in the track's units.
+    /// The duration of the samples, in the track's units.
     pub(super) fn duration(&self, probe: &mut Probe<'_>) -> io::Result<u64> {
         let Some(times) = self.times else {
             return Ok(0);

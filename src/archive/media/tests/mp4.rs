@@ -32,7 +32,7 @@ fn a_file_cut_anywhere_is_doubted_and_never_proves_its_end() {
 fn a_cut_is_named() {
     let (file, moov) = (
         index_last(),
-        "box 'moov' at byte 232 runs past the end by 1 bytes",
+        "box 'moov' at byte 232 runs past the end by 1 byte",
     );
     for (bytes, expected) in [
         (
