@@ -2,6 +2,7 @@
 
 mod daemon;
 pub mod health;
+mod logging;
 mod report;
 
 use std::path::Path;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use tokio_util::sync::CancellationToken;
 
-pub use daemon::{init_logs, run};
+pub use daemon::run;
+pub use logging::init_logs;
 
 use crate::archive::part::Batches;
 use crate::archive::paths::Template;
@@ -18,7 +20,7 @@ use crate::archive::root::Root;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Order};
 use crate::cooldown::Cooldowns;
-use crate::download::{Board, Hosts, Media, Rate, Ring, Setup, Throttle, failure};
+use crate::download::{Board, Hosts, Media, Rate, Setup, Throttle, Wake, failure};
 use crate::instance::Instance;
 use crate::links::Links;
 use crate::model::ApiToken;
@@ -43,7 +45,7 @@ pub struct App {
     /// What is being downloaded.
     pub board: Board,
     /// Wakes the downloads.
-    pub ring: Ring,
+    pub wake: Wake,
     /// The soft stop.
     pub stop: CancellationToken,
     /// The time.
@@ -87,7 +89,7 @@ impl App {
             root,
             compare,
             board: Board::default(),
-            ring: Ring::default(),
+            wake: Wake::default(),
             stop,
             clock,
             links: Links::default(),
@@ -110,7 +112,7 @@ impl App {
     /// What discovers sessions and recordings.
     #[must_use]
     pub fn poller(&self, config: &Config, client: Arc<Client>, beat: Beat) -> Poller {
-        let ring = self.ring.clone();
+        let wake = self.wake.clone();
         Poller {
             client,
             store: self.store.clone(),
@@ -122,7 +124,7 @@ impl App {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             beat,
-            due: Arc::new(move || ring.ring()),
+            due: Arc::new(move || wake.wake()),
         }
     }
 

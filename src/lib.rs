@@ -3,8 +3,8 @@
 //! The flow of one recording, always in this direction:
 //!
 //! ```text
-//! cron tick ─ring→ poll ──pages──→ signalwire ──wire→model──→ plan (pure) ──changes──→ store (SQLite)
-//!                                                                                       │ ring
+//! cron tick ──────→ poll ──pages──→ signalwire ──wire→model──→ plan (pure) ──changes──→ store (SQLite)
+//!                                                                                       │ wake
 //!  archive/ ←land── landing ←bytes── transfer ←link── links ←claim due── download queue ←┘
 //!                      └────────────── store: archived, sha256, path
 //! ```

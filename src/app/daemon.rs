@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, anyhow};
 use chrono::TimeDelta;
 use tokio::sync::{Mutex, watch};
 
+use super::logging::{init_logs, level};
 use super::report::{Passes, Reporter};
 use super::{App, Beat};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, LogFormat, LogLevel};
+use crate::config::{Config, Environment};
 use crate::download::{Downloader, Pause, Setup, Until};
 use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
 use crate::poll::Poller;
@@ -19,7 +20,7 @@ use crate::reconcile::{self, NotTheArchive};
 use crate::schedule::{Each, Scheduler, Ticks};
 use crate::store::{self, PassKind, PauseKind};
 use crate::telemetry::http::Server;
-use crate::telemetry::logs::{self, Logs};
+use crate::telemetry::logs::Logs;
 use crate::verify::{Scope, VerifyError};
 
 /// Passes and events are kept for this long.
@@ -35,11 +36,7 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
     let signals = Signals::install().context("could not listen for signals")?;
     let config = Config::load(file, env)?;
     let clock = Clock::system();
-    let logs = Logs::init(
-        level(config.log.level),
-        format(config.log.format),
-        clock.clone(),
-    )?;
+    let logs = init_logs(&config, &clock)?;
     let token = super::token(&config, env)?;
     let lifecycle = Lifecycle::new(clock.clone(), Systemd::from_env());
     let app = Arc::new(App::open(&config, clock.clone(), lifecycle.stop()).await?);
@@ -77,15 +74,6 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
     Ok(end)
 }
 
-/// Sets up logging as configured.
-///
-/// # Errors
-/// If something in this process logs already.
-pub fn init_logs(config: &Config, clock: &Clock) -> Result<Logs> {
-    let (level, format) = (level(config.log.level), format(config.log.format));
-    Ok(Logs::init(level, format, clock.clone())?)
-}
-
 /// The running parts, as far as a reload reaches them.
 struct Service {
     setup: watch::Sender<Arc<Setup>>,
@@ -112,7 +100,7 @@ impl Service {
         let (setup, setups) = watch::channel(Arc::new(setup));
         let (poller, pollers) = watch::channel(Arc::new(poller));
         let (verify_budget, budgets) = watch::channel(config.verify.bytes_per_run.0);
-        let downloader = Downloader::new(setups, app.ring.clone(), app.stop.clone());
+        let downloader = Downloader::new(setups, app.wake.clone(), app.stop.clone());
         let reporter = Reporter::new(app, lifecycle);
         if let Some(listen) = config.telemetry.listen {
             let server = Server::bind(&listen.to_string()).await?;
@@ -241,7 +229,7 @@ async fn discover(
         if report.error.is_none() && downloader.paused().is_some_and(waited) {
             downloader.resume();
         }
-        app.ring.ring();
+        app.wake.wake();
         if let PassKind::Sweep = kind {
             app.tolerate(tidy(&app).await)?;
         }
@@ -288,7 +276,7 @@ async fn verify(app: Arc<App>, ticks: Ticks, budgets: watch::Receiver<u64>) -> R
                 continue;
             }
         }
-        app.ring.ring();
+        app.wake.wake();
         app.tolerate(reconcile::clear_parts(&app.root, &app.store).await)?;
         app.tolerate(tidy(&app).await)?;
     }
@@ -320,14 +308,13 @@ impl Loader<'_> {
     ) -> Result<()> {
         let new = Config::load(self.file.as_deref(), self.env)?;
         let token = super::token(&new, self.env)?;
-        let fixed = [
+        // Another archive, or one of another space: nothing of it may be mixed with this one's.
+        let another = [
             (
                 "archive.directory",
                 current.archive.directory != new.archive.directory,
             ),
             ("database.path", current.database != new.database),
-            ("telemetry.listen", current.telemetry != new.telemetry),
-            ("log.format", current.log.format != new.log.format),
             (
                 "signalwire.project_id",
                 current.signalwire.project_id != new.signalwire.project_id,
@@ -337,21 +324,16 @@ impl Loader<'_> {
                 super::origin(current)? != super::origin(&new)?,
             ),
         ];
-        let restart: Vec<_> = fixed
-            .iter()
-            .filter(|(_, changed)| *changed)
-            .map(|(key, _)| *key)
-            .collect();
-        if restart.contains(&"archive.directory")
-            || restart.contains(&"database.path")
-            || restart.contains(&"signalwire.project_id")
-            || restart.contains(&"signalwire.space")
-        {
+        let another = changed(&another);
+        if !another.is_empty() {
             return Err(anyhow!(
-                "{} can't change while the service runs: restart it",
-                restart.join(", ")
+                "{another} can't change while the service runs: restart it"
             ));
         }
+        let later = changed(&[
+            ("telemetry.listen", current.telemetry != new.telemetry),
+            ("log.format", current.log.format != new.log.format),
+        ]);
         let client = app.client(&new, token)?;
         let poller = app.poller(&new, client.clone(), service.poll_beat.clone());
         let setup = app.setup(&new, client, service.download_beat.clone())?;
@@ -363,13 +345,13 @@ impl Loader<'_> {
             .verify_budget
             .send_replace(new.verify.bytes_per_run.0);
         service.scheduler.replace(schedules(&new));
-        app.ring.ring();
-        if restart.is_empty() {
+        app.wake.wake();
+        if later.is_empty() {
             tracing::info!("the configuration was reloaded");
         } else {
             tracing::warn!(
                 "the configuration was reloaded; {} will change with the next restart",
-                restart.join(", ")
+                later
             );
         }
         *current = new;
@@ -377,29 +359,16 @@ impl Loader<'_> {
     }
 }
 
+/// The keys that changed, for a message.
+fn changed(keys: &[(&'static str, bool)]) -> String {
+    let changed = keys.iter().filter(|(_, changed)| *changed);
+    changed.map(|(key, _)| *key).collect::<Vec<_>>().join(", ")
+}
+
 fn schedules(config: &Config) -> Each<crate::schedule::Schedule> {
     Each {
         poll: config.poll.schedule.clone(),
         sweep: config.poll.sweep_schedule.clone(),
         verify: config.verify.schedule.clone(),
-    }
-}
-
-fn level(level: LogLevel) -> tracing_subscriber::filter::LevelFilter {
-    use tracing_subscriber::filter::LevelFilter;
-    match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    }
-}
-
-fn format(format: LogFormat) -> logs::LogFormat {
-    match format {
-        LogFormat::Auto => logs::LogFormat::Auto,
-        LogFormat::Text => logs::LogFormat::Text,
-        LogFormat::Json => logs::LogFormat::Json,
     }
 }

@@ -106,7 +106,7 @@ impl Reporter {
                 let written = store.written_at();
                 if let Some(began) = read_facts.begin(clock, written) {
                     // Another process may have made recordings due, as `retry` does.
-                    self.app.ring.ring();
+                    self.app.wake.wake();
                     figures.facts = store.health_facts(clock.now()).await?;
                     read_facts.end(began, clock);
                 }

@@ -73,7 +73,7 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     if !refused {
         app.compare_if_needed(&beat).await?;
         let (_setup, setups) = watch::channel(Arc::new(setup));
-        archived = Downloader::new(setups, app.ring.clone(), stop)
+        archived = Downloader::new(setups, app.wake.clone(), stop)
             .drain()
             .await?;
     }

@@ -1,6 +1,7 @@
 //! The claim loop: wake on a notification or a timer, claim as many due recordings as can start, run each in
 //! its own task. The notification is registered before the query, so that none is lost.
 
+mod ended;
 mod pause;
 mod pauses;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use pause::Pause;
@@ -22,9 +23,8 @@ use super::job::{Done, GiveUp, Job};
 use super::pace::Pace;
 use super::place::facts;
 use super::proof::Proof;
-use super::ring::{Ring, Slot};
+use super::wake::{Slot, Wake};
 use super::watermark::Watermark;
-use crate::human;
 use crate::model::RecordingId;
 use crate::store::{self, Claim, PauseRow};
 
@@ -63,7 +63,7 @@ pub enum Until {
 #[derive(Clone)]
 pub struct Downloader {
     setup: watch::Receiver<Arc<Setup>>,
-    ring: Ring,
+    wake: Wake,
     stop: CancellationToken,
     pause: Arc<Mutex<Option<Pause>>>,
     pace: Pace,
@@ -94,10 +94,10 @@ struct Run {
 impl Downloader {
     /// A queue that works with the latest of `setup`; transfers under way keep the one they began with.
     #[must_use]
-    pub fn new(setup: watch::Receiver<Arc<Setup>>, ring: Ring, stop: CancellationToken) -> Self {
+    pub fn new(setup: watch::Receiver<Arc<Setup>>, wake: Wake, stop: CancellationToken) -> Self {
         Self {
             setup,
-            ring,
+            wake,
             stop,
             pause: Arc::default(),
             pace: Pace::default(),
@@ -175,9 +175,9 @@ impl Downloader {
         while !self.stop.is_cancelled() {
             let setup = self.setup.borrow().clone();
             (setup.beat)();
-            let ring = self.ring.rung();
-            tokio::pin!(ring);
-            ring.as_mut().enable();
+            let wake = self.wake.woken();
+            tokio::pin!(wake);
+            wake.as_mut().enable();
             while let Some(done) = run.jobs.try_join_next() {
                 self.ended(done, run)?;
             }
@@ -191,7 +191,7 @@ impl Downloader {
                 Err(error) => return Err(error),
             };
             tokio::select! {
-                () = &mut ring => {}
+                () = &mut wake => {}
                 () = rest(next, &setup) => {}
                 () = self.stop.cancelled() => {}
                 Some(done) = run.jobs.join_next() => self.ended(done, run)?,
@@ -279,7 +279,7 @@ impl Downloader {
     fn start(&self, setup: &Arc<Setup>, run: &mut Run, claim: Claim) {
         let (setup, stop) = (setup.clone(), self.stop.clone());
         let (pace, under_way) = (self.pace.clone(), self.pace.start());
-        let slot = Some(Slot::take(&run.taken, &self.ring));
+        let slot = Some(Slot::take(&run.taken, &self.wake));
         let give_up = run.bounded.map(|_| {
             let first = *run.first.entry(claim.id).or_insert(claim.attempt);
             GiveUp {
@@ -342,53 +342,6 @@ impl Downloader {
             run.recovering.insert(host);
         } else {
             run.recovering.remove(&host);
-        }
-        Ok(())
-    }
-
-    /// Draws the conclusions from a job that ended.
-    fn ended(
-        &self,
-        done: Result<store::Result<Done>, JoinError>,
-        run: &mut Run,
-    ) -> store::Result<()> {
-        let done = done.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => panic!("a download was aborted: {error}"),
-        })?;
-        let setup = self.setup.borrow().clone();
-        let (now, at) = (setup.clock.monotonic(), setup.clock.now());
-        let Some(failure) = done.failure else {
-            run.archived += 1;
-            self.pace.progress(now);
-            *self.pause() = None;
-            if let Some(host) = done.host
-                && run.recovering.contains(&host)
-            {
-                self.pace.recovered(&host);
-            }
-            return Ok(());
-        };
-        self.end_pause_if_over(&failure);
-        match &failure {
-            Failure::Disk(_) | Failure::Api(_) => self.begin_pause(&failure, at),
-            Failure::Space { needed, .. } => {
-                let (wanted, looked_at) = run.space_wanted.unwrap_or((u64::MAX, now));
-                run.space_wanted = Some((wanted.min(*needed), looked_at));
-            }
-            Failure::Stopped | Failure::Gone | Failure::Database(_) => {}
-            Failure::Doubtful { .. } => {
-                self.pace.progress(now);
-            }
-            failure => {
-                if let Failure::RateLimited(until) = failure {
-                    run.asked_until = run.asked_until.max(Some(*until));
-                }
-                if let Some(host) = &done.host {
-                    run.recovering.remove(host);
-                }
-                self.pace.failed(&human::chain(failure), now, at);
-            }
         }
         Ok(())
     }

@@ -79,7 +79,7 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
         assert_eq!(report.counts.recordings_new, 1);
         // Rings alone do not end the pause.
         for _ in 0..5 {
-            archive.app.ring.ring();
+            archive.app.wake.wake();
             tokio::task::yield_now().await;
         }
         let queue = setting.sql("SELECT state, attempts FROM queue");
@@ -87,7 +87,7 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
         assert_eq!(setting.count("attempts"), "0");
         free(filler);
         clock.advance(Duration::from_secs(31));
-        archive.app.ring.ring();
+        archive.app.wake.wake();
         // One may be put off for the sake of the other; time goes on only once it is.
         let now = to_text(clock.now());
         let put_off = format!(
@@ -100,7 +100,7 @@ async fn pauses_and_resumes(setting: &Setting, archive: &Archive, clock: &Clock,
         .await;
         if setting.count("archive") == "1" {
             clock.advance(Duration::from_secs(301));
-            archive.app.ring.ring();
+            archive.app.wake.wake();
         }
         until(|| setting.count("archive") == "2").await;
         assert_eq!(archive.downloader.paused(), None);

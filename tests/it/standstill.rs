@@ -187,7 +187,7 @@ async fn two_minutes_go_by(stage: &Stage) {
         for _ in 0..STEPS {
             tokio::time::sleep(Duration::from_millis(20)).await;
             stage.pass_time(SECOND);
-            stage.archive.app.ring.ring();
+            stage.archive.app.wake.wake();
         }
     };
     let downloads = async {

@@ -22,7 +22,7 @@ impl Downloader {
         if let Some(pause) = &mut *self.pause() {
             pause.until = DateTime::UNIX_EPOCH;
         }
-        self.ring.ring();
+        self.wake.wake();
     }
 
     pub(super) fn begin_pause(&self, failure: &Failure, now: DateTime<Utc>) {

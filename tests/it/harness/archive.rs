@@ -48,7 +48,7 @@ impl Setting {
             .setup(&config, client, Arc::new(|| {}))
             .expect("a setup");
         let (setup, setups) = watch::channel(Arc::new(setup));
-        let downloader = Downloader::new(setups, app.ring.clone(), app.stop.clone());
+        let downloader = Downloader::new(setups, app.wake.clone(), app.stop.clone());
         Archive {
             app,
             poller,

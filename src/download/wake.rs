@@ -1,4 +1,4 @@
-//! What wakes the queue: the ring, and places among the transfers that come free.
+//! What wakes the queue: a notification, and places among the transfers that come free.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,16 +8,16 @@ use tokio::sync::futures::Notified;
 
 /// Wakes the queue. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Ring(Arc<Notify>);
+pub struct Wake(Arc<Notify>);
 
-impl Ring {
+impl Wake {
     /// There may be something to download.
-    pub fn ring(&self) {
+    pub fn wake(&self) {
         self.0.notify_one();
     }
 
-    /// Ends when it was rung since it was last heard; rings count from the first poll, or `enable`, on.
-    pub(super) fn rung(&self) -> Notified<'_> {
+    /// Ends when it was woken since the last time; wakes count from the first poll, or `enable`, on.
+    pub(super) fn woken(&self) -> Notified<'_> {
         self.0.notified()
     }
 }
@@ -25,15 +25,15 @@ impl Ring {
 /// A place among the transfers, given back when dropped. A recording that lands takes none.
 pub(super) struct Slot {
     taken: Arc<AtomicUsize>,
-    ring: Ring,
+    wake: Wake,
 }
 
 impl Slot {
-    pub(super) fn take(taken: &Arc<AtomicUsize>, ring: &Ring) -> Self {
+    pub(super) fn take(taken: &Arc<AtomicUsize>, wake: &Wake) -> Self {
         taken.fetch_add(1, Ordering::Relaxed);
         Self {
             taken: taken.clone(),
-            ring: ring.clone(),
+            wake: wake.clone(),
         }
     }
 }
@@ -41,6 +41,6 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.taken.fetch_sub(1, Ordering::Relaxed);
-        self.ring.ring();
+        self.wake.wake();
     }
 }
