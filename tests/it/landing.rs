@@ -204,7 +204,9 @@ fn a_comparison_says_how_many_files_are_missing() {
     setting.write_sql("DELETE FROM meta WHERE name = 'clean_stop'");
     let output = setting.once(0);
     let told = text(&output.stderr);
-    let lines = told.matches("2 archived files are missing or altered and will be fetched again");
+    let lines = told.matches(
+        "found 2 archived files missing or altered; their recordings are downloaded again",
+    );
     assert_eq!(lines.count(), 1, "{told}");
     let events = "SELECT count(*) FROM events WHERE text = 'the archived file is missing'";
     assert_eq!(setting.sql(events), "2");
