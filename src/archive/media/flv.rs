@@ -3,8 +3,7 @@
 
 use std::io;
 
-use super::probe::Probe;
-use super::probe::seconds;
+use super::probe::{Probe, seconds};
 
 /// Bytes of a tag's header, and of the length that follows the tag.
 const HEAD: u64 = 11;

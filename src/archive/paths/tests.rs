@@ -241,7 +241,7 @@ fn a_template_that_drops_the_id_for_some_room_gets_it_back() {
 
 #[test]
 fn bad_templates_are_refused_in_one_sentence() {
-    use BadTemplate::{Absolute, Dot, NoRecordingId, TooDeep, UnknownVariable};
+    use BadTemplate::{Absolute, Dot, NoRecordingId, Render, Syntax, TooDeep, UnknownVariable};
     let id = "{{ recording_id }}";
     for (template, expected) in [
         ("{{ room }}.mp4".to_owned(), NoRecordingId),
@@ -264,14 +264,9 @@ fn bad_templates_are_refused_in_one_sentence() {
         assert!(!error.to_string().contains('\n'));
     }
     for template in ["{{ recording_id", "{% if %}", "{{ recording_id | nope }}"] {
-        let error = Template::parse(template).unwrap_err().to_string();
-        let plain = ["is not valid: ", "can't be filled in: "]
-            .map(|end| format!("the path template {end}"));
-        assert!(
-            plain.iter().any(|start| error.starts_with(start)),
-            "{error}"
-        );
-        assert!(!error.contains('\n'), "{error}");
+        let error = Template::parse(template).unwrap_err();
+        assert!(matches!(error, Syntax(_) | Render(_)), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
     }
 }
 
