@@ -277,7 +277,10 @@ async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
     assert_eq!(found, "pending|retry");
     // By its own time-out, not by one for an answer or a stall.
     let error = setting.sql("SELECT error FROM attempts");
-    assert!(error.ends_with("(Connect): timed out"), "{error}");
+    assert!(
+        error.ends_with("client error (Connect): operation timed out"),
+        "{error}"
+    );
 }
 
 #[test]
