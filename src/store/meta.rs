@@ -52,7 +52,7 @@ impl Store {
     /// Some time after the last failure: tries to write, and notes that the database works again if that succeeds.
     ///
     /// # Errors
-    /// [`Error`], if the database still fails.
+    /// [`crate::store::Error`], if the database still fails.
     pub async fn try_again(&self, now: DateTime<Utc>) -> Result<()> {
         if self.trouble.is_worth_a_try(now) {
             self.set_fact("tried_again", Some("1")).await?;

@@ -118,7 +118,7 @@ impl LandError {
 }
 
 impl LandError {
-    /// The error of a failed [`Root::quarantine`] of what exists at the target.
+    /// The error of a failed [`super::Root::quarantine`] of what exists at the target.
     #[must_use]
     pub fn quarantine(path: &RelativePath, error: io::Error) -> Self {
         let action = "quarantine the existing file";

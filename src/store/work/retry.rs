@@ -38,7 +38,7 @@ impl Store {
     /// Those that were gone upstream count as there again: the next attempt finds out.
     ///
     /// # Errors
-    /// [`Error`], if the database fails; then nothing is changed.
+    /// [`crate::store::Error`], if the database fails; then nothing is changed.
     pub async fn retry(
         &self,
         ids: Option<&[RecordingId]>,
