@@ -176,7 +176,7 @@ impl Scheduler {
             let mut held = cron.context.metadata_storage.write().await;
             let wait = tokio::time::timeout(self.0.quiet(), self.0.replaced.notified());
             _ = pulse.rest(wait).await;
-            self.0.tell(&mut **held, ids).await?;
+            self.0.set_ticks(&mut **held, ids).await?;
             drop(held);
             // It has the time of before it waited for the lock: another look is what sends the tick.
             tokio::time::sleep(2 * CRATE_SLEEP).await;
@@ -205,8 +205,8 @@ impl Inner {
         })
     }
 
-    /// Tells the crate the next ticks: it may have lost one, or the clock or a schedule have changed.
-    async fn tell(
+    /// Sets the next ticks in the crate: it may have lost one, or the clock or a schedule have changed.
+    async fn set_ticks(
         &self,
         crates: &mut (dyn MetaDataStorage + Send + Sync),
         ids: &[JobId],

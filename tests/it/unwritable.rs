@@ -10,7 +10,7 @@ use super::harness::disk::Mount;
 use super::harness::users::{NOBODY, command_as};
 use super::harness::{Capability, Child, EVERY_SECOND, MIB, Setting, get, has, listening, media};
 
-/// The daemon is degraded, tells so, tries it once in half a minute, and goes on polling.
+/// The daemon is degraded and shows it, tries again every half a minute, and keeps polling.
 fn degrades(setting: &Setting, mut daemon: Child, port: SocketAddr, error: &str) {
     let told = daemon.line("downloads pause");
     assert!(told.contains(error), "{told}");

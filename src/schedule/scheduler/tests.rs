@@ -77,11 +77,11 @@ async fn a_tick_that_the_crate_loses_is_due_until_its_job_has_run() {
     clock.advance(Duration::from_mins(5));
     let (due, after) = (at("2026-11-23T20:05:00Z"), at("2026-11-23T20:10:00Z"));
     for _ in 0..2 {
-        let told = scheduler.0.tell(&mut crates, &[job.guid()]).await;
-        told.expect("a known job");
-        let told = crates.list_next_ticks().await.expect("ticks");
-        assert_eq!(told[0].next_tick, due.timestamp().cast_unsigned());
-        assert_eq!(told[0].last_tick, None);
+        let set = scheduler.0.set_ticks(&mut crates, &[job.guid()]).await;
+        set.expect("a known job");
+        let listed = crates.list_next_ticks().await.expect("ticks");
+        assert_eq!(listed[0].next_tick, due.timestamp().cast_unsigned());
+        assert_eq!(listed[0].last_tick, None);
         // What the crate notes of a tick that was sent.
         let noted = crates.set_next_and_last_tick(job.guid(), Some(after), Some(due));
         noted.await.expect("a known job");

@@ -36,7 +36,7 @@ pub fn has(capability: Capability) -> bool {
                 Err(error) => error.to_string(),
             }
         }
-        tried => panic!("{tried:?}: only trying it tells; skip() says that it failed"),
+        tried => panic!("{tried:?}: only a try shows it; skip() says that it failed"),
     };
     skip(capability, &why);
     false

@@ -26,7 +26,7 @@ fn run(command: &mut Command) -> String {
     text(&output.stdout).trim_end().to_owned()
 }
 
-/// Another program at the database, at work until it is told to end.
+/// Another program that uses the database until it is ended.
 pub struct Other(Child);
 
 impl Other {
