@@ -35,20 +35,16 @@ use crate::verify::Verifier;
 pub type Beat = Arc<dyn Fn() + Send + Sync>;
 
 /// An archive that this process has to itself: what lives as long as the process, whatever is reloaded.
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct App {
-    /// The database.
     pub store: Store,
-    /// The archive's directory.
     pub root: Arc<Root>,
     /// Disk and rows have to be compared before anything is downloaded.
     pub compare: bool,
-    /// What is being downloaded.
     pub board: Board,
     /// Wakes the downloads.
     pub wake: Wake,
-    /// The soft stop.
     pub stop: CancellationToken,
-    /// The time.
     pub clock: Clock,
     links: Links,
     cooldowns: Cooldowns,

@@ -19,6 +19,7 @@ use crate::signalwire::Client;
 use crate::store::{Order, Store};
 
 /// Everything a download needs. A reload makes a new one; transfers under way keep theirs.
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Setup {
     /// Mints links.
     pub client: Arc<Client>,
@@ -30,9 +31,7 @@ pub struct Setup {
     pub cooldowns: Cooldowns,
     /// Media hosts that fail.
     pub hosts: Hosts,
-    /// The database.
     pub store: Store,
-    /// The archive's directory.
     pub root: Arc<Root>,
     /// What bytes are gathered in.
     pub batches: Batches,
@@ -46,17 +45,13 @@ pub struct Setup {
     pub concurrency: usize,
     /// Which come first.
     pub order: Order,
-    /// The back-off of retries.
     pub backoff: Backoff,
     /// How long a media host may send nothing.
     pub stall_timeout: Duration,
-    /// The bandwidth limit.
     pub throttle: Throttle,
     /// How fast downloads have been.
     pub rate: Arc<Rate>,
-    /// What is under way.
     pub board: Board,
-    /// The time.
     pub clock: Clock,
     /// Called whenever downloads made progress, for the watchdog.
     pub beat: Arc<dyn Fn() + Send + Sync>,

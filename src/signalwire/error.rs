@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 /// A failed request. Its text names the request by its path, never by its query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub enum Error {
     /// 401 or 403 for the list of sessions, or for several different objects in a row: the operator must
     /// fix the credentials.
@@ -19,7 +20,6 @@ pub enum Error {
     /// 401 or 403 for this object or list; others may be readable.
     #[error("{request} was refused with HTTP {status}")]
     Refused {
-        /// The request's path.
         request: String,
         /// 401 or 403.
         status: u16,
@@ -33,9 +33,7 @@ pub enum Error {
     /// A status that is neither success nor one of the other cases.
     #[error("{request} was answered with HTTP {status}{detail}")]
     Status {
-        /// The request's path.
         request: String,
-        /// The status.
         status: u16,
         /// The documented error code, if there was one, after ": ".
         detail: String,
@@ -43,7 +41,6 @@ pub enum Error {
     /// 422 (or 400): a parameter of the request is not allowed.
     #[error("{request} was answered with HTTP {status}{detail}")]
     Invalid {
-        /// The request's path.
         request: String,
         /// 422 or 400.
         status: u16,
@@ -55,7 +52,6 @@ pub enum Error {
     /// No answer, or an incomplete one.
     #[error("{request} failed: {reason}")]
     Transport {
-        /// The request's path.
         request: String,
         /// Why, without the URL.
         reason: String,
@@ -63,7 +59,6 @@ pub enum Error {
     /// An answer too long for a page. A retry would get the same.
     #[error("{request} was answered with more than {most_mib} MiB")]
     TooLong {
-        /// The request's path.
         request: String,
         /// The length limit of answers.
         most_mib: usize,
@@ -71,7 +66,6 @@ pub enum Error {
     /// An answer that violates the contract.
     #[error("{request} was answered with {what}")]
     Answer {
-        /// The request's path.
         request: String,
         /// What it was, to complete the sentence.
         what: String,
@@ -79,7 +73,6 @@ pub enum Error {
     /// `links.next` repeated a page, or there were too many pages.
     #[error("{request}: {what}")]
     EndlessPages {
-        /// The request's path.
         request: String,
         /// Which of them.
         what: &'static str,

@@ -56,14 +56,12 @@ pub struct Found {
 
 /// An archived file to be read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Verifiable {
-    /// The recording.
     pub id: RecordingId,
     /// Where, relative to the archive.
     pub path: String,
-    /// Its length.
     pub bytes: u64,
-    /// Its SHA-256 in hexadecimal.
     pub sha256: String,
     /// Its place in the order of verification.
     verified_at: String,

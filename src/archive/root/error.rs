@@ -9,6 +9,7 @@ use crate::archive::paths::RelativePath;
 /// Why no file can land at a path. It concerns only the recordings whose files belong there, not the whole
 /// disk, and their parts are unchanged.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub enum PlaceError {
     /// Files can't be renamed from '.partial' to there.
     #[error(
@@ -25,9 +26,7 @@ pub enum PlaceError {
         "no permission to put a file into '{directory}': {error}; give the directory to the service's user"
     )]
     Permission {
-        /// The directory.
         directory: String,
-        /// The system's error.
         error: io::Error,
     },
     /// A name is longer than the file system allows.
@@ -36,11 +35,8 @@ pub enum PlaceError {
     /// Anything else.
     #[error("could not {action} '{path}': {error}")]
     Io {
-        /// The step.
         action: &'static str,
-        /// The directory or file.
         path: String,
-        /// The system's error.
         error: io::Error,
     },
 }
@@ -67,6 +63,7 @@ impl PlaceError {
 
 /// Why a part did not land. What follows depends on the variant alone.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub enum LandError {
     /// Something else exists at the target. Both it and the part are unchanged.
     #[error("'{0}' already exists")]
@@ -77,22 +74,16 @@ pub enum LandError {
     /// The disk is full, read-only or can't be reached. The part is unchanged.
     #[error("could not {action} for '{path}': {error}")]
     Disk {
-        /// The step.
         action: &'static str,
-        /// The target.
         path: RelativePath,
-        /// The system's error.
         error: io::Error,
     },
     /// The content of the part is unknown: a sync failed, or it is not the file that was written. Another sync
     /// could report success for lost data.
     #[error("could not {action} for '{path}': {error}")]
     Part {
-        /// The step.
         action: &'static str,
-        /// The target.
         path: RelativePath,
-        /// The system's error.
         error: io::Error,
     },
 }
@@ -115,9 +106,7 @@ impl LandError {
             PlaceError::new(action, directory, error).into()
         }
     }
-}
 
-impl LandError {
     /// The error of a failed [`super::Root::quarantine`] of what exists at the target.
     #[must_use]
     pub fn quarantine(path: &RelativePath, error: io::Error) -> Self {

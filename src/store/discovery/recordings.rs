@@ -48,18 +48,14 @@ pub struct Applied {
 
 /// What filter and plan need to know of a recording to place it again without asking upstream.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Placement {
-    /// The recording.
     pub id: RecordingId,
-    /// Its state.
     pub state: State,
-    /// Its room.
     pub room: Room,
     /// SignalWire's word for its status.
     pub status: UpstreamStatus,
-    /// When it started.
     pub started_at: Option<DateTime<Utc>>,
-    /// Its length.
     pub duration_seconds: Option<f64>,
 }
 

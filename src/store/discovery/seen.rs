@@ -48,12 +48,10 @@ pub struct Unseen {
 
 /// A recording that a sweep did not see.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct UnseenRecording {
-    /// Its id.
     pub id: RecordingId,
-    /// Its session.
     pub session_id: Option<SessionId>,
-    /// Its state.
     pub state: State,
 }
 

@@ -37,6 +37,7 @@ pub(super) const LOG: [(&str, &str); 2] = [
 ];
 /// Why a database could not be opened. Nothing of it was changed.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub enum OpenError {
     /// There is none, and it was to be read only.
     #[error(
@@ -46,9 +47,7 @@ pub enum OpenError {
     /// Its directory or the file itself can't be used.
     #[error("could not open the database '{path}'")]
     Io {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: io::Error,
     },
     /// Another program's database, or no database at all.
@@ -62,9 +61,7 @@ pub enum OpenError {
              it is rebuilt from SignalWire and adopts the files that are there"
     )]
     Corrupt {
-        /// The file.
         path: PathBuf,
-        /// What SQLite said.
         source: sqlx::Error,
     },
     /// Written by a newer release.
@@ -81,17 +78,13 @@ pub enum OpenError {
     /// Anything else SQLite refuses.
     #[error("could not open the database '{path}'")]
     Sqlite {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: sqlx::Error,
     },
     /// A migration failed; it was rolled back.
     #[error("could not bring the database '{path}' up to date")]
     Migrate {
-        /// The file.
         path: PathBuf,
-        /// Why.
         source: MigrateError,
     },
 }

@@ -46,10 +46,9 @@ pub struct Detail {
 
 /// One row of the view `attempts`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Attempt {
-    /// Its number.
     pub attempt: i64,
-    /// When it began.
     pub started_at: String,
     /// When it ended; absent while it runs.
     pub ended_at: Option<String>,
@@ -61,7 +60,6 @@ pub struct Attempt {
     pub http_status: Option<i64>,
     /// How it ended.
     pub outcome: AttemptOutcome,
-    /// What ended it.
     pub error: Option<String>,
 }
 

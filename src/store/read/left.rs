@@ -17,14 +17,11 @@ statements! {
 
 /// A recording that is not archived although it could be, or should have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Left {
-    /// The recording.
     pub recording_id: String,
-    /// Its room.
     pub room_name: Option<String>,
-    /// Its state.
     pub state: State,
-    /// When it started.
     pub started_at: Option<String>,
     /// Bytes, as SignalWire reports it.
     pub size_bytes: Option<u64>,

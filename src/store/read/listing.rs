@@ -31,18 +31,13 @@ pub struct Filter {
 
 /// One line of a listing. Times as the views have them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Row {
-    /// The recording.
     pub recording_id: String,
-    /// Its session.
     pub session_id: Option<String>,
-    /// Its room.
     pub room_name: Option<String>,
-    /// Its state.
     pub state: State,
-    /// When it started.
     pub started_at: Option<String>,
-    /// Its length in seconds.
     pub duration_seconds: Option<f64>,
     /// Bytes: of the file if archived, else as SignalWire reports it.
     pub size_bytes: Option<i64>,

@@ -91,12 +91,10 @@ pub struct LastPass {
 
 /// A recording that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Failure {
-    /// The recording.
     pub recording_id: String,
-    /// Its room.
     pub room_name: Option<String>,
-    /// Its state.
     pub state: State,
     /// Since when it has been so, as well as it is known.
     pub since: String,
@@ -123,18 +121,15 @@ pub struct Gap {
 
 /// An attempt that ended with an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct FailedAttempt {
-    /// The recording.
     pub recording_id: String,
-    /// The attempt's number.
     pub attempt: i64,
-    /// When it ended.
     pub ended_at: Option<String>,
     /// The media server's last status.
     pub http_status: Option<i64>,
     /// How it ended.
     pub outcome: AttemptOutcome,
-    /// What ended it.
     pub error: String,
 }
 

@@ -15,14 +15,11 @@ pub enum Order {
 
 /// A recording claimed for download, with everything the download needs to know.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Claim {
-    /// The recording.
     pub id: RecordingId,
-    /// Its session.
     pub session_id: Option<SessionId>,
-    /// Its room's name.
     pub room_name: Option<String>,
-    /// When it started.
     pub started_at: Option<DateTime<Utc>>,
     /// Length in seconds, as SignalWire reports it.
     pub duration_seconds: Option<f64>,
