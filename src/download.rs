@@ -1,13 +1,11 @@
 //! Downloads: claims what is due, finds a link, transfers, lands, and decides what follows a failure.
 
-pub mod addresses;
-pub mod answer;
 pub mod failure;
 mod hosts;
+pub mod http;
 mod job;
 mod landing;
 mod link;
-mod media;
 mod pace;
 mod place;
 mod progress;
@@ -16,18 +14,16 @@ mod queue;
 mod rate;
 mod setup;
 mod space;
-mod speed;
-mod throttle;
 mod transfer;
 mod wake;
 mod watermark;
-mod writer;
+mod write;
 
 pub use hosts::{Failing, Hosts, Wait};
-pub use media::{Answer, Media, Resume};
+pub use http::client::{Answer, Media, Resume};
 pub use progress::{Board, Progress};
 pub use queue::{Downloader, Pause, Until};
 pub use rate::Rate;
 pub use setup::Setup;
-pub use throttle::Throttle;
 pub use wake::Wake;
+pub use write::throttle::Throttle;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use room_archiver::cooldown::{parse_http_date, parse_retry_after};
-use room_archiver::download::answer::parse_content_range;
+use room_archiver::download::http::answer::parse_content_range;
 
 fuzz_target!(|text: &str| {
     if let Some((first, last, total)) = parse_content_range(text) {

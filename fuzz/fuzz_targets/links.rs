@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use room_archiver::download::addresses::{check, is_public};
+use room_archiver::download::http::addresses::{check, is_public};
 use room_archiver::model::MediaLink;
 use room_archiver::signalwire::next_url;
 use serde_json::Value;

@@ -15,7 +15,7 @@ use super::space;
 use super::transfer::{Received, Transfer};
 use super::wake::Slot;
 use super::watermark::Watermark;
-use super::writer::{disk, disk_or_pause, on_disk};
+use super::write::writer::{disk, disk_or_pause, on_disk};
 use crate::archive::part::PartFile;
 use crate::archive::paths::RelativePath;
 use crate::archive::root::{PartError, Root};

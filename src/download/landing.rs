@@ -10,7 +10,7 @@ use super::job::Job;
 use super::link::describe;
 use super::place::{Judged, Look, UNEXPECTED, agrees, facts, judge, land_beside, look};
 use super::transfer::Received;
-use super::writer::{disk, on_disk};
+use super::write::writer::{disk, on_disk};
 use crate::archive::media::MediaKind;
 use crate::archive::part::hash_file;
 use crate::archive::paths::{RelativePath, Template};

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::failure::{Cause, Failure};
-use super::writer::disk;
+use super::write::writer::disk;
 use crate::archive::media::{self, Judgement, MediaKind, Reported};
 use crate::archive::part::hash_file;
 use crate::archive::paths::{Facts, RelativePath};

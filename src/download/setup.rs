@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::failure::Backoff;
 use super::hosts::Hosts;
-use super::media::Media;
+use super::http::client::Media;
 use super::progress::Board;
 use super::rate::Rate;
-use super::throttle::Throttle;
+use super::write::throttle::Throttle;
 use crate::archive::part::Batches;
 use crate::archive::paths::Template;
 use crate::archive::root::Root;

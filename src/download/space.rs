@@ -2,7 +2,7 @@
 
 use super::Setup;
 use super::failure::Failure;
-use super::writer::disk;
+use super::write::writer::disk;
 use crate::model::RecordingId;
 
 /// Fails if the disk's reserve would be broken into, counting what other downloads still write.

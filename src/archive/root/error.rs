@@ -25,10 +25,7 @@ pub enum PlaceError {
     #[error(
         "no permission to put a file into '{directory}': {error}; give the directory to the service's user"
     )]
-    Permission {
-        directory: String,
-        error: io::Error,
-    },
+    Permission { directory: String, error: io::Error },
     /// A name is longer than the file system allows.
     #[error("the name '{0}' is too long for the file system; shorten archive.path_template")]
     NameTooLong(String),

@@ -46,10 +46,7 @@ pub enum OpenError {
     Missing(PathBuf),
     /// Its directory or the file itself can't be used.
     #[error("could not open the database '{path}'")]
-    Io {
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
     /// Another program's database, or no database at all.
     #[error(
         "'{0}' is not a room-archiver database; move it away or set database.path to another file"
@@ -60,10 +57,7 @@ pub enum OpenError {
         "the database '{path}' is damaged; move it away and run 'room-archiver once --sweep': \
              it is rebuilt from SignalWire and adopts the files that are there"
     )]
-    Corrupt {
-        path: PathBuf,
-        source: sqlx::Error,
-    },
+    Corrupt { path: PathBuf, source: sqlx::Error },
     /// Written by a newer release.
     #[error(
         "the database '{0}' was written by a newer release of room-archiver; install that release, \
@@ -77,16 +71,10 @@ pub enum OpenError {
     Older(PathBuf),
     /// Anything else SQLite refuses.
     #[error("could not open the database '{path}'")]
-    Sqlite {
-        path: PathBuf,
-        source: sqlx::Error,
-    },
+    Sqlite { path: PathBuf, source: sqlx::Error },
     /// A migration failed; it was rolled back.
     #[error("could not bring the database '{path}' up to date")]
-    Migrate {
-        path: PathBuf,
-        source: MigrateError,
-    },
+    Migrate { path: PathBuf, source: MigrateError },
 }
 
 impl Store {

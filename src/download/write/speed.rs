@@ -7,14 +7,14 @@ const SLOWEST: u64 = 1024;
 
 /// Distinguishes a stalled transfer from a slow one: each window has to bring some bytes. Only the time spent
 /// waiting for the network counts.
-pub(super) struct Speed {
+pub(in crate::download) struct Speed {
     window: Duration,
     waited: Duration,
     bytes: u64,
 }
 
 impl Speed {
-    pub(super) fn new(stall_timeout: Duration) -> Self {
+    pub(in crate::download) fn new(stall_timeout: Duration) -> Self {
         Self {
             window: stall_timeout * 2,
             waited: Duration::ZERO,
@@ -22,7 +22,7 @@ impl Speed {
         }
     }
 
-    pub(super) fn too_slow(&mut self, bytes: u64, waited: Duration) -> bool {
+    pub(in crate::download) fn too_slow(&mut self, bytes: u64, waited: Duration) -> bool {
         self.waited += waited;
         self.bytes += bytes;
         if self.waited < self.window {

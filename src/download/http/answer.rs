@@ -5,7 +5,7 @@ use reqwest::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
 };
 
-use super::media::Resume;
+use super::client::Resume;
 
 /// What is to be done with an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use reqwest::{Certificate, Response, StatusCode};
 use url::Url;
 
 use super::addresses::{CheckedResolver, Refused, check};
-use super::failure::{Cause, Failure};
+use crate::download::failure::{Cause, Failure};
 use crate::model::MediaLink;
 
 /// Redirects followed at the most.

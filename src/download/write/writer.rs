@@ -6,11 +6,11 @@ use std::io;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::failure::{Cause, Failure};
 use crate::archive::part::{Batch, Batches, PartFile};
+use crate::download::failure::{Cause, Failure};
 
 /// Gathers chunks and writes them on the blocking pool, one batch while the next gathers.
-pub(super) struct Writer {
+pub(in crate::download) struct Writer {
     batches: Batches,
     gathering: Option<Batch>,
     idle: Option<PartFile>,
@@ -22,7 +22,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(part: PartFile, batches: &Batches) -> Self {
+    pub(in crate::download) fn new(part: PartFile, batches: &Batches) -> Self {
         Self {
             batches: batches.clone(),
             gathering: None,
@@ -33,7 +33,7 @@ impl Writer {
         }
     }
 
-    pub(super) async fn push(&mut self, mut chunk: Bytes) -> io::Result<()> {
+    pub(in crate::download) async fn push(&mut self, mut chunk: Bytes) -> io::Result<()> {
         self.since_sync += chunk.len() as u64;
         while !chunk.is_empty() {
             let gathering = &mut self.gathering;
@@ -75,7 +75,7 @@ impl Writer {
             .ok_or_else(|| io::Error::other("the part is no longer open"))
     }
 
-    pub(super) async fn sync(&mut self) -> io::Result<u64> {
+    pub(in crate::download) async fn sync(&mut self) -> io::Result<u64> {
         self.flush().await?;
         let part = blocking(self.settled().await?, PartFile::sync).await?;
         let durable = part.durable();
@@ -84,14 +84,14 @@ impl Writer {
         Ok(durable)
     }
 
-    pub(super) async fn finish(mut self) -> io::Result<PartFile> {
+    pub(in crate::download) async fn finish(mut self) -> io::Result<PartFile> {
         self.flush().await?;
         self.settled().await
     }
 }
 
 /// Runs a step on a part on the blocking pool.
-pub(super) async fn blocking(
+pub(in crate::download) async fn blocking(
     mut part: PartFile,
     step: impl FnOnce(&mut PartFile) -> io::Result<()> + Send + 'static,
 ) -> io::Result<PartFile> {
@@ -101,13 +101,13 @@ pub(super) async fn blocking(
 }
 
 /// The same for a failure to make a part: no other can be made either.
-pub(super) fn disk_or_pause(error: io::Error) -> Failure {
+pub(in crate::download) fn disk_or_pause(error: io::Error) -> Failure {
     Failure::Disk(Cause::of("the archive can't be written to", error))
 }
 
 /// What a failure of the file system means: full or read-only passes, too large concerns one recording
 /// alone, everything else breaks the part.
-pub(super) fn disk(error: io::Error) -> Failure {
+pub(in crate::download) fn disk(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::StorageFull
         | io::ErrorKind::QuotaExceeded
@@ -121,7 +121,7 @@ pub(super) fn disk(error: io::Error) -> Failure {
 }
 
 /// Runs a step on the blocking pool.
-pub(super) async fn on_disk<T: Send + 'static>(
+pub(in crate::download) async fn on_disk<T: Send + 'static>(
     step: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(step)
