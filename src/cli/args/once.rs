@@ -1,0 +1,23 @@
+use clap::Args;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Waits for retries of failed downloads that are due soon. At the end it lists what is not archived yet.
+
+Examples:
+  room-archiver once                     look for new recordings, as the daemon's polls do
+  room-archiver once --sweep             compare everything upstream with the archive
+  room-archiver once --sweep --dry-run   ... but only show what would be downloaded
+
+Exit codes: 0 everything completed upstream is archived, 1 failure, 3 credentials refused,
+4 recordings that are completed upstream are not archived, or recordings of a session
+could not be listed, 6 another instance holds the archive.")]
+pub struct OnceArgs {
+    /// Compare all sessions and recordings upstream, not only the recent ones
+    #[arg(long)]
+    pub sweep: bool,
+
+    /// Only show what would be downloaded; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}

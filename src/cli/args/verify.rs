@@ -1,0 +1,23 @@
+use clap::Args;
+
+use crate::model::RecordingId;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without ids it reads the files verified longest ago, as many bytes as verify.bytes_per_run allows.
+Damaged recordings are downloaded again while SignalWire has them; nothing is deleted.
+
+Examples:
+  room-archiver verify --full
+  room-archiver verify d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f
+
+Exit codes: 0 no damage, 1 some files could not be verified, 5 damage was found.")]
+pub struct VerifyArgs {
+    /// Read every file, however long it takes
+    #[arg(long, conflicts_with = "ids")]
+    pub full: bool,
+
+    /// Ids of the recordings
+    #[arg(value_name = "ID")]
+    pub ids: Vec<RecordingId>,
+}
