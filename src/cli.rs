@@ -7,6 +7,7 @@ mod database;
 mod doctor;
 mod exit;
 mod list;
+mod man;
 mod once;
 mod out;
 mod progress;
@@ -59,6 +60,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
         Command::Config(args) => config::run(args, file, env),
         Command::Doctor => doctor::run(file, env),
         Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
         Command::Status(args) => status::run(args, file, env),
         Command::List(args) => list::run(args, file, env),
         Command::Show(args) => show::run(args, file, env),

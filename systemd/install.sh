@@ -1,5 +1,6 @@
 #!/bin/bash
 # Installs room-archiver as a systemd service, or removes it again. Running it once more upgrades.
+# On Debian and Ubuntu, build the package instead: packaging/deb. It takes what this script stages.
 #
 #   systemd/install.sh [install|uninstall] [--binary FILE] [--prefix DIR]
 #
@@ -51,10 +52,14 @@ case $prefix in
 esac
 bin=$prefix/bin/$name
 documents=$prefix/share/doc/$name
+manual=$prefix/share/man
 bash_completion=$prefix/share/bash-completion/completions/$name
 zsh_completion=$prefix/share/zsh/site-functions/_$name
 fish_completion=$prefix/share/fish/vendor_completions.d/$name.fish
 config=/etc/$name/config.toml
+
+# Every unit in this directory, by name.
+unit_names() { find "$tree/systemd" -maxdepth 1 -type f \( -name '*.service' -o -name '*.socket' -o -name '*.timer' \) -printf '%f\n' | sort; }
 
 live() { [ -z "$root" ]; }
 systemd_runs() { live && [ -d /run/systemd/system ]; }
@@ -86,19 +91,36 @@ completion() {
     rm -f "$text"
 }
 
+manual_pages() {
+    local pages page
+    pages=$(mktemp -d)
+    if "$binary" man "$pages" 2>/dev/null; then
+        for page in "$pages"/*; do
+            put 0644 "$page" "$manual/man${page##*.}/${page##*/}"
+        done
+    else
+        echo "install.sh: no manual pages: '$binary man' failed" >&2
+    fi
+    rm -rf "$pages"
+}
+
 install_all() {
     [ -x "$binary" ] || die "no program at '$binary': build it with 'cargo build --release', or name it with --binary"
     ! live || [ "$(id -u)" = 0 ] || die "installing needs root; to stage into a directory set DESTDIR"
 
     put 0755 "$binary" "$bin"
-    adapted "$tree/systemd/$name.service" "$units/$name.service"
-    adapted "$tree/systemd/$name@.service" "$units/$name@.service"
+    local unit
+    for unit in $(unit_names); do
+        adapted "$tree/systemd/$unit" "$units/$unit"
+    done
     put 0644 "$tree/systemd/sysusers.d/$name.conf" "$lib/sysusers.d/$name.conf"
     put 0644 "$tree/systemd/tmpfiles.d/$name.conf" "$lib/tmpfiles.d/$name.conf"
     local paper
     for paper in "$tree"/*.md "$tree"/LICENSE-* "$tree"/docs/*.md; do
         [ ! -e "$paper" ] || put 0644 "$paper" "$documents${paper#"$tree"}"
     done
+    put 0644 "$tree/config/config.toml" "$documents/examples/config.toml"
+    manual_pages
     completion bash "$bash_completion"
     completion zsh "$zsh_completion"
     completion fish "$fish_completion"
@@ -146,20 +168,26 @@ STEPS
 
 uninstall_all() {
     ! live || [ "$(id -u)" = 0 ] || die "removing needs root"
+    local unit
     if systemd_runs; then
-        systemctl --quiet disable --now "$name.service" 2>/dev/null || true
-        local unit
+        for unit in $(unit_names | grep -v @); do
+            systemctl --quiet disable --now "$unit" 2>/dev/null || true
+        done
         # The enabled and the loaded instances.
         for unit in $(systemctl list-units --all --plain --no-legend "$name@*.service" | cut -d' ' -f1) \
             $(cd /etc/systemd/system && find . -name "$name@?*.service" -type l -printf '%f\n'); do
             systemctl --quiet disable --now "$unit" || true
         done
     fi
-    rm -f "$root$bin" "$root$units/$name.service" "$root$units/$name@.service" \
+    for unit in $(unit_names); do
+        rm -f "$root$units/$unit"
+    done
+    rm -f "$root$bin" "$root$manual"/man[15]/"$name"[-.]*[15] \
         "$root$lib/sysusers.d/$name.conf" "$root$lib/tmpfiles.d/$name.conf" \
         "$root$documents"/*.md "$root$documents"/LICENSE-* "$root$documents"/docs/*.md \
+        "$root$documents/examples/config.toml" \
         "$root$bash_completion" "$root$zsh_completion" "$root$fish_completion"
-    rmdir "$root$documents/docs" "$root$documents" 2>/dev/null || true
+    rmdir "$root$documents/docs" "$root$documents/examples" "$root$documents" 2>/dev/null || true
     ! systemd_runs || systemctl daemon-reload
     ! live || echo "Removed. Kept: /etc/$name, /var/lib/$name, the user and group $name."
 }

@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod list;
+mod man;
 mod once;
 mod retry;
 mod show;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 pub use self::completions::CompletionsArgs;
 pub use self::config::ConfigCommand;
 pub use self::list::{Format, ListArgs};
+pub use self::man::ManArgs;
 pub use self::once::OnceArgs;
 pub use self::retry::RetryArgs;
 pub use self::show::ShowArgs;
@@ -100,4 +102,8 @@ Exit codes: 0 all checks passed, 1 a check failed, 2 wrong configuration, 3 cred
 
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+
+    /// Write the manual pages into a directory: for packages and installation scripts
+    #[command(hide = true)]
+    Man(ManArgs),
 }

@@ -31,6 +31,7 @@ mod link_life;
 mod list;
 mod logs;
 mod lost;
+mod manual;
 mod mounted;
 mod once;
 mod owner;

@@ -1,15 +1,17 @@
 #!/bin/bash
-# Proves that the hardened units really work: boots a minimal Debian with systemd as PID 1 in a container, installs
-# with install.sh, archives from the fake space, and looks from outside as an operator and a reader would.
+# Proves that the package and the hardened units really work: boots a minimal Debian with systemd as PID 1 in a container,
+# installs the package, archives from the fake space, looks from outside as an operator and a reader would, upgrades,
+# removes and purges. At the end the same with install.sh, which other distributions use.
 #
-#   tests/systemd/boot-test.sh [--possible] [--no-build] [--keep] [--program FILE] [--space FILE]
+#   tests/systemd/boot-test.sh [--possible] [--no-build] [--keep] [--program FILE] [--space FILE] [--package FILE]
 #
 # --possible  only tell whether this machine can run it; if not, say why and exit 1
 # --no-build  take the programs in target/debug as they are
 # --keep      leave the container's root in target/boot-test/root
 # --program, --space  other programs than room-archiver and fake-space of target/debug
+# --package   install this; default: one that is made of the program now
 #
-# Needs root, and the packages mmdebstrap and systemd-container. The first run fetches the Debian packages (half a
+# Needs root, and the packages mmdebstrap and systemd-container, and what packaging/deb needs. The first run fetches the Debian packages (half a
 # minute) and keeps them in target/boot-test; after that it takes about a minute. The container has a network of its
 # own with nothing but loopback. Not proven here: MemoryMax= and TasksMax=, which containers often can't enforce.
 set -euo pipefail
@@ -19,6 +21,7 @@ work=$PWD/target/boot-test
 root=$work/root
 program=target/debug/room-archiver
 space=target/debug/fake-space
+package=
 build=yes
 keep=
 nspawn_pid=
@@ -36,6 +39,7 @@ while [ $# -gt 0 ]; do
         --keep) keep=yes ;;
         --program) program=$2; shift ;;
         --space) space=$2; shift ;;
+        --package) package=$2; shift ;;
         *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
     esac
     shift
@@ -121,11 +125,18 @@ whole() {
 
 part() { inside sh -c "test -n \"\$(find $state/slow/recordings/.partial -name '*.part' -size +0)\""; }
 
+# package_tool ACTION…: dpkg, as an administrator runs it; what it prints is in $work/dpkg.log.
+package_tool() { inside dpkg "$@" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" >&2; return 1; }; }
+
 installs() {
-    inside /opt/tree/systemd/install.sh --binary /opt/room-archiver >"$work/install.log" || fail "install.sh"
+    holds "the package installs" package_tool --install /opt/room-archiver.deb
+    holds "which does not enable the service" not inside systemctl is-enabled room-archiver
+    holds "nor start it" is room-archiver ActiveState inactive
+    holds "it says in README.Debian what to do next" inside test -s /usr/share/doc/room-archiver/README.Debian
     holds "the configuration is root's and readable for the group" \
         equal "$(mode /etc/room-archiver/config.toml)" "640 root:room-archiver"
     holds "its directory too" equal "$(mode /etc/room-archiver)" "750 root:room-archiver"
+    holds "the state directory is the account's" equal "$(mode $state)" "750 room-archiver:room-archiver"
     inside useradd -G room-archiver reader
     inside useradd stranger
 }
@@ -224,7 +235,7 @@ runs_instances() {
         configure $one /etc/room-archiver/$one.toml /etc/room-archiver/$one.token $state/$one
     done
     # As at a boot: gives the new configurations to the group.
-    inside systemd-tmpfiles --create /usr/local/lib/tmpfiles.d/room-archiver.conf
+    inside systemd-tmpfiles --create /usr/lib/tmpfiles.d/room-archiver.conf
     inside systemctl start room-archiver@fast room-archiver@slow || fail "the instances did not get ready"
     holds "two instances run" is room-archiver@slow SubState running
     holds "the first archives into its own directory" soon archived $state/fast 3
@@ -247,7 +258,56 @@ logs_sanely() {
     holds "priorities are the journal's, not in the text" not grep -E '^<[0-7]>' "$work/journal.log"
 }
 
-uninstalls() {
+# Over itself, while the plain unit and an instance run and another instance does not.
+upgrades() {
+    local plain instance
+    inside systemctl start room-archiver || fail "it did not get ready"
+    plain=$(property room-archiver MainPID)
+    instance=$(property room-archiver@fast MainPID)
+    holds "the package upgrades over itself" package_tool --install /opt/room-archiver.deb
+    holds "the service runs after it" is room-archiver SubState running
+    holds "as a new process" not equal "$(property room-archiver MainPID)" "$plain"
+    holds "the instance, too" is room-archiver@fast SubState running
+    holds "as a new process" not equal "$(property room-archiver@fast MainPID)" "$instance"
+    holds "a stopped instance stays stopped" is room-archiver@slow ActiveState inactive
+    holds "the configuration is the administrator's" inside grep -q base_url /etc/room-archiver/config.toml
+    holds "and the archive is whole" whole $state
+    inside systemctl --quiet enable room-archiver room-archiver@fast
+    holds "an upgrade keeps it enabled" package_tool --install /opt/room-archiver.deb
+    holds "as it was" inside systemctl is-enabled room-archiver
+}
+
+removes() {
+    holds "the package is removed" package_tool --remove room-archiver
+    holds "which stops the service" not inside systemctl is-active room-archiver
+    holds "and the instances" not inside systemctl is-active room-archiver@fast
+    holds "the program is gone" not inside test -e /usr/bin/room-archiver
+    holds "the configuration stays" inside test -e /etc/room-archiver/config.toml
+    holds "the archive stays" archived $state 3
+    holds "and is whole" whole $state
+}
+
+purges() {
+    holds "the package is purged" package_tool --purge room-archiver
+    holds "which says that the archive stays" grep -q '^Kept: the archive .* in /var/lib/room-archiver' "$work/dpkg.log"
+    holds "and what else" grep -q '^Kept: API tokens .* in /etc/room-archiver' "$work/dpkg.log"
+    holds "the configuration of the package is gone" not inside test -e /etc/room-archiver/config.toml
+    holds "the token stays" equal "$(mode /etc/room-archiver/token)" "600 root:root"
+    holds "no unit is left enabled or masked" not grep_links /etc/systemd/system
+    holds "the archive stays" archived $state 3
+    holds "and is whole" whole $state
+    holds "the archives of the instances, too" archived $state/fast 3
+}
+
+grep_links() { inside find "$1" -name 'room-archiver*' -type l | grep .; }
+
+# Over the archive that the package left.
+by_script() {
+    inside /opt/tree/systemd/install.sh --binary /opt/room-archiver >"$work/install.log" || fail "install.sh"
+    configure fast /etc/room-archiver/config.toml /etc/room-archiver/token $state
+    inside systemctl start room-archiver room-archiver@fast || fail "it did not get ready after install.sh"
+    holds "install.sh installs, too, and the service runs" is room-archiver SubState running
+    holds "the program is below /usr/local" inside test -x /usr/local/bin/room-archiver
     inside /opt/tree/systemd/install.sh uninstall >/dev/null
     holds "uninstalling stops the instances" not inside systemctl is-active room-archiver@fast
     holds "and removes the unit" not inside systemctl cat room-archiver.service
@@ -256,6 +316,7 @@ uninstalls() {
 
 possible || exit 1
 [ -z "$build" ] || cargo build --quiet --workspace --bins
+[ -n "$package" ] || package=$(packaging/deb --fast --binary "$program")
 trap shut_down EXIT
 SECONDS=0
 unpack
@@ -272,6 +333,9 @@ survives
 works_by_hand
 stops
 runs_instances
+upgrades
 logs_sanely
-uninstalls
+removes
+purges
+by_script
 echo "boot test: all $checks checks hold, after $SECONDS s"

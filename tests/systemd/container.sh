@@ -1,5 +1,5 @@
 # Part of boot-test.sh: a container whose PID 1 is systemd, without needing one on this machine.
-# shellcheck shell=bash disable=SC2154 # work, root, name, program, space and keep are the caller's
+# shellcheck shell=bash disable=SC2154 # work, root, name, program, space, package and keep are the caller's
 
 # Says what is missing, if anything is.
 possible() {
@@ -20,7 +20,7 @@ hierarchies() {
     done
 }
 
-# A fresh root from the kept archive, with the programs and this tree's systemd/ and config/ in /opt.
+# A fresh root from the kept archive, with the programs, the package, and this tree's systemd/ and config/ in /opt.
 unpack() {
     local release
     # This machine's own release, for the C library that the programs were linked with.
@@ -37,6 +37,7 @@ unpack() {
     echo "127.0.0.1 localhost" >"$root/etc/hosts"
     install "$program" "$root/opt/room-archiver"
     install "$space" "$root/opt/fake-space"
+    install -m 0644 "$package" "$root/opt/room-archiver.deb"
     mkdir "$root/opt/tree"
     cp -r systemd config "$root/opt/tree/"
 }

@@ -18,6 +18,8 @@ pub enum Capability {
     Strace,
     /// Writes past the page cache in temporary directories.
     DirectWrites,
+    /// To format manual pages.
+    Man,
 }
 
 /// Whether the machine has it; if not, the test that asks is noted as skipped.
@@ -28,18 +30,26 @@ pub fn has(capability: Capability) -> bool {
             root if root.is_root() => return true,
             user => format!("run by the user {}", user.as_raw()),
         },
-        Capability::Strace => {
-            let mut strace = Command::new("strace");
-            match strace.args(["-qq", "-o", "/dev/null", "true"]).output() {
-                Ok(traced) if traced.status.success() => return true,
-                Ok(traced) => text(&traced.stderr).to_owned(),
-                Err(error) => error.to_string(),
-            }
-        }
+        Capability::Strace => match run("strace", &["-qq", "-o", "/dev/null", "true"]) {
+            Ok(()) => return true,
+            Err(why) => why,
+        },
+        Capability::Man => match run("man", &["--version"]) {
+            Ok(()) => return true,
+            Err(why) => why,
+        },
         tried => panic!("{tried:?}: only a try shows it; skip() says that it failed"),
     };
     skip(capability, &why);
     false
+}
+
+fn run(program: &str, args: &[&str]) -> Result<(), String> {
+    match Command::new(program).args(args).output() {
+        Ok(ended) if ended.status.success() => Ok(()),
+        Ok(ended) => Err(text(&ended.stderr).to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Notes that this test is skipped: on stderr, where `cargo test` shows it although the test passes, and in the file that
