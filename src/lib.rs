@@ -35,3 +35,4 @@ pub mod signalwire;
 pub mod store;
 pub mod telemetry;
 pub mod verify;
+pub mod version;

@@ -22,6 +22,7 @@ use crate::store::{self, PassKind, PauseKind};
 use crate::telemetry::http::Server;
 use crate::telemetry::logs::Logs;
 use crate::verify::{Scope, VerifyError};
+use crate::version::VERSION;
 
 /// Passes and events are kept for this long.
 const KEPT: TimeDelta = TimeDelta::days(90);
@@ -41,7 +42,7 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
     let lifecycle = Lifecycle::new(clock.clone(), Systemd::from_env());
     let app = Arc::new(App::open(&config, clock.clone(), lifecycle.stop()).await?);
     let service = Service::start(&app, &lifecycle, &config, token).await?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+    tracing::info!(version = VERSION, "started");
     let loader = Loader {
         file: file.map(Path::to_owned),
         env,

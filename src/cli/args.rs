@@ -23,10 +23,11 @@ pub use self::retry::RetryArgs;
 pub use self::show::ShowArgs;
 pub use self::status::StatusArgs;
 pub use self::verify::VerifyArgs;
+use crate::version::VERSION;
 
 /// Keeps every video-room recording of a SignalWire project safe on your own disk.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = false, after_help = TOP_HELP)]
+#[command(version = VERSION, propagate_version = false, after_help = TOP_HELP)]
 pub struct Cli {
     #[arg(
         long,

@@ -108,6 +108,26 @@ fn usage_errors_exit_2_and_help_exits_0() {
 }
 
 #[test]
+fn the_version_tells_commit_and_build_profile() {
+    let done = binary().arg("--version").assert().code(0);
+    let shown = text(&done.get_output().stdout).trim();
+    let version = concat!("room-archiver ", env!("CARGO_PKG_VERSION"), " (");
+    let (commit, profile) = shown
+        .strip_prefix(version)
+        .and_then(|rest| rest.strip_suffix(')')?.split_once(", "))
+        .expect(shown);
+    let profile_here = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    assert_eq!(profile, profile_here);
+    let hash = commit.strip_suffix("-modified").unwrap_or(commit);
+    let is_hash = hash.len() >= 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(is_hash || commit == "unknown commit", "{shown}");
+}
+
+#[test]
 fn a_closed_stdout_is_a_quiet_end() {
     for arguments in [["completions", "bash"], ["completions", "--help"]] {
         let (reader, writer) = io::pipe().unwrap();

@@ -28,7 +28,7 @@ const FAKE_SPACE: &[&[&str]] = &[
 
 /// The modules of the program, from bottom to top.
 const PROGRAM: &[&[&str]] = &[
-    &["clock", "durable", "escape", "model"],
+    &["clock", "durable", "escape", "model", "version"],
     &["human", "links"],
     &[
         "archive",
