@@ -7,6 +7,7 @@ mod report;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context as _, Result};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,8 @@ pub struct App {
     hosts: Hosts,
     filter: Filter,
     rate: Arc<Rate>,
+    /// Requests to the API, of all clients that follow one another.
+    requests: Arc<AtomicU64>,
     _instance: Instance,
 }
 
@@ -93,6 +96,7 @@ impl App {
             hosts: Hosts::default(),
             filter: Filter::new(room_filter(config)),
             rate: Arc::default(),
+            requests: Arc::default(),
             _instance: instance,
         })
     }
@@ -102,7 +106,14 @@ impl App {
     /// # Errors
     /// Certificates that can't be used.
     pub fn client(&self, config: &Config, token: ApiToken) -> Result<Arc<Client>> {
-        client(config, token, self.clock.clone(), self.cooldowns.clone())
+        let requests = self.requests.clone();
+        client_counting(
+            config,
+            token,
+            self.clock.clone(),
+            self.cooldowns.clone(),
+            requests,
+        )
     }
 
     /// What discovers sessions and recordings.
@@ -277,6 +288,16 @@ pub fn client(
     clock: Clock,
     cooldowns: Cooldowns,
 ) -> Result<Arc<Client>> {
+    client_counting(config, token, clock, cooldowns, Arc::default())
+}
+
+fn client_counting(
+    config: &Config,
+    token: ApiToken,
+    clock: Clock,
+    cooldowns: Cooldowns,
+    requests: Arc<AtomicU64>,
+) -> Result<Arc<Client>> {
     let signalwire = &config.signalwire;
     let base = signalwire
         .origin()
@@ -294,6 +315,7 @@ pub fn client(
             .retry_initial
             .min(std::time::Duration::from_secs(1)),
         ca: authorities(config)?,
+        requests,
     };
     tls();
     Ok(Arc::new(

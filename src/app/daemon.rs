@@ -18,10 +18,11 @@ use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
 use crate::poll::Poller;
 use crate::reconcile::{self, NotTheArchive};
 use crate::schedule::{Each, Scheduler, Ticks};
-use crate::store::{self, PassKind, PauseKind};
+use crate::store::{self, PassKind, PassOutcome, PauseKind};
 use crate::telemetry::http::Server;
 use crate::telemetry::logs::Logs;
-use crate::verify::{Scope, VerifyError};
+use crate::telemetry::metrics::Metrics;
+use crate::verify::{Findings, Scope, VerifyError};
 use crate::version::VERSION;
 
 /// Passes and events are kept for this long.
@@ -51,14 +52,12 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
     let end = lifecycle
         .run(signals, lifecycle::GRACE, || async {
             let mut current = current.lock().await;
-            loader
-                .reload(&mut current, &app, &service, &logs)
-                .await
-                .inspect_err(|error| {
-                    tracing::error!(
-                        "the configuration was not reloaded, the old one stays: {error:#}"
-                    );
-                })
+            let reloaded = loader.reload(&mut current, &app, &service, &logs).await;
+            let at = reloaded.is_ok().then(|| app.clock.now());
+            service.metrics.note_reload(at);
+            reloaded.inspect_err(|error| {
+                tracing::error!("the configuration was not reloaded, the old one stays: {error:#}");
+            })
         })
         .await;
     drop(service);
@@ -81,6 +80,7 @@ struct Service {
     poller: watch::Sender<Arc<Poller>>,
     verify_budget: watch::Sender<u64>,
     scheduler: Scheduler,
+    metrics: Metrics,
     download_beat: Beat,
     poll_beat: Beat,
 }
@@ -157,13 +157,18 @@ impl Service {
             downloader.run(Until::Stopped).await?;
             Ok::<_, anyhow::Error>(())
         });
-        lifecycle.spawn_critical("verification", verify(app.clone(), ticks.verify, budgets));
+        lifecycle.spawn_critical(
+            "verification",
+            verify(app.clone(), ticks.verify, budgets, reporter.passes()),
+        );
+        let metrics = reporter.metrics.clone();
         lifecycle.spawn_critical("reports", reporter.run());
         Ok(Self {
             setup,
             poller,
             verify_budget,
             scheduler,
+            metrics,
             download_beat,
             poll_beat,
         })
@@ -250,7 +255,12 @@ async fn discover(
 }
 
 /// Verifies for each tick; looks after the database each time.
-async fn verify(app: Arc<App>, ticks: Ticks, budgets: watch::Receiver<u64>) -> Result<()> {
+async fn verify(
+    app: Arc<App>,
+    ticks: Ticks,
+    budgets: watch::Receiver<u64>,
+    passes: Passes,
+) -> Result<()> {
     loop {
         tokio::select! {
             () = app.stop.cancelled() => return Ok(()),
@@ -258,16 +268,21 @@ async fn verify(app: Arc<App>, ticks: Ticks, budgets: watch::Receiver<u64>) -> R
         }
         let verifier = app.verifier(Arc::new(|_| {}));
         let scope = Scope::Budget(*budgets.borrow());
-        match verifier.run(&scope).await {
-            Ok(findings) => tracing::info!(
-                files = findings.files,
-                size_bytes = findings.bytes,
-                damaged = findings.damaged.len(),
-                unreadable = findings.unreadable.len(),
-                "verified archived files"
-            ),
+        let began = app.clock.monotonic();
+        let ended = verifier.run(&scope).await;
+        let took = app.clock.monotonic().saturating_sub(began);
+        match ended {
+            Ok(findings) => {
+                let outcome = if app.stop.is_cancelled() {
+                    PassOutcome::Stopped
+                } else {
+                    PassOutcome::Complete
+                };
+                passes.note_verification(outcome, &findings, took);
+            }
             Err(error @ VerifyError::NotThere(_)) => {
                 tracing::error!("could not verify archived files: {error}");
+                passes.note_verification(PassOutcome::Failed, &Findings::default(), took);
             }
             Err(VerifyError::Store(error)) => {
                 if !wait_to_retry(&app, None, error).await? {

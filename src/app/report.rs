@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,6 +17,7 @@ use crate::poll::Report;
 use crate::store::{self, AttemptOutcome, Counts, Facts, PassKind, PassOutcome, PauseKind};
 use crate::telemetry::http::Health;
 use crate::telemetry::metrics::Metrics;
+use crate::verify::Findings;
 
 /// How often everything is shown, and the figures are read if that is cheap, while there is news.
 const EVERY: Duration = Duration::from_secs(2);
@@ -33,11 +35,35 @@ const SHARE: u32 = 100;
 pub(super) struct Passes(Metrics);
 
 impl Passes {
+    /// Notes how a verification ended, and what it found.
+    pub(super) fn note_verification(
+        &self,
+        outcome: PassOutcome,
+        findings: &Findings,
+        took: Duration,
+    ) {
+        let metrics = &self.0;
+        metrics.count_pass(PassKind::Verify.as_str(), outcome.as_str(), took);
+        let (damaged, unreadable) = (findings.damaged.len(), findings.unreadable.len());
+        metrics.add_verified_files("intact", findings.files - damaged as u64);
+        metrics.add_verified_files("damaged", damaged as u64);
+        metrics.add_verified_files("unreadable", unreadable as u64);
+        metrics.add_verified_bytes(findings.bytes);
+        if outcome != PassOutcome::Failed {
+            tracing::info!(
+                files = findings.files,
+                size_bytes = findings.bytes,
+                damaged,
+                unreadable,
+                "verified archived files"
+            );
+        }
+    }
+
     /// Notes how a pass ended.
     pub(super) fn note(&self, kind: PassKind, report: &Report, took: Duration) {
         let (word, outcome) = (kind.as_str(), report.outcome.as_str());
         self.0.count_pass(word, outcome, took);
-        self.0.add_api_requests(report.counts.requests);
         let counts = &report.counts;
         let took = took.as_millis();
         match (&report.error, report.outcome) {
@@ -73,13 +99,16 @@ struct Figures {
     facts: Facts,
     /// What the board had counted.
     received: u64,
+    requests: u64,
     attempts: BTreeMap<AttemptOutcome, u64>,
 }
 
 impl Reporter {
     pub(super) fn new(app: &Arc<App>, lifecycle: &Lifecycle) -> Self {
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), &app.clock);
+        start_at_zero(&metrics);
         Self {
-            metrics: Metrics::new(env!("CARGO_PKG_VERSION")),
+            metrics,
             health: Health::default(),
             app: app.clone(),
             lifecycle: lifecycle.clone(),
@@ -156,8 +185,11 @@ impl Reporter {
         }
         let received = self.app.board.received();
         self.metrics
-            .add_bytes_downloaded(received - figures.received);
+            .add_downloaded_bytes(received - figures.received);
         figures.received = received;
+        let requests = self.app.requests.load(Ordering::Relaxed);
+        self.metrics.add_api_requests(requests - figures.requests);
+        figures.requests = requests;
         let now = self.app.clock.now();
         let problems = health(&figures.facts, now);
         self.show_counts(&figures.counts);
@@ -175,6 +207,7 @@ impl Reporter {
             self.metrics
                 .set_concerns(kind.as_str(), counts.with_concern(kind));
         }
+        self.metrics.set_archived_bytes(counts.archived_bytes);
         self.metrics.set_gaps(counts.gaps);
         let active = self.app.board.active().len();
         self.metrics.set_downloads_active(active as u64);
@@ -189,8 +222,10 @@ impl Reporter {
             age.unwrap_or_default()
         };
         self.metrics.set_failures(facts.failures());
-        self.metrics
-            .set_stuck(facts.stuck(), age(facts.stuck_since()));
+        for (kind, count) in facts.stuck_by_kind() {
+            self.metrics.set_stuck(kind, count);
+        }
+        self.metrics.set_stuck_longest(age(facts.stuck_since()));
         self.metrics
             .set_oldest_unarchived(age(facts.unarchived.since));
         for kind in PauseKind::ALL {
@@ -199,9 +234,14 @@ impl Reporter {
                 .set_paused(kind.as_str(), pauses.count() as u64);
         }
         let passes = &facts.passes;
-        for (kind, at) in [("poll", passes.last_poll), ("sweep", passes.last_sweep)] {
+        for kind in PassKind::ALL {
+            let at = match kind {
+                PassKind::Poll => passes.last_poll,
+                PassKind::Sweep => passes.last_sweep,
+                PassKind::Verify => passes.last_verify,
+            };
             if let Some(at) = at {
-                self.metrics.set_last_complete(kind, at);
+                self.metrics.set_last_complete(kind.as_str(), at);
             }
         }
         self.metrics
@@ -246,6 +286,29 @@ impl Reporter {
             }
             ([], None, None) => line,
         }
+    }
+}
+
+/// What is counted by label is there from the start: the first of a kind is an increase only from a zero.
+fn start_at_zero(metrics: &Metrics) {
+    for outcome in AttemptOutcome::ALL {
+        // These two are not ends that this process sees.
+        if !matches!(
+            outcome,
+            AttemptOutcome::Running | AttemptOutcome::Interrupted
+        ) {
+            metrics.add_attempts(outcome.as_str(), 0);
+        }
+    }
+    for kind in PassKind::ALL {
+        for outcome in PassOutcome::ALL {
+            if !matches!(outcome, PassOutcome::Running | PassOutcome::Interrupted) {
+                metrics.begin_passes(kind.as_str(), outcome.as_str());
+            }
+        }
+    }
+    for result in ["intact", "damaged", "unreadable"] {
+        metrics.add_verified_files(result, 0);
     }
 }
 

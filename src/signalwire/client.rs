@@ -1,5 +1,6 @@
 //! The API client: Basic credentials, one exact origin, no redirects, bounded answers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Options {
     pub retry_delay: Duration,
     /// PEM certificates of private authorities to trust besides the system's.
     pub ca: Vec<reqwest::Certificate>,
+    /// Counts the requests; clients that follow one another share it.
+    pub requests: Arc<AtomicU64>,
 }
 
 /// The client of one space's API.
@@ -43,7 +46,6 @@ pub struct Client {
     pub(super) options: Options,
     pub(super) clock: Clock,
     pub(super) cooldowns: Cooldowns,
-    pub(super) requests: AtomicU64,
     /// Milliseconds that the server's clock is ahead of ours; `i64::MIN`: no answer yet.
     pub(super) ahead: AtomicI64,
     pub(super) limits: Limits,
@@ -72,7 +74,6 @@ impl Client {
             options,
             clock,
             cooldowns,
-            requests: AtomicU64::new(0),
             ahead: AtomicI64::new(i64::MIN),
         })
     }
@@ -95,7 +96,7 @@ impl Client {
     /// Requests sent so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        self.options.requests.load(Ordering::Relaxed)
     }
 
     /// The lifetime of links in lists: the configured one, or the default if the space refused it.

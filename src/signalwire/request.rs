@@ -101,7 +101,7 @@ impl Client {
             request: request(),
             reason: reason(error),
         };
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.options.requests.fetch_add(1, Ordering::Relaxed);
         let mut answer = self
             .http
             .get(url.clone())

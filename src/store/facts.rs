@@ -129,6 +129,8 @@ pub struct Passes {
     pub last_poll: Option<DateTime<Utc>>,
     /// When the last complete sweep ended.
     pub last_sweep: Option<DateTime<Utc>>,
+    /// When the last complete verification ended.
+    pub last_verify: Option<DateTime<Utc>>,
     /// How long that sweep took.
     pub sweep_took: Option<TimeDelta>,
     /// When the sweep began that is running.
@@ -140,23 +142,37 @@ pub struct Passes {
 }
 
 impl Facts {
-    /// Recordings that are stuck: not archived, or not completed upstream, for longer than `poll.stuck_after`.
+    /// Everything that health calls stuck, recordings and sessions, by a word for the way.
     #[must_use]
-    pub fn stuck(&self) -> u64 {
-        self.unarchived.stuck + self.unfinished.stuck
+    pub fn stuck_by_kind(&self) -> [(&'static str, u64); 3] {
+        [
+            ("unarchived", self.unarchived.stuck),
+            ("unfinished", self.unfinished.stuck),
+            ("unlisted", self.unlisted.stuck),
+        ]
     }
 
-    /// Since when the one that is stuck longest is.
+    /// How many recordings and sessions are stuck.
+    #[must_use]
+    pub fn stuck(&self) -> u64 {
+        self.stuck_by_kind().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Since when the first of them is.
     #[must_use]
     pub fn stuck_since(&self) -> Option<DateTime<Utc>> {
         let unarchived = self.unarchived.since.filter(|_| self.unarchived.stuck > 0);
-        unarchived.into_iter().chain(self.unfinished.since).min()
+        let others = [self.unfinished.since, self.unlisted.since];
+        unarchived
+            .into_iter()
+            .chain(others.into_iter().flatten())
+            .min()
     }
 
-    /// The number of rows of the view `failures`.
+    /// The number of rows of the view `failures`, which has recordings only.
     #[must_use]
     pub fn failures(&self) -> u64 {
-        self.stuck() + self.lost + self.unrepairable
+        self.unarchived.stuck + self.unfinished.stuck + self.lost + self.unrepairable
     }
 }
 
@@ -273,6 +289,7 @@ impl Store {
     async fn pass_facts(&self) -> Result<Passes> {
         let (_, last_poll) = self.last_complete_pass("poll").await?.unzip();
         let (sweep_from, last_sweep) = self.last_complete_pass("sweep").await?.unzip();
+        let (_, last_verify) = self.last_complete_pass("verify").await?.unzip();
         let first: Option<String> = sqlx::query_scalar(FIRST_PASS)
             .fetch_optional(self.read())
             .await?;
@@ -284,6 +301,7 @@ impl Store {
             first: parse(first.as_deref()),
             last_poll,
             last_sweep,
+            last_verify,
             sweep_took: last_sweep
                 .zip(sweep_from)
                 .map(|(ended, began)| ended - began),

@@ -1,5 +1,7 @@
 //! `/metrics` and `/healthz` on one listener, for monitoring on the same machine or network.
 
+mod accept;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use thiserror::Error;
@@ -116,9 +118,13 @@ fn router(metrics: Metrics, health: Health) -> Router {
         .route("/healthz", get(show_health).with_state(health))
 }
 
-async fn show_metrics(State(metrics): State<Metrics>) -> impl IntoResponse {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], metrics.text())
+async fn show_metrics(State(metrics): State<Metrics>, headers: HeaderMap) -> impl IntoResponse {
+    let (kind, text) = if accept::open_metrics(&headers) {
+        (accept::OPEN_METRICS, metrics.open_metrics())
+    } else {
+        (accept::TEXT, metrics.text())
+    };
+    ([(CONTENT_TYPE, kind), (VARY, "accept")], text)
 }
 
 async fn show_health(State(health): State<Health>) -> impl IntoResponse {
@@ -136,12 +142,18 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::clock::Clock;
 
     const ANY: &str = "127.0.0.1:0";
 
     async fn get(address: SocketAddr, path: &str) -> String {
+        get_with(address, path, "").await
+    }
+
+    async fn get_with(address: SocketAddr, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(address).await.expect("a listener");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer");
@@ -153,16 +165,28 @@ mod tests {
         let server = Server::bind(ANY).await.expect("a free port");
         let address = server.address().expect("an address");
         let (health, stop) = (Health::default(), CancellationToken::new());
-        let metrics = Metrics::new("0.1.0");
+        let metrics = Metrics::new("0.1.0", &Clock::system());
         let serving = tokio::spawn(server.serve(metrics, health.clone(), stop.clone()));
 
         let answer = get(address, "/metrics").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let kind = "content-type: text/plain; version=0.0.4; charset=utf-8\r\n";
+        assert!(answer.contains(kind), "{answer}");
         assert!(
-            answer.contains("content-type: application/openmetrics-text; version=1.0.0"),
+            answer.contains("\n# TYPE room_archiver_api_requests_total counter\n"),
             "{answer}"
         );
-        assert!(answer.ends_with("# EOF\n"), "{answer}");
+        assert!(!answer.contains("# EOF"), "{answer}");
+
+        let accept = "accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
+        let answer = get_with(address, "/metrics", accept).await;
+        let kind = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
+        assert!(answer.contains(kind), "{answer}");
+        assert!(
+            answer.contains("\n# TYPE room_archiver_api_requests counter\n"),
+            "{answer}"
+        );
+        assert!(answer.ends_with("\n# EOF\n"), "{answer}");
 
         let answer = get(address, "/healthz").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -193,7 +217,11 @@ mod tests {
         let server = Server::bind(ANY).await.expect("a free port");
         let address = server.address().expect("an address");
         let stop = CancellationToken::new();
-        let serving = server.serve(Metrics::new("0"), Health::default(), stop.clone());
+        let serving = server.serve(
+            Metrics::new("0", &Clock::system()),
+            Health::default(),
+            stop.clone(),
+        );
         let serving = tokio::spawn(serving);
         let mut stream = TcpStream::connect(address).await.expect("a listener");
         stream.write_all(b"GET /metr").await.expect("sent");

@@ -1,6 +1,9 @@
-//! Metrics for alerts, in the `OpenMetrics` text format.
+//! Metrics for alerts, in the text format of Prometheus and in that of `OpenMetrics`.
 //!
 //! Labels are fixed words from short lists: never ids, hosts, rooms or links.
+
+mod classic;
+mod process;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -15,6 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
+
+use crate::clock::Clock;
 
 /// A label's value, fixed at compile time, so that no external text becomes one.
 type Word = &'static str;
@@ -43,6 +48,11 @@ struct ByKind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByPass {
     kind: Word,
     outcome: Word,
@@ -55,19 +65,24 @@ pub struct Metrics {
     recordings: Family<ByState, Gauge>,
     gaps: Gauge,
     failures: Gauge,
-    stuck: Gauge,
+    archived_bytes: Gauge,
+    stuck: Family<ByKind, Gauge>,
     stuck_longest: Gauge,
     oldest_unarchived: Gauge,
     concerns: Family<ByKind, Gauge>,
     healthy: Gauge,
     problems: Family<ByKind, Gauge>,
     database_ok: Gauge,
-    bytes_downloaded: Counter,
+    downloaded_bytes: Counter,
     attempts: Family<ByOutcome, Counter>,
     api_requests: Counter,
     passes: Family<ByPass, Counter>,
     pass_seconds: Family<ByKind, Histogram>,
     last_complete: Family<ByKind, Time>,
+    verified_files: Family<ByResult, Counter>,
+    verified_bytes: Counter,
+    reloaded: Gauge,
+    last_reload: Time,
     disk_free: Gauge,
     paused: Family<ByReason, Gauge>,
     credentials_ok: Gauge,
@@ -75,26 +90,28 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// All metrics at zero or healthy, and the build's `version`.
+    /// All metrics at zero or healthy, the build's `version`, and the process's own figures.
     #[must_use]
-    pub fn new(version: &'static str) -> Self {
-        let mut registry = Registry::with_prefix("room_archiver");
+    pub fn new(version: &'static str, clock: &Clock) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(process::Process::new(clock)));
+        let r = registry.sub_registry_with_prefix("room_archiver");
         let info = Info::new([("version", version)]);
-        registry.register("build", "The running version", info);
-        let r = &mut registry;
+        r.register("build", "The running version", info);
         let metrics = Self {
             recordings: add(r, "recordings", "Recordings by state"),
             gaps: add(r, "gaps", "Sessions that are over and not complete"),
             failures: add(r, "failures", "Recordings that need attention"),
+            archived_bytes: unit(r, "archived", "Size of all archived files", Unit::Bytes),
             stuck: add(
                 r,
                 "stuck",
-                "Recordings not completed upstream, or not archived, for longer than poll.stuck_after",
+                "What is stuck for longer than poll.stuck_after: recordings that are not archived (unarchived) or not completed upstream (unfinished), sessions whose recordings can't be listed (unlisted)",
             ),
             stuck_longest: unit(
                 r,
                 "stuck_longest",
-                "Age of the recording that is stuck longest, 0: none",
+                "For how long the first of them has been stuck, 0: none",
                 Unit::Seconds,
             ),
             oldest_unarchived: unit(
@@ -119,11 +136,33 @@ impl Metrics {
                 "What keeps the archive from being healthy, by kind",
             ),
             database_ok: add(r, "database_ok", "1 while the database can be used"),
-            bytes_downloaded: add(r, "bytes_downloaded", "Media bytes received"),
+            downloaded_bytes: unit(r, "downloaded", "Media bytes received", Unit::Bytes),
             attempts: add(r, "attempts", "Download attempts by outcome"),
             api_requests: add(r, "api_requests", "Requests to the API"),
             passes: add(r, "passes", "Passes by kind and outcome"),
             pass_seconds: pass_seconds(r),
+            verified_files: add(
+                r,
+                "verified_files",
+                "Archived files read again by the service, by result",
+            ),
+            verified_bytes: unit(
+                r,
+                "verified",
+                "Bytes of archived files read again by the service",
+                Unit::Bytes,
+            ),
+            reloaded: add(
+                r,
+                "config_last_reload_successful",
+                "1 if the last load of the configuration succeeded",
+            ),
+            last_reload: unit(
+                r,
+                "config_last_reload_success_timestamp",
+                "When the configuration was last loaded successfully",
+                Unit::Seconds,
+            ),
             last_complete: unit(
                 r,
                 "last_complete_pass_timestamp",
@@ -140,13 +179,7 @@ impl Metrics {
             downloads_active: add(r, "downloads_active", "Downloads under way"),
             registry: Arc::default(),
         };
-        // An alert on "never complete" needs the zero from the start.
-        for kind in ["poll", "sweep"] {
-            metrics
-                .last_complete
-                .get_or_create(&ByKind { kind })
-                .set(0.0);
-        }
+        metrics.note_reload(Some(clock.now()));
         metrics.credentials_ok.set(1);
         metrics.database_ok.set(1);
         metrics.healthy.set(1);
@@ -173,10 +206,21 @@ impl Metrics {
         self.failures.set(signed(count));
     }
 
-    /// How many recordings are stuck, and the age of the oldest of them.
-    pub fn set_stuck(&self, count: u64, longest: Duration) {
-        self.stuck.set(signed(count));
-        self.stuck_longest.set(signed(longest.as_secs()));
+    /// The size of all archived files.
+    pub fn set_archived_bytes(&self, bytes: u64) {
+        self.archived_bytes.set(signed(bytes));
+    }
+
+    /// How many recordings or sessions are stuck in one way.
+    pub fn set_stuck(&self, kind: Word, count: u64) {
+        self.stuck
+            .get_or_create(&ByKind { kind })
+            .set(signed(count));
+    }
+
+    /// For how long the first of all that is stuck has been so.
+    pub fn set_stuck_longest(&self, age: Duration) {
+        self.stuck_longest.set(signed(age.as_secs()));
     }
 
     /// The age of the oldest recording completed upstream and not archived.
@@ -209,8 +253,8 @@ impl Metrics {
     }
 
     /// Counts media bytes received.
-    pub fn add_bytes_downloaded(&self, bytes: u64) {
-        self.bytes_downloaded.inc_by(bytes);
+    pub fn add_downloaded_bytes(&self, bytes: u64) {
+        self.downloaded_bytes.inc_by(bytes);
     }
 
     /// Counts download attempts that have ended.
@@ -225,6 +269,14 @@ impl Metrics {
         self.api_requests.inc_by(count);
     }
 
+    /// The passes of `kind` that may end with `outcome` are counted from zero: an increase from nothing shows in no
+    /// rate.
+    pub fn begin_passes(&self, kind: Word, outcome: Word) {
+        drop(self.passes.get_or_create(&ByPass { kind, outcome }));
+        drop(self.pass_seconds.get_or_create(&ByKind { kind }));
+        drop(self.last_complete.get_or_create(&ByKind { kind }));
+    }
+
     /// Counts a pass that has ended, and how long it took.
     pub fn count_pass(&self, kind: Word, outcome: Word, took: Duration) {
         self.passes.get_or_create(&ByPass { kind, outcome }).inc();
@@ -232,14 +284,31 @@ impl Metrics {
         by_kind.observe(took.as_secs_f64());
     }
 
-    /// Notes when a pass of `kind` (`poll`, `sweep`) was last complete.
+    /// Notes when a pass of `kind` was last complete.
     pub fn set_last_complete(&self, kind: Word, time: DateTime<Utc>) {
-        // A float has 52 bits, enough for milliseconds.
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds fit")]
-        let seconds = time.timestamp_millis() as f64 / 1000.0;
         self.last_complete
             .get_or_create(&ByKind { kind })
-            .set(seconds);
+            .set(process::seconds(time));
+    }
+
+    /// Counts archived files that a verification has read again, with one result.
+    pub fn add_verified_files(&self, result: Word, count: u64) {
+        self.verified_files
+            .get_or_create(&ByResult { result })
+            .inc_by(count);
+    }
+
+    /// Counts bytes that a verification has read.
+    pub fn add_verified_bytes(&self, bytes: u64) {
+        self.verified_bytes.inc_by(bytes);
+    }
+
+    /// Notes that the configuration was loaded then, or could not be.
+    pub fn note_reload(&self, loaded: Option<DateTime<Utc>>) {
+        self.reloaded.set(loaded.is_some().into());
+        if let Some(at) = loaded {
+            self.last_reload.set(process::seconds(at));
+        }
     }
 
     /// The bytes free in the archive.
@@ -264,9 +333,15 @@ impl Metrics {
         self.downloads_active.set(signed(count));
     }
 
-    /// The `OpenMetrics` text of all metrics.
+    /// All metrics in the text format of Prometheus, version 0.0.4.
     #[must_use]
     pub fn text(&self) -> String {
+        classic::from_open_metrics(&self.open_metrics())
+    }
+
+    /// All metrics in the text format of `OpenMetrics`, version 1.0.0.
+    #[must_use]
+    pub fn open_metrics(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -188,6 +188,7 @@ fn client(setting: &Setting) -> Client {
         request_timeout: MINUTE,
         retry_delay: Duration::from_millis(1),
         ca: Vec::new(),
+        requests: std::sync::Arc::default(),
     };
     let clock = room_archiver::clock::Clock::system();
     Client::new(options, clock, Cooldowns::default()).expect("a client")

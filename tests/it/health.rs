@@ -196,7 +196,7 @@ fn a_media_host_that_fails_and_what_is_stuck_by_it_are_visible_with_their_ages_a
     assert!(reasons.contains(&error) && !error.is_empty(), "{reasons}");
     let answer = get(port, "/healthz");
     assert!(answer.contains(&error), "{answer}");
-    metric(&setting, port, "room_archiver_stuck 2");
+    metric(&setting, port, "room_archiver_stuck{kind=\"unarchived\"} 2");
     metric(&setting, port, "room_archiver_problems{kind=\"stuck\"} 1");
     let metrics = get(port, "/metrics");
     let age = metrics

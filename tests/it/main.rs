@@ -32,6 +32,8 @@ mod list;
 mod logs;
 mod lost;
 mod manual;
+mod metrics;
+mod monitoring;
 mod mounted;
 mod once;
 mod owner;

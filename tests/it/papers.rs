@@ -29,7 +29,7 @@ fn prose(text: &str) -> String {
 }
 
 /// The anchors that GitHub makes of the headings.
-fn anchors(text: &str) -> Vec<String> {
+pub fn anchors(text: &str) -> Vec<String> {
     let mut seen: HashMap<String, u32> = HashMap::new();
     let text = prose(text);
     let headings = text.lines().filter(|line| line.starts_with('#'));

@@ -20,6 +20,8 @@ pub enum Capability {
     DirectWrites,
     /// To format manual pages.
     Man,
+    /// The programs `prometheus` and `promtool`.
+    Prometheus,
 }
 
 /// Whether the machine has it; if not, the test that asks is noted as skipped.
@@ -38,6 +40,14 @@ pub fn has(capability: Capability) -> bool {
             Ok(()) => return true,
             Err(why) => why,
         },
+        Capability::Prometheus => {
+            let both =
+                run("prometheus", &["--version"]).and_then(|()| run("promtool", &["--version"]));
+            match both {
+                Ok(()) => return true,
+                Err(why) => why,
+            }
+        }
         tried => panic!("{tried:?}: only a try shows it; skip() says that it failed"),
     };
     skip(capability, &why);
@@ -47,8 +57,8 @@ pub fn has(capability: Capability) -> bool {
 fn run(program: &str, args: &[&str]) -> Result<(), String> {
     match Command::new(program).args(args).output() {
         Ok(ended) if ended.status.success() => Ok(()),
-        Ok(ended) => Err(text(&ended.stderr).to_owned()),
-        Err(error) => Err(error.to_string()),
+        Ok(ended) => Err(format!("{program}: {}", text(&ended.stderr))),
+        Err(error) => Err(format!("{program}: {error}")),
     }
 }
 
