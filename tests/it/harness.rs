@@ -20,7 +20,7 @@ pub use archive::Archive;
 pub use capability::{Capability, has, skip};
 pub use child::Child;
 pub use media::{content, media, sha256};
-pub use probe::{get, healthy, listening, unhealthy};
+pub use probe::{fetch, get, healthy, listening, unhealthy};
 pub use setting::{BY_ID, EVERY_SECOND, Setting, collect, names, occupy};
 pub use sqlite::{Other, sqlite, sqlite_write};
 pub use stage::Stage;

@@ -7,6 +7,7 @@ mod basics;
 mod bounded;
 mod canary;
 mod catalogue;
+mod contrib;
 mod crash;
 mod database_faults;
 mod database_trouble;

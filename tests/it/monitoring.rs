@@ -1,15 +1,14 @@
 //! `monitoring/` works with a real Prometheus that scrapes the real daemon: its rules load, its alerts keep still while
 //! all is well, and each query of the dashboard has an answer.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::harness::{Capability, Setting, has};
+use super::harness::{Capability, Setting, fetch, has};
 use super::metrics::archiving;
 use super::papers::anchors;
 use super::text;
@@ -63,14 +62,10 @@ impl Prometheus {
 
     /// The body of an answer; `None` while it does not answer with 200.
     fn get(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        // With version 1.0 the body comes in one piece.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.split(' ').nth(1).filter(|status| *status == "200")?;
-        Some(body.to_owned())
+        let answer = fetch(self.address, path);
+        answer
+            .filter(|(status, _)| *status == 200)
+            .map(|(_, body)| body)
     }
 
     fn api(&self, path: &str) -> Option<Value> {

@@ -22,36 +22,37 @@ pub enum Capability {
     Man,
     /// The programs `prometheus` and `promtool`.
     Prometheus,
+    Datasette,
+    Litestream,
+    /// Version 3.
+    Python,
 }
 
 /// Whether the machine has it; if not, the test that asks is noted as skipped.
 #[must_use]
 pub fn has(capability: Capability) -> bool {
-    let why = match capability {
+    let tried = match capability {
         Capability::Root => match rustix::process::geteuid() {
-            root if root.is_root() => return true,
-            user => format!("run by the user {}", user.as_raw()),
+            root if root.is_root() => Ok(()),
+            user => Err(format!("run by the user {}", user.as_raw())),
         },
-        Capability::Strace => match run("strace", &["-qq", "-o", "/dev/null", "true"]) {
-            Ok(()) => return true,
-            Err(why) => why,
-        },
-        Capability::Man => match run("man", &["--version"]) {
-            Ok(()) => return true,
-            Err(why) => why,
-        },
+        Capability::Strace => run("strace", &["-qq", "-o", "/dev/null", "true"]),
+        Capability::Man => run("man", &["--version"]),
         Capability::Prometheus => {
-            let both =
-                run("prometheus", &["--version"]).and_then(|()| run("promtool", &["--version"]));
-            match both {
-                Ok(()) => return true,
-                Err(why) => why,
-            }
+            run("prometheus", &["--version"]).and_then(|()| run("promtool", &["--version"]))
         }
+        Capability::Datasette => run("datasette", &["--version"]),
+        Capability::Litestream => run("litestream", &["version"]),
+        Capability::Python => run("python3", &["--version"]),
         tried => panic!("{tried:?}: only a try shows it; skip() says that it failed"),
     };
-    skip(capability, &why);
-    false
+    match tried {
+        Ok(()) => true,
+        Err(why) => {
+            skip(capability, &why);
+            false
+        }
+    }
 }
 
 fn run(program: &str, args: &[&str]) -> Result<(), String> {

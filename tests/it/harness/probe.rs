@@ -38,3 +38,15 @@ pub fn unhealthy(setting: &Setting, port: SocketAddr, line: &str) {
 pub fn healthy(setting: &Setting, port: SocketAddr) {
     setting.wait(|_| get(port, "/healthz").starts_with("HTTP/1.1 200"));
 }
+
+/// The status and the body of an answer; `None` while nobody answers.
+pub fn fetch(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    // With version 1.0 the body comes in one piece.
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
