@@ -3,6 +3,7 @@
 mod daemon;
 pub mod health;
 mod logging;
+mod ping;
 mod report;
 
 use std::path::Path;
@@ -31,6 +32,8 @@ use crate::reconcile::{self, Source};
 use crate::signalwire::{self, Client};
 use crate::store::{self, Access, Store};
 use crate::verify::Verifier;
+
+const NO_TLS: &str = "could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)";
 
 /// Called whenever something made progress.
 pub type Beat = Arc<dyn Fn() + Send + Sync>;
@@ -148,7 +151,7 @@ impl App {
             download.allow_private_hosts,
             authorities(config)?,
         )
-        .context("could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)")?;
+        .context(NO_TLS)?;
         Ok(Setup {
             client,
             media,
@@ -319,7 +322,7 @@ fn client_counting(
     };
     tls();
     Ok(Arc::new(
-        Client::new(options, clock, cooldowns).context("could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)")?,
+        Client::new(options, clock, cooldowns).context(NO_TLS)?,
     ))
 }
 

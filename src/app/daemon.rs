@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::logging::{init_logs, level};
 use super::report::{Passes, Reporter};
-use super::{App, Beat};
+use super::{App, Beat, ping};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::download::{Downloader, Pause, Setup, Until};
@@ -81,6 +81,7 @@ struct Service {
     verify_budget: watch::Sender<u64>,
     scheduler: Scheduler,
     metrics: Metrics,
+    ping: watch::Sender<ping::Target>,
     download_beat: Beat,
     poll_beat: Beat,
 }
@@ -129,6 +130,8 @@ impl Service {
         let scheduler = Scheduler::new(schedules(config), last, app.clock.clone());
         let ticks = scheduler.ticks();
         let passes = reporter.passes();
+        let ping = ping::start(app, lifecycle, config, passes.ended.clone())?;
+        let verifying = verify(app.clone(), ticks.verify.clone(), budgets, passes.clone());
         let ticking = scheduler.clone();
         let (stop, pulse) = (app.stop.clone(), lifecycle.pulse("schedules"));
         lifecycle.spawn_critical("schedules", async move { ticking.run(stop, pulse).await });
@@ -157,10 +160,7 @@ impl Service {
             downloader.run(Until::Stopped).await?;
             Ok::<_, anyhow::Error>(())
         });
-        lifecycle.spawn_critical(
-            "verification",
-            verify(app.clone(), ticks.verify, budgets, reporter.passes()),
-        );
+        lifecycle.spawn_critical("verification", verifying);
         let metrics = reporter.metrics.clone();
         lifecycle.spawn_critical("reports", reporter.run());
         Ok(Self {
@@ -169,6 +169,7 @@ impl Service {
             verify_budget,
             scheduler,
             metrics,
+            ping,
             download_beat,
             poll_beat,
         })
@@ -215,6 +216,7 @@ async fn discover(
     pulse: Arc<Pulse>,
     mut kind: PassKind,
 ) -> Result<()> {
+    let mut failing = false;
     while !app.stop.is_cancelled() {
         let poller = pollers.borrow().clone();
         let (began, began_at) = (app.clock.monotonic(), app.clock.now());
@@ -226,9 +228,13 @@ async fn discover(
             Ok(report) => report,
             Err(error) => {
                 wait_to_retry(&app, Some(&pulse), error).await?;
+                if !std::mem::replace(&mut failing, true) {
+                    passes.ended.notify_one();
+                }
                 continue;
             }
         };
+        failing = false;
         passes.note(kind, &report, app.clock.monotonic().saturating_sub(began));
         // The API answered: downloads that were waiting for it by then need not wait any longer.
         let waited = |pause: Pause| pause.reason == PauseKind::Api && pause.since < began_at;
@@ -347,16 +353,21 @@ impl Loader<'_> {
             ));
         }
         let later = changed(&[
-            ("telemetry.listen", current.telemetry != new.telemetry),
+            (
+                "telemetry.listen",
+                current.telemetry.listen != new.telemetry.listen,
+            ),
             ("log.format", current.log.format != new.log.format),
         ]);
         let client = app.client(&new, token)?;
         let poller = app.poller(&new, client.clone(), service.poll_beat.clone());
         let setup = app.setup(&new, client, service.download_beat.clone())?;
+        let ping = ping::target(&new)?;
         logs.set_level(level(new.log.level))?;
         app.apply_config(&new, &poller).await?;
         service.poller.send_replace(Arc::new(poller));
         service.setup.send_replace(Arc::new(setup));
+        service.ping.send_replace(ping);
         service
             .verify_budget
             .send_replace(new.verify.bytes_per_run.0);

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
 
 use super::App;
 use super::health::{Problem, ProblemKind, health};
@@ -32,7 +33,11 @@ const SHARE: u32 = 100;
 
 /// Counts and logs passes.
 #[derive(Clone)]
-pub(super) struct Passes(Metrics);
+pub(super) struct Passes {
+    metrics: Metrics,
+    /// A poll or a sweep has ended, or could not even begin.
+    pub(super) ended: Arc<Notify>,
+}
 
 impl Passes {
     /// Notes how a verification ended, and what it found.
@@ -42,7 +47,7 @@ impl Passes {
         findings: &Findings,
         took: Duration,
     ) {
-        let metrics = &self.0;
+        let metrics = &self.metrics;
         metrics.count_pass(PassKind::Verify.as_str(), outcome.as_str(), took);
         let (damaged, unreadable) = (findings.damaged.len(), findings.unreadable.len());
         metrics.add_verified_files("intact", findings.files - damaged as u64);
@@ -63,7 +68,8 @@ impl Passes {
     /// Notes how a pass ended.
     pub(super) fn note(&self, kind: PassKind, report: &Report, took: Duration) {
         let (word, outcome) = (kind.as_str(), report.outcome.as_str());
-        self.0.count_pass(word, outcome, took);
+        self.metrics.count_pass(word, outcome, took);
+        self.ended.notify_one();
         let counts = &report.counts;
         let took = took.as_millis();
         match (&report.error, report.outcome) {
@@ -116,7 +122,10 @@ impl Reporter {
     }
 
     pub(super) fn passes(&self) -> Passes {
-        Passes(self.metrics.clone())
+        Passes {
+            metrics: self.metrics.clone(),
+            ended: Arc::default(),
+        }
     }
 
     /// Shows the figures until the stop, and notices when a database that failed works again.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size, optional};
 use crate::schedule::Schedule;
+use crate::telemetry::ping::PingUrl;
 
 /// The whole configuration, checked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -243,6 +244,9 @@ pub struct Telemetry {
     /// The address for `/metrics` and `/healthz`; `None`: not served.
     #[serde(with = "optional")]
     pub listen: Option<SocketAddr>,
+    /// A dead-man's switch to ping after each poll and sweep; `None`: none.
+    #[serde(with = "optional")]
+    pub ping_url: Option<PingUrl>,
 }
 
 fn schedule(text: &str) -> Schedule {

@@ -40,6 +40,7 @@ mod once;
 mod owner;
 mod papers;
 mod patience;
+mod ping;
 mod places;
 mod process_faults;
 mod readers;
