@@ -12,6 +12,7 @@ mod probe;
 mod setting;
 mod sqlite;
 mod stage;
+mod terminal;
 pub mod users;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use probe::{fetch, get, healthy, listening, unhealthy};
 pub use setting::{BY_ID, EVERY_SECOND, Setting, collect, names, occupy};
 pub use sqlite::{Other, sqlite, sqlite_write};
 pub use stage::Stage;
+pub use terminal::Terminal;
 
 pub const KIB: u64 = 1 << 10;
 pub const MIB: u64 = 1 << 20;

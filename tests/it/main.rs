@@ -48,6 +48,7 @@ mod readme;
 mod rebinding;
 mod retry;
 mod service;
+mod shells;
 mod shortfall;
 mod signals;
 mod silence;

@@ -26,6 +26,10 @@ pub enum Capability {
     Litestream,
     /// Version 3.
     Python,
+    /// The shells that completions are for, on a terminal that `script` of util-linux makes.
+    Bash,
+    Zsh,
+    Fish,
 }
 
 /// Whether the machine has it; if not, the test that asks is noted as skipped.
@@ -44,6 +48,11 @@ pub fn has(capability: Capability) -> bool {
         Capability::Datasette => run("datasette", &["--version"]),
         Capability::Litestream => run("litestream", &["version"]),
         Capability::Python => run("python3", &["--version"]),
+        Capability::Bash => {
+            run("bash", &["--version"]).and_then(|()| run("script", &["--version"]))
+        }
+        Capability::Zsh => run("zsh", &["--version"]).and_then(|()| run("script", &["--version"])),
+        Capability::Fish => run("fish", &["--version"]),
         tried => panic!("{tried:?}: only a try shows it; skip() says that it failed"),
     };
     match tried {
