@@ -1,21 +1,26 @@
 //! The settings: one TOML file, whose keys environment variables can override, and the API token.
 //! Everything is checked when it is loaded, and all problems are reported at once.
 
+mod copies;
 mod environment;
 mod errors;
 mod layers;
 mod load;
+mod named;
 mod sections;
+mod store_keys;
 mod token;
 mod validate;
 mod values;
 
+pub use copies::CopyTarget;
 pub use environment::Environment;
 pub use errors::{ConfigErrors, Problem};
 pub use load::{DEFAULT_PATH, Loaded};
 pub use sections::{
     Archive, Config, Database, Download, Filter, Log, Poll, SignalWire, Telemetry, Verify,
 };
+pub use store_keys::StoreKeysError;
 pub use token::{FoundToken, TokenError, TokenSource};
 pub use values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size};
 

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cooldown;
+pub mod copies;
 pub mod download;
 pub mod durable;
 pub mod escape;

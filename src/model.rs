@@ -1,5 +1,6 @@
 //! The types that all modules share: sessions, recordings, states, links. Depends on no other module.
 
+mod access_key;
 mod change;
 mod concern;
 mod ids;
@@ -11,6 +12,7 @@ pub mod time;
 mod token;
 mod words;
 
+pub use access_key::AccessKey;
 pub use change::{Change, Known, Room};
 pub use concern::{Concern, ConcernKind};
 pub use ids::{BadId, RecordingId, SessionId};

@@ -5,6 +5,7 @@
 //! module: what goes in and comes out are types of `model`. Whatever is read or written fails with [`Error`] if the
 //! database fails.
 
+mod copies;
 mod discovery;
 mod error;
 mod facts;
@@ -17,6 +18,9 @@ mod rows;
 mod trouble;
 mod work;
 
+pub use copies::{
+    Copied, CopyFailure, CopyRow, CopyState, TargetId, TargetName, TargetRow, Upload, UploadRow,
+};
 pub use discovery::{
     Applied, DueSession, Horizon, NEXT_PASS, Pass, PassCounts, PassKind, PassOutcome, Placement,
     Plan, Seen, Unseen, UnseenRecording,

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use super::store_keys::VARIABLES;
+
 /// The variables that concern the configuration. No Debug: it may contain the token.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The process's variables that matter here: `ROOM_ARCHIVER…` and `CREDENTIALS_DIRECTORY`.
+    /// The process's variables that matter here: `ROOM_ARCHIVER…`, `CREDENTIALS_DIRECTORY`, and the usual names for
+    /// the credentials of an object store.
     #[must_use]
     pub fn process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| {
                 let name = name.into_string().ok()?;
-                let ours = name.starts_with("ROOM_ARCHIVER") || name == "CREDENTIALS_DIRECTORY";
+                let ours = name.starts_with("ROOM_ARCHIVER")
+                    || name == "CREDENTIALS_DIRECTORY"
+                    || VARIABLES.contains(&name.as_str());
                 ours.then(|| (name, value.to_string_lossy().into_owned()))
             })
             .collect()

@@ -11,7 +11,7 @@ use figment::{Figment, Profile, Provider as _};
 use super::errors::{ConfigErrors, Problem};
 use super::layers::{Layer, PATH_VARIABLE, plain, read_table, typed};
 use super::sections::Config;
-use super::{Environment, validate};
+use super::{Environment, named, validate};
 
 /// The configuration file, if neither `--config` nor `ROOM_ARCHIVER_CONFIG` names another.
 pub const DEFAULT_PATH: &str = "/etc/room-archiver/config.toml";
@@ -124,11 +124,23 @@ impl Reading {
             self.problem(&place, None, text);
             return None;
         };
-        let value = typed(text, self.default_of(section, key));
-        let dict = Dict::from([(
-            section.to_owned(),
-            Value::from(Dict::from([(key.to_owned(), value)])),
-        )]);
+        let keys = match named::defaults(section) {
+            None => {
+                let value = typed(text, self.default_of(section, key));
+                Dict::from([(key.to_owned(), value)])
+            }
+            Some(defaults) => {
+                let Some((name, key)) = key.split_once("__") else {
+                    let text = format!("does not name a setting; write {PREFIX}SECTION__NAME__KEY");
+                    self.problem(&place, None, text);
+                    return None;
+                };
+                let value = typed(text, defaults.get(key));
+                let keys = Dict::from([(key.to_owned(), value)]);
+                Dict::from([(name.to_owned(), Value::from(keys))])
+            }
+        };
+        let dict = Dict::from([(section.to_owned(), Value::from(keys))]);
         Some(Layer { place, dict })
     }
 
@@ -173,6 +185,11 @@ impl Reading {
         for (section, value) in user {
             let place = first_leaf_place(&value, &place_of);
             match (self.defaults.contains_key(&section), value) {
+                (true, Value::Dict(_, sections)) if named::defaults(&section).is_some() => {
+                    for (name, value) in sections {
+                        self.overlay_named(&section, &name, value, &place_of);
+                    }
+                }
                 (true, Value::Dict(_, keys)) => {
                     for (key, value) in keys {
                         let place = first_leaf_place(&value, &place_of);
@@ -193,18 +210,70 @@ impl Reading {
         }
     }
 
+    /// Takes over one section of a section of sections, such as `[copies.NAME]`.
+    fn overlay_named(
+        &mut self,
+        section: &str,
+        name: &str,
+        value: Value,
+        place_of: &impl Fn(&Value) -> String,
+    ) {
+        let place = first_leaf_place(&value, place_of);
+        let path = format!("{section}.{name}");
+        let Value::Dict(_, keys) = value else {
+            let text = format!(
+                "must be a section; write [{section}.NAME] on its own line and the keys below it"
+            );
+            return self.problem(&place, Some(&path), text);
+        };
+        if let Some(text) = named::problem(name) {
+            return self.problem(&place, Some(&path), text.to_owned());
+        }
+        let defaults = named::defaults(section).unwrap_or_default();
+        if let Some(Value::Dict(_, sections)) = self.good.get_mut(section) {
+            sections.insert(name.to_owned(), Value::from(defaults.clone()));
+        }
+        for (key, value) in keys {
+            let place = first_leaf_place(&value, place_of);
+            let path = format!("{path}.{key}");
+            if defaults.contains_key(&key) {
+                self.try_value(&[section, name, &key], value, &place);
+            } else {
+                let text = match nearest(&key, defaults.keys()) {
+                    _ if is_secret(&key) => named::SECRET_HINT.to_owned(),
+                    Some(near) => format!("unknown key; did you mean {section}.{name}.{near}?"),
+                    None => "unknown key; remove it".to_owned(),
+                };
+                self.problem(&place, Some(&path), text);
+            }
+        }
+        self.origins.entry(path).or_insert(place);
+    }
+
     fn overlay_key(&mut self, section: &str, key: &str, value: Value, place: &str) {
-        let path = format!("{section}.{key}");
         if self.default_of(section, key).is_none() {
             let text = self.unknown("key", key, Some(section));
-            self.problem(place, Some(&path), text);
+            self.problem(place, Some(&format!("{section}.{key}")), text);
             return;
         }
+        self.try_value(&[section, key], value, place);
+    }
+
+    /// Takes over a value if the whole is a configuration with it.
+    fn try_value(&mut self, keys: &[&str], value: Value, place: &str) {
+        let path = keys.join(".");
         let mut trial = self.good.clone();
-        let Some(Value::Dict(_, keys)) = trial.get_mut(section) else {
+        let (last, sections) = keys.split_last().expect("a section and a key");
+        let inner = sections
+            .iter()
+            .try_fold(&mut trial, |dict, name| match dict.get_mut(*name) {
+                Some(Value::Dict(_, inner)) => Some(inner),
+                _ => None,
+            });
+        let Some(inner) = inner else {
             return;
         };
-        keys.insert(key.to_owned(), value);
+        inner.insert((*last).to_owned(), value);
         match Value::from(trial.clone()).deserialize::<Config>() {
             Ok(_) => {
                 self.good = trial;
@@ -217,10 +286,7 @@ impl Reading {
     /// The message for an unknown name. It never contains the value.
     fn unknown(&self, what: &str, name: &str, section: Option<&str>) -> String {
         let plain = name.to_ascii_lowercase().replace('-', "_");
-        if matches!(
-            plain.as_str(),
-            "token" | "api_token" | "api_key" | "password" | "secret" | "auth_token"
-        ) {
+        if is_secret(&plain) {
             return TOKEN_HINT.to_owned();
         }
         let moved = self
@@ -249,12 +315,12 @@ impl Reading {
             if self
                 .problems
                 .iter()
-                .any(|problem| problem.key.as_deref() == Some(key))
+                .any(|problem| problem.key.as_deref() == Some(key.as_str()))
             {
                 continue;
             }
-            let place = self.origins.get(key).unwrap_or(&self.file).clone();
-            self.problem(&place, Some(key), text);
+            let place = self.origins.get(&key).unwrap_or(&self.file).clone();
+            self.problem(&place, Some(&key), text);
         }
         if self.problems.is_empty() {
             Ok(Loaded {
@@ -277,6 +343,24 @@ fn first_leaf_place(value: &Value, place_of: &impl Fn(&Value) -> String) -> Stri
         },
         _ => place_of(value),
     }
+}
+
+/// Whether a key's name says that its value is a secret.
+fn is_secret(name: &str) -> bool {
+    const SECRETS: [&str; 10] = [
+        "token",
+        "api_token",
+        "api_key",
+        "password",
+        "secret",
+        "auth_token",
+        "access_key",
+        "access_key_id",
+        "secret_key",
+        "secret_access_key",
+    ];
+    let name = name.strip_prefix("aws_").unwrap_or(name);
+    SECRETS.contains(&name)
 }
 
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a str> {

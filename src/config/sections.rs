@@ -1,11 +1,13 @@
 //! The sections of the configuration with their defaults. Names and defaults are a public interface.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::copies::CopyTarget;
 use super::values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size, optional};
 use crate::schedule::Schedule;
 use crate::telemetry::ping::PingUrl;
@@ -31,6 +33,8 @@ pub struct Config {
     pub log: Log,
     /// Metrics and health over HTTP.
     pub telemetry: Telemetry,
+    /// The object stores that archived recordings are copied to, by name.
+    pub copies: BTreeMap<String, CopyTarget>,
 }
 
 /// The account and how to talk to its API.

@@ -1,5 +1,6 @@
 //! The file and the variables give the whole configuration, or all problems at once, with file and key.
 
+mod copies;
 mod token;
 mod values;
 
@@ -78,7 +79,19 @@ fn every_commented_key_of_the_sample_is_a_real_one_with_its_default() {
     expected.signalwire.api_token_file = Some("/etc/room-archiver/token".into());
     expected.signalwire.ca_file = Some("/etc/room-archiver/ca.pem".into());
     expected.filter.since = Some("2024-01-01".parse().unwrap());
+    let offsite = CopyTarget {
+        url: "s3://bucket/recordings".to_owned(),
+        credentials_file: Some("/etc/room-archiver/offsite.credentials".into()),
+        ..CopyTarget::default()
+    };
+    expected.copies.insert("offsite".to_owned(), offsite);
     assert_eq!(config, expected);
+    for key in toml::Table::try_from(CopyTarget::default()).unwrap().keys() {
+        assert!(
+            SAMPLE.contains(&format!("\n# {key} = ")),
+            "{key} is not in the sample"
+        );
+    }
     let shown = toml::to_string(&Config::default()).unwrap();
     for key in shown
         .lines()

@@ -14,13 +14,18 @@ const DAY: Duration = Duration::from_hours(24);
 type Found = Vec<(&'static str, String)>;
 
 /// All problems of `config`.
-pub(super) fn problems(config: &Config) -> Found {
+pub(super) fn problems(config: &Config) -> Vec<(String, String)> {
     let mut found = Vec::new();
     signalwire(config, &mut found);
     poll_and_filter(config, &mut found);
     download(config, &mut found);
     archive(config, &mut found);
-    found
+    let named = config.copies.iter().flat_map(|(name, target)| {
+        let problems = target.problems().into_iter();
+        problems.map(move |(key, text)| (format!("copies.{name}.{key}"), text))
+    });
+    let found = found.into_iter().map(|(key, text)| (key.to_owned(), text));
+    found.chain(named).collect()
 }
 
 fn signalwire(config: &Config, found: &mut Found) {

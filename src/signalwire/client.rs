@@ -63,6 +63,7 @@ impl Client {
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
+            .http1_only()
             .connect_timeout(options.connect_timeout)
             .timeout(options.request_timeout)
             .tls_certs_merge(options.ca.clone())

@@ -9,6 +9,7 @@ use super::*;
 /// The statements of each module.
 fn modules() -> Vec<&'static [&'static str]> {
     let nested = [
+        copies::STATEMENTS,
         discovery::STATEMENTS,
         file::STATEMENTS,
         read::STATEMENTS,

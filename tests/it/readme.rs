@@ -71,7 +71,7 @@ fn the_marker_file_can_be_made_again_as_the_documentation_says() {
 fn every_view_has_exactly_the_columns_that_the_documentation_has() {
     let setting = filled();
     let views = setting.sql("SELECT name FROM sqlite_schema WHERE type = 'view' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name");
-    assert_eq!(views.lines().count(), 12);
+    assert_eq!(views.lines().count(), 14);
     let columns =
         |view: &str| setting.sql(&format!("SELECT name FROM pragma_table_info('{view}')"));
     for view in views.lines() {
@@ -94,6 +94,7 @@ fn every_view_has_exactly_the_columns_that_the_documentation_has() {
 #[test]
 fn every_key_of_the_configuration_is_in_the_documentation_with_its_default() {
     let defaults = room_archiver::config::Config::default();
+    documented_copies();
     let mut documented = String::new();
     for (section, keys) in &toml::Table::try_from(&defaults).expect("TOML") {
         _ = writeln!(documented, "[{section}]");
@@ -116,6 +117,24 @@ fn every_key_of_the_configuration_is_in_the_documentation_with_its_default() {
     let documented: room_archiver::config::Config =
         toml::from_str(&documented).expect("a configuration");
     assert_eq!(documented, defaults);
+}
+
+/// The same for the keys of `[copies.NAME]`.
+fn documented_copies() {
+    let defaults = room_archiver::config::CopyTarget::default();
+    for (key, value) in toml::Table::try_from(&defaults).expect("TOML") {
+        let row = CONFIGURATION
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("| `copies.NAME.{key}` | ")))
+            .unwrap_or_else(|| panic!("copies.NAME.{key} is not in docs/configuration.md"));
+        let default = row.split('`').nth(1).filter(|_| row.starts_with('`'));
+        let value = value.to_string();
+        assert_eq!(
+            default.unwrap_or_default(),
+            value.trim_matches('"'),
+            "{key}"
+        );
+    }
 }
 
 #[test]

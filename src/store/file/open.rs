@@ -241,7 +241,7 @@ pub(super) fn classify(path: &Path, source: sqlx::Error) -> OpenError {
     }
 }
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "archive",
@@ -251,6 +251,11 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
         2,
         "views",
         include_str!("../../../migrations/0002_views.sql"),
+    ),
+    (
+        3,
+        "copies",
+        include_str!("../../../migrations/0003_copies.sql"),
     ),
 ];
 
