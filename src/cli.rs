@@ -18,6 +18,7 @@ mod show;
 mod status;
 mod table;
 mod verify;
+mod web;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -58,6 +59,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
         Command::Once(args) => once::run(args, file, env),
         Command::Verify(args) => verify::run(args, file, env),
         Command::Config(args) => config::run(args, file, env),
+        Command::Web => web::run(file, env),
         Command::Doctor => doctor::run(file, env),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

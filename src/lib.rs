@@ -37,3 +37,4 @@ pub mod store;
 pub mod telemetry;
 pub mod verify;
 pub mod version;
+pub mod web;

@@ -162,6 +162,8 @@ STEPS
 Add users who may query the archive to the group (they must log in again):
     usermod -aG $name USER
     sqlite3 -readonly /var/lib/$name/archive.db 'SELECT * FROM queue'
+A read-only page of the archive, on http://127.0.0.1:8480:
+    systemctl enable --now $name-web.socket
 Several projects on one machine: see the top of $units/$name@.service.
 STEPS
 }

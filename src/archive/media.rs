@@ -27,3 +27,4 @@ pub use examine::{Examined, examine};
 pub use judge::{Judgement, Reported, judge};
 pub use kind::MediaKind;
 pub use page::error_page;
+pub use recognise::recognise_file;

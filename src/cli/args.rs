@@ -97,6 +97,14 @@ a small file in the archive and removes it; nothing else changes.
 Exit codes: 0 all checks passed, 1 a check failed, 2 wrong configuration, 3 credentials refused.")]
     Doctor,
 
+    /// Serve a read-only page of the archive: what is there, what is not and why, and a player
+    #[command(after_help = "\
+Listens on web.listen, a loopback address, or on the sockets that systemd passes. It needs read access
+to the database and the recordings, and no token; it changes nothing. Stop it with SIGTERM or SIGINT.
+
+Exit codes: 0 stopped by a signal, 1 failure, 2 wrong configuration.")]
+    Web,
+
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,7 +1,7 @@
 //! The sections of the configuration with their defaults. Names and defaults are a public interface.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// The object stores that archived recordings are copied to, by name.
     pub copies: BTreeMap<String, CopyTarget>,
+    /// The read-only page.
+    pub web: Web,
 }
 
 /// The account and how to talk to its API.
@@ -251,6 +253,31 @@ pub struct Telemetry {
     /// A dead-man's switch to ping after each poll and sweep; `None`: none.
     #[serde(with = "optional")]
     pub ping_url: Option<PingUrl>,
+}
+
+/// The read-only page, a process of its own.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Web {
+    /// The loopback address to listen on, unless systemd passes sockets.
+    pub listen: SocketAddr,
+    /// Host names by which the page is reached, besides those of loopback.
+    pub hosts: Vec<String>,
+    /// Addresses of proxies that are believed which user it is; whoever can use the Unix socket is, too.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The header in which a proxy names the user; requests without a user are refused then.
+    #[serde(with = "optional")]
+    pub user_header: Option<String>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
+            hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            user_header: None,
+        }
+    }
 }
 
 fn schedule(text: &str) -> Schedule {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use url::{Host, Url};
 
 use super::sections::{Config, SignalWire};
@@ -20,6 +21,7 @@ pub(super) fn problems(config: &Config) -> Vec<(String, String)> {
     poll_and_filter(config, &mut found);
     download(config, &mut found);
     archive(config, &mut found);
+    web(config, &mut found);
     let named = config.copies.iter().flat_map(|(name, target)| {
         let problems = target.problems().into_iter();
         problems.map(move |(key, text)| (format!("copies.{name}.{key}"), text))
@@ -148,6 +150,42 @@ fn archive(config: &Config, found: &mut Found) {
             "must be more than 0, or nothing would ever be verified".to_owned(),
         ));
     }
+}
+
+fn web(config: &Config, found: &mut Found) {
+    let section = &config.web;
+    if !section.listen.ip().is_loopback() {
+        found.push((
+            "web.listen",
+            "must be a loopback address, such as \"127.0.0.1:8480\": the page has no login of its own; let a proxy serve it to others".to_owned(),
+        ));
+    }
+    let name = |host: &String| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        !host.is_empty() && (host.bytes().all(plain) || is_bracketed(host))
+    };
+    if !section.hosts.iter().all(name) {
+        found.push((
+            "web.hosts",
+            "must be host names without scheme and port, such as \"archive.example.org\""
+                .to_owned(),
+        ));
+    }
+    let header = section.user_header.as_deref().map(str::parse::<HeaderName>);
+    if header.is_some_and(|header| header.is_err()) {
+        found.push((
+            "web.user_header",
+            "must be the name of a header, such as \"X-Remote-User\"".to_owned(),
+        ));
+    }
+}
+
+/// Whether it is an IPv6 address as addresses of pages have it.
+fn is_bracketed(host: &str) -> bool {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
 fn path_template(text: &str) -> Result<(), String> {

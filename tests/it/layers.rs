@@ -40,7 +40,7 @@ const PROGRAM: &[&[&str]] = &[
     ],
     &["owner", "schedule", "signalwire"],
     &["config"],
-    &["copies", "download", "poll", "reconcile", "verify"],
+    &["copies", "download", "poll", "reconcile", "verify", "web"],
     &["app"],
     &["cli"],
 ];

@@ -65,6 +65,7 @@ mod tolerance;
 mod transfer_faults;
 mod unwritable;
 mod upstream;
+mod web;
 
 use std::process::{Command, Output, Stdio};
 

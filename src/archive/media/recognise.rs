@@ -1,10 +1,20 @@
 //! Recognises the format by a file's first bytes.
 
+use std::fs::File;
 use std::io;
 
 use super::kind::MediaKind;
 use super::probe::Probe;
 use super::{mp4, mpeg_audio, ts};
+
+/// The format of a file with `len` bytes according to the first of them alone: `WebM` shows as Matroska, and all
+/// relatives of MP4 as MP4.
+///
+/// # Errors
+/// The disk's.
+pub fn recognise_file(file: &File, len: u64) -> io::Result<MediaKind> {
+    recognise(&mut Probe::new(file, len))
+}
 
 /// The format according to the first bytes. Matroska includes `WebM`, and MP4 its relatives: their own checks
 /// distinguish these.

@@ -241,7 +241,7 @@ pub(super) fn classify(path: &Path, source: sqlx::Error) -> OpenError {
     }
 }
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (
         1,
         "archive",
@@ -257,6 +257,7 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         "copies",
         include_str!("../../../migrations/0003_copies.sql"),
     ),
+    (6, "web", include_str!("../../../migrations/0006_web.sql")),
 ];
 
 /// The embedded migrations. Not sqlx's macro: it would compile SQLite a second time for the host.

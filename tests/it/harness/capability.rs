@@ -30,6 +30,12 @@ pub enum Capability {
     Bash,
     Zsh,
     Fish,
+    /// Chromium and its driver.
+    Browser,
+    /// axe-core, which finds what keeps people with disabilities out of a page.
+    Axe,
+    Nginx,
+    Caddy,
 }
 
 /// Whether the machine has it; if not, the test that asks is noted as skipped.

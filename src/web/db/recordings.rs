@@ -1,0 +1,427 @@
+//! The list of recordings, newest first, a page at a time.
+//!
+//! Two ways lead to a page, each along an index. By time: the recordings of one state, of each state, or those with a
+//! concern. By room: the sessions of the room, newest first, and then their recordings; a room has one session at a
+//! time, so that this is the order of time, too. What an index does not know is checked row by row, for a bounded
+//! number of rows.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
+
+use super::sessions::Session;
+use super::{LAST, Listed, REACH, ROWS, number};
+use crate::model::{ConcernKind, State};
+
+/// One row of the list.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Recording {
+    pub(in crate::web) id: String,
+    pub(in crate::web) room_name: Option<String>,
+    pub(in crate::web) state: String,
+    pub(in crate::web) started_at: Option<String>,
+    pub(in crate::web) duration_seconds: Option<f64>,
+    pub(in crate::web) size_bytes: Option<i64>,
+    pub(in crate::web) concerns: Option<String>,
+}
+
+/// Which recordings.
+#[derive(Debug, Clone, Default)]
+pub(in crate::web) struct Wanted {
+    /// Of this room, by its exact name.
+    pub(in crate::web) room: Option<String>,
+    /// Started on this day, or later.
+    pub(in crate::web) from: Option<String>,
+    /// Started before this day.
+    pub(in crate::web) before: Option<String>,
+    pub(in crate::web) state: Option<State>,
+    /// With a concern of one of these kinds; empty: with or without.
+    pub(in crate::web) concerns: Vec<ConcernKind>,
+}
+
+/// The row that a page begins behind, or for a room the session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::web) struct Place {
+    /// When the recording started; by room: its session.
+    pub(in crate::web) at: Option<String>,
+    /// The recording; by room: the session.
+    pub(in crate::web) id: String,
+    /// By room: how many of that session's recordings were shown, if more of them follow.
+    pub(in crate::web) shown: Option<u32>,
+}
+
+/// Rows between two places of an index; see [`Wanted::span`].
+struct Span<'a> {
+    from: &'a str,
+    to: &'a str,
+    id: &'a str,
+    dated: bool,
+    undated: bool,
+    undated_id: &'a str,
+}
+
+/// Rows that are looked at in one piece if an index does not know which are wanted.
+const ROWS_LOOKED_AT: usize = 400;
+
+const COLUMNS: &str =
+    "recording_id, room_name, state, started_at, duration_seconds, size_bytes, concerns";
+
+type Page = Listed<Recording, Place>;
+
+impl Wanted {
+    /// A page that begins behind `place`.
+    pub(in crate::web) async fn read(
+        &self,
+        pool: &SqlitePool,
+        place: Option<Place>,
+    ) -> sqlx::Result<Page> {
+        match &self.room {
+            Some(room) if self.in_session_order(pool, room).await? => {
+                self.by_room(pool, room, place).await
+            }
+            _ => self.by_time(pool, place).await,
+        }
+    }
+
+    /// Whether the room's sessions lead to the rows soon: nearly all recordings are archived; of what is rare, only if
+    /// the sessions are few.
+    async fn in_session_order(&self, pool: &SqlitePool, room: &str) -> sqlx::Result<bool> {
+        const COUNT: &str =
+            "SELECT count(*) FROM (SELECT 1 FROM sessions WHERE room_name = ?1 LIMIT ?2)";
+        if !self.concerns.is_empty() {
+            return Ok(false);
+        }
+        if self.state.is_none_or(|state| state == State::Archived) {
+            return Ok(true);
+        }
+        let sessions: i64 = sqlx::query_scalar(COUNT)
+            .bind(room)
+            .bind(number(REACH))
+            .fetch_one(pool)
+            .await?;
+        Ok(sessions < number(REACH))
+    }
+
+    /// Whether a row is wanted, of what the index does not know.
+    fn fits(&self, row: &Recording) -> bool {
+        let kind = |kind: &ConcernKind| {
+            let concerns = row.concerns.as_deref().unwrap_or_default();
+            concerns.split(',').any(|one| one == kind.as_str())
+        };
+        let room = self.room.is_none() || self.room == row.room_name;
+        room && (self.concerns.is_empty() || self.concerns.iter().any(kind))
+            && (self.concerns.is_empty()
+                || self.state.is_none_or(|state| state.as_str() == row.state))
+    }
+
+    async fn by_time(&self, pool: &SqlitePool, place: Option<Place>) -> sqlx::Result<Page> {
+        let (mut place, mut rows, mut seen) = (place, Vec::new(), 0);
+        // If most rows fit, the first rows are enough.
+        for limit in [ROWS + 1, 4 * ROWS, ROWS_LOOKED_AT] {
+            let found = self.behind(pool, place.as_ref(), limit).await?;
+            seen += found.len();
+            let last = found.len() < limit;
+            for row in found {
+                if rows.len() == ROWS {
+                    if self.fits(&row) {
+                        return Ok(Page {
+                            rows,
+                            next: place,
+                            cut: false,
+                        });
+                    }
+                    continue;
+                }
+                place = Some(Place {
+                    at: row.started_at.clone(),
+                    id: row.id.clone(),
+                    shown: None,
+                });
+                if self.fits(&row) {
+                    rows.push(row);
+                }
+            }
+            if last {
+                return Ok(Page {
+                    rows,
+                    next: None,
+                    cut: false,
+                });
+            }
+            if rows.len() == ROWS {
+                return Ok(Page {
+                    rows,
+                    next: place,
+                    cut: false,
+                });
+            }
+        }
+        tracing::debug!(seen, "a list ends before its page is full");
+        Ok(Page {
+            rows,
+            next: place,
+            cut: true,
+        })
+    }
+
+    /// The next rows by the index, at most `limit`.
+    async fn behind(
+        &self,
+        pool: &SqlitePool,
+        place: Option<&Place>,
+        limit: usize,
+    ) -> sqlx::Result<Vec<Recording>> {
+        // One upper bound: of two, SQLite might use the one that leaves all newer rows to be read.
+        const DATED: &str =
+            "started_at >= ?1 AND started_at <= ?2 AND (started_at < ?2 OR recording_id < ?3)";
+        const UNDATED: &str = "started_at IS NULL AND ?1 = ?1 AND ?2 = ?2 AND recording_id < ?3";
+        let span = self.span(place);
+        let mut rows = Vec::new();
+        for (condition, order, wanted) in [
+            (DATED, "started_at DESC, recording_id DESC", span.dated),
+            (UNDATED, "recording_id DESC", span.undated),
+        ] {
+            if !wanted || rows.len() >= limit {
+                continue;
+            }
+            let id = if condition == DATED {
+                span.id
+            } else {
+                span.undated_id
+            };
+            let found = sqlx::query(AssertSqlSafe(self.query(condition, order)))
+                .bind(span.from)
+                .bind(span.to)
+                .bind(id)
+                .bind(number(limit - rows.len()))
+                .fetch_all(pool)
+                .await?;
+            for row in &found {
+                rows.push(Recording::of(row)?);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// What is behind `place` and of the wanted days. What has no time comes last, and is of no day.
+    fn span<'a>(&'a self, place: Option<&'a Place>) -> Span<'a> {
+        let id = place.map_or(LAST, |place| place.id.as_str());
+        let at = place.map(|place| place.at.as_deref());
+        let days = self.from.is_some() || self.before.is_some();
+        Span {
+            from: self.from.as_deref().unwrap_or(""),
+            to: at.flatten().or(self.before.as_deref()).unwrap_or(LAST),
+            id,
+            dated: at != Some(None),
+            undated: !days,
+            undated_id: if at == Some(None) { id } else { LAST },
+        }
+    }
+
+    /// The newest rows of one index, or of each state's part of it, merged.
+    fn query(&self, condition: &str, order: &str) -> String {
+        let one = |source: &str| {
+            format!(
+                "SELECT {COLUMNS} FROM recordings WHERE {source} AND {condition} ORDER BY {order} LIMIT ?4"
+            )
+        };
+        match (self.concerns.is_empty(), self.state) {
+            // The plus keeps SQLite from the index of states, which has a million rows for one that is odd.
+            (false, _) => one("concerns IS NOT NULL AND +state <> ''"),
+            (true, Some(state)) => one(&format!("state = '{state}'")),
+            (true, None) => {
+                let all = State::ALL
+                    .map(|state| format!("SELECT * FROM ({})", one(&format!("state = '{state}'"))));
+                format!("{} ORDER BY {order} LIMIT ?4", all.join(" UNION ALL "))
+            }
+        }
+    }
+
+    async fn by_room(
+        &self,
+        pool: &SqlitePool,
+        room: &str,
+        place: Option<Place>,
+    ) -> sqlx::Result<Page> {
+        let (mut place, mut rows, mut seen) = (place, Vec::new(), 0);
+        let mut chunk = ROWS / 2;
+        while seen < REACH {
+            let sessions = self.sessions(pool, room, place.as_ref(), chunk).await?;
+            let shown = place.as_ref().and_then(|place| place.shown).unwrap_or(0);
+            seen += sessions.len();
+            let last = sessions.len() < chunk;
+            let found = self.of_sessions(pool, &sessions, shown).await?;
+            let (mut current, mut number) = (0, shown);
+            for (nth, row) in found {
+                if rows.len() == ROWS {
+                    return Ok(Page {
+                        rows,
+                        next: place,
+                        cut: false,
+                    });
+                }
+                number = if nth == current { number + 1 } else { 1 };
+                current = nth;
+                let (id, at) = &sessions[nth];
+                place = Some(Place {
+                    at: at.clone(),
+                    id: id.clone(),
+                    shown: Some(number),
+                });
+                rows.push(row);
+            }
+            if last {
+                return Ok(Page {
+                    rows,
+                    next: None,
+                    cut: false,
+                });
+            }
+            // All of these were shown: on with the next session.
+            if let Some((id, at)) = sessions.last() {
+                place = Some(Place {
+                    at: at.clone(),
+                    id: id.clone(),
+                    shown: None,
+                });
+            }
+            if rows.len() == ROWS {
+                return Ok(Page {
+                    rows,
+                    next: place,
+                    cut: false,
+                });
+            }
+            chunk = (2 * chunk).min(REACH / 2);
+        }
+        Ok(Page {
+            rows,
+            next: place,
+            cut: true,
+        })
+    }
+
+    /// The room's next sessions, and when they started. The one at `place` is among them, unless it was shown in full.
+    async fn sessions(
+        &self,
+        pool: &SqlitePool,
+        room: &str,
+        place: Option<&Place>,
+        limit: usize,
+    ) -> sqlx::Result<Vec<(String, Option<String>)>> {
+        const DATED: &str =
+            "SELECT session_id, start_time FROM sessions WHERE room_name = ?1 AND start_time >= ?2
+            AND start_time <= ?3 AND (start_time < ?3 OR session_id < ?4 OR session_id = ?5)
+            ORDER BY start_time DESC, session_id DESC LIMIT ?6";
+        const UNDATED: &str =
+            "SELECT session_id, start_time FROM sessions WHERE room_name = ?1 AND ?2 = ?2
+            AND start_time IS NULL AND ?3 = ?3 AND (session_id < ?4 OR session_id = ?5)
+            ORDER BY session_id DESC LIMIT ?6";
+        let span = self.span(place);
+        let from = self.from.as_deref().map(month_before).unwrap_or_default();
+        // Of which more is to be shown.
+        let open = place.filter(|place| place.shown.is_some());
+        let open = open.map_or("", |place| place.id.as_str());
+        let mut sessions: Vec<(String, Option<String>)> = Vec::new();
+        for (sql, wanted, id) in [
+            (DATED, span.dated, span.id),
+            (UNDATED, span.undated, span.undated_id),
+        ] {
+            if wanted && sessions.len() < limit {
+                let found: Vec<(String, Option<String>)> = sqlx::query_as(sql)
+                    .bind(room)
+                    .bind(&from)
+                    .bind(span.to)
+                    .bind(id)
+                    .bind(open)
+                    .bind(number(limit - sessions.len()))
+                    .fetch_all(pool)
+                    .await?;
+                sessions.extend(found);
+            }
+        }
+        Ok(sessions)
+    }
+
+    /// The recordings of some sessions in order, each with its session's number; without the first `shown`.
+    async fn of_sessions(
+        &self,
+        pool: &SqlitePool,
+        sessions: &[(String, Option<String>)],
+        shown: u32,
+    ) -> sqlx::Result<Vec<(usize, Recording)>> {
+        let ids: Vec<&str> = sessions.iter().map(|(id, _)| id.as_str()).collect();
+        let state = match self.state {
+            Some(state) => format!("AND r.state = '{state}'"),
+            None => String::new(),
+        };
+        let query = format!(
+            "SELECT k.key AS nth, r.recording_id, r.room_name, r.state, r.started_at, r.duration_seconds, r.size_bytes,
+                 r.concerns
+             FROM json_each(?1) k CROSS JOIN recordings r ON r.session_id = k.value
+             WHERE coalesce(r.started_at, '') >= ?2 AND coalesce(r.started_at, '') < ?3 {state}
+             ORDER BY k.key, r.started_at DESC, r.recording_id DESC LIMIT ?4 OFFSET ?5"
+        );
+        let found = sqlx::query(AssertSqlSafe(query))
+            .bind(serde_json::to_string(&ids).unwrap_or_default())
+            .bind(self.from.as_deref().unwrap_or(""))
+            .bind(self.before.as_deref().unwrap_or(LAST))
+            .bind(number(ROWS + 1))
+            .bind(shown)
+            .fetch_all(pool)
+            .await?;
+        let numbered = |row: &SqliteRow| {
+            let nth: i64 = row.try_get("nth")?;
+            Ok((
+                usize::try_from(nth).unwrap_or_default(),
+                Recording::of(row)?,
+            ))
+        };
+        found.iter().map(numbered).collect()
+    }
+}
+
+impl Recording {
+    /// A page of the recordings of one session.
+    pub(in crate::web) async fn of_session(
+        pool: &SqlitePool,
+        session: &Session,
+        place: Option<Place>,
+    ) -> sqlx::Result<Page> {
+        let shown = place.and_then(|place| place.shown).unwrap_or(0);
+        let sessions = [(session.id.clone(), session.start_time.clone())];
+        let found = Wanted::default()
+            .of_sessions(pool, &sessions, shown)
+            .await?;
+        let mut rows: Vec<Self> = found.into_iter().map(|(_, row)| row).collect();
+        let next = (rows.len() > ROWS).then(|| Place {
+            at: session.start_time.clone(),
+            id: session.id.clone(),
+            shown: Some(shown.saturating_add(u32::try_from(ROWS).unwrap_or_default())),
+        });
+        rows.truncate(ROWS);
+        Ok(Page {
+            rows,
+            next,
+            cut: false,
+        })
+    }
+
+    pub(super) fn of(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("recording_id")?,
+            room_name: row.try_get("room_name")?,
+            state: row.try_get("state")?,
+            started_at: row.try_get("started_at")?,
+            duration_seconds: row.try_get("duration_seconds")?,
+            size_bytes: row.try_get("size_bytes")?,
+            concerns: row.try_get("concerns")?,
+        })
+    }
+}
+
+/// No session lasts longer: one that started before has no recording of that day.
+fn month_before(day: &str) -> String {
+    let day = day.parse::<chrono::NaiveDate>().ok();
+    let before = day.and_then(|day| day.checked_sub_days(chrono::Days::new(31)));
+    before.map(|day| day.to_string()).unwrap_or_default()
+}
