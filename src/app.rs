@@ -5,6 +5,7 @@ pub mod health;
 mod logging;
 mod ping;
 mod report;
+mod sidecars;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use daemon::run;
 pub use logging::init_logs;
+pub use sidecars::write_sidecars;
 
 use crate::archive::part::Batches;
-use crate::archive::paths::Template;
+use crate::archive::paths::{SIDECAR, Template};
 use crate::archive::root::Root;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Order};
@@ -28,7 +30,9 @@ use crate::links::Links;
 use crate::model::ApiToken;
 use crate::owner::refuse_foreign;
 use crate::poll::{Filter, Poller, RoomFilter};
+use crate::rebuild::Rebuilder;
 use crate::reconcile::{self, Source};
+use crate::sidecar::Keeper;
 use crate::signalwire::{self, Client};
 use crate::store::{self, Access, Store};
 use crate::verify::Verifier;
@@ -162,7 +166,8 @@ impl App {
             root: self.root.clone(),
             batches: Batches::default(),
             template: Arc::new(
-                Template::parse(&config.archive.path_template)?.with_name_max(self.root.name_max()),
+                Template::parse(&config.archive.path_template)?
+                    .with_name_max(self.name_max(config)),
             ),
             file_mode: config.archive.file_mode.bits(),
             min_free_space: config.archive.min_free_space.0,
@@ -182,6 +187,42 @@ impl App {
             clock: self.clock.clone(),
             beat,
         })
+    }
+
+    /// The most bytes of a file's name: its sidecar's must fit as well.
+    fn name_max(&self, config: &Config) -> usize {
+        let behind = if config.archive.sidecars {
+            SIDECAR.len()
+        } else {
+            0
+        };
+        self.root.name_max() - behind
+    }
+
+    /// What writes sidecars; `None`: they are switched off.
+    #[must_use]
+    pub fn keeper(&self, config: &Config) -> Option<Keeper> {
+        config.archive.sidecars.then(|| Keeper {
+            store: self.store.clone(),
+            root: self.root.clone(),
+            clock: self.clock.clone(),
+            project_id: config.signalwire.project_id.clone(),
+            mode: config.archive.file_mode.bits(),
+            stop: self.stop.clone(),
+        })
+    }
+
+    /// What rebuilds the database from sidecars.
+    #[must_use]
+    pub fn rebuilder(&self, config: &Config, beat: Beat) -> Rebuilder {
+        Rebuilder {
+            store: self.store.clone(),
+            root: self.root.clone(),
+            clock: self.clock.clone(),
+            project_id: config.signalwire.project_id.clone(),
+            stop: self.stop.clone(),
+            beat,
+        }
     }
 
     /// What verifies archived files; `read` hears how many bytes were read.
@@ -208,6 +249,7 @@ impl App {
         self.store
             .set_fact("stuck_after_seconds", Some(&stuck_after))
             .await?;
+        self.store.watch_sidecars(config.archive.sidecars).await?;
         let schedule = config.poll.schedule.to_string();
         self.store
             .set_fact("poll_schedule", Some(&schedule))

@@ -12,7 +12,7 @@ use crate::archive::paths::recording_id_in;
 use crate::archive::root::{Root, Unread};
 use crate::durable;
 use crate::human;
-use crate::store::{self, Found, Store};
+use crate::store::{self, Compared, Found, Store};
 pub use source::{OtherSource, Source, SourceError};
 
 /// Called whenever the comparison has made progress.
@@ -203,7 +203,15 @@ pub async fn compare(
         store.inventory_unread(&unread.path).await?;
         beat();
     }
-    let (damaged, strays) = store.end_inventory(now).await?;
+    let Compared {
+        damaged,
+        strays,
+        sidecars,
+    } = store.end_inventory(now).await?;
+    if sidecars > 0 {
+        let sidecars = human::count(sidecars, "sidecar");
+        tracing::warn!("found {sidecars} missing or altered; they are written again");
+    }
     if damaged > 0 {
         let files = human::count(damaged, "archived file");
         tracing::error!("found {files} missing or altered; their recordings are downloaded again");

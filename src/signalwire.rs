@@ -15,4 +15,4 @@ mod wire;
 pub use client::{Client, Options};
 pub use error::{Error, Parameter, Result};
 pub use pages::{Page, Pages, next_url, read_page};
-pub use wire::{Arrival, Item, Rejected};
+pub use wire::{Arrival, Item, Rejected, stored};

@@ -14,7 +14,9 @@ mod files;
 mod handle;
 mod meta;
 mod read;
+mod restore;
 mod rows;
+mod sidecars;
 mod trouble;
 mod work;
 
@@ -29,13 +31,15 @@ pub use error::{Error, Result};
 use error::{during, exactly_one};
 pub use facts::{Facts, Passes, Pause, Unarchived, Unfinished};
 pub use file::{OpenError, refuse_damaged};
-pub use files::{Found, Verifiable};
+pub use files::{Compared, Found, Verifiable};
 pub use handle::{Access, Store};
 use handle::{LONGEST_WAIT, on};
 pub use meta::{PauseKind, PauseRow};
 pub use read::{
     Attempt, Counts, Detail, FailedAttempt, Failure, Filter, Gap, Key, LastPass, Left, Row,
 };
+pub use restore::Restored;
+pub use sidecars::{Described, DueSidecar, NotedConcern, Written};
 pub use trouble::Trouble;
 use work::Ends;
 pub use work::{

@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::part::hash_file;
+use crate::archive::part::{hash_bytes, hash_file};
 use crate::archive::paths::RelativePath;
-use crate::archive::root::{NotThere, Root};
+use crate::archive::root::{Existing, NotThere, Root};
 use crate::clock::Clock;
 use crate::human;
 use crate::model::RecordingId;
+use crate::sidecar;
 use crate::store::{self, PassCounts, PassKind, PassOutcome, Store, Verifiable};
 
 /// Verifies the files of one archive.
@@ -63,6 +64,8 @@ pub struct Findings {
     pub damaged: Vec<(RecordingId, String, &'static str)>,
     /// Files that could not be read, for instance without permission: recording, path, and error. They may be intact.
     pub unreadable: Vec<(RecordingId, String, String)>,
+    /// Sidecars that are not as they were written: recording, path, and `missing` or `altered`. They are written again.
+    pub sidecars: Vec<(RecordingId, String, &'static str)>,
     /// Recordings in the scope that have no archived file.
     pub not_archived: Vec<RecordingId>,
 }
@@ -158,6 +161,7 @@ impl Verifier {
             };
             findings.files += 1;
             findings.bytes += file.bytes;
+            self.check_sidecar(&file, findings).await?;
             // If the clock stands still, this run would verify the same file for ever.
             let now = self.clock.now().max(started + store::NEXT_PASS);
             self.store.verified(file.id, damage, now).await?;
@@ -166,6 +170,40 @@ impl Verifier {
                 findings.damaged.push((file.id, file.path, damage));
             }
         }
+    }
+
+    /// Compares a recording's sidecar with what was written, and has it written again if it differs.
+    async fn check_sidecar(
+        &self,
+        file: &Verifiable,
+        findings: &mut Findings,
+    ) -> Result<(), VerifyError> {
+        let Some(sha256) = self.store.sidecar_sha256(file.id).await? else {
+            return Ok(());
+        };
+        let Ok(path) = RelativePath::parse(&file.path).and_then(|path| path.sidecar()) else {
+            return Ok(());
+        };
+        let (root, at) = (self.root.clone(), path.clone());
+        let read = tokio::task::spawn_blocking(move || root.read_small(&at, sidecar::MOST)).await;
+        let damage = match read.map_err(io::Error::other).flatten() {
+            Ok(Existing::Nothing) => "missing",
+            Ok(Existing::File(bytes)) if hash_bytes(&bytes) == sha256 => return Ok(()),
+            Ok(Existing::File(_) | Existing::Else) => "altered",
+            Err(error) => {
+                tracing::error!(recording.id = %file.id, path = %path, "could not read a sidecar: {error}");
+                return Ok(());
+            }
+        };
+        self.check_there().await?;
+        tracing::error!(recording.id = %file.id, path = %path, "a sidecar is {damage}; it is written again");
+        self.store.sidecar_due(file.id).await?;
+        let (now, text) = (self.clock.now(), format!("the sidecar is {damage}"));
+        self.store
+            .event(now, "damage", Some(file.id), &text)
+            .await?;
+        findings.sidecars.push((file.id, path.to_string(), damage));
+        Ok(())
     }
 
     async fn check_there(&self) -> Result<(), VerifyError> {
@@ -228,7 +266,11 @@ impl Findings {
         let count = |files, what| (files > 0).then(|| human::count(files as u64, what));
         let damaged = count(self.damaged.len(), "damaged file");
         let unreadable = count(self.unreadable.len(), "unreadable file");
-        let parts: Vec<_> = [damaged, unreadable].into_iter().flatten().collect();
+        let sidecars = count(self.sidecars.len(), "sidecar missing or altered");
+        let parts: Vec<_> = [damaged, unreadable, sidecars]
+            .into_iter()
+            .flatten()
+            .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::logging::{init_logs, level};
 use super::report::{Passes, Reporter};
-use super::{App, Beat, ping};
+use super::{App, Beat, ping, sidecars};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::download::{Downloader, Pause, Setup, Until};
@@ -18,6 +18,7 @@ use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
 use crate::poll::Poller;
 use crate::reconcile::{self, NotTheArchive};
 use crate::schedule::{Each, Scheduler, Ticks};
+use crate::sidecar::Keeper;
 use crate::store::{self, PassKind, PassOutcome, PauseKind};
 use crate::telemetry::http::Server;
 use crate::telemetry::logs::Logs;
@@ -79,6 +80,7 @@ struct Service {
     setup: watch::Sender<Arc<Setup>>,
     poller: watch::Sender<Arc<Poller>>,
     verify_budget: watch::Sender<u64>,
+    keeper: watch::Sender<Option<Keeper>>,
     scheduler: Scheduler,
     metrics: Metrics,
     ping: watch::Sender<ping::Target>,
@@ -163,10 +165,13 @@ impl Service {
         lifecycle.spawn_critical("verification", verifying);
         let metrics = reporter.metrics.clone();
         lifecycle.spawn_critical("reports", reporter.run());
+        let (keeper, keepers) = watch::channel(app.keeper(config));
+        lifecycle.spawn_critical("sidecars", sidecars::keep(app.clone(), keepers));
         Ok(Self {
             setup,
             poller,
             verify_budget,
+            keeper,
             scheduler,
             metrics,
             ping,
@@ -371,6 +376,7 @@ impl Loader<'_> {
         service
             .verify_budget
             .send_replace(new.verify.bytes_per_run.0);
+        service.keeper.send_replace(app.keeper(&new));
         service.scheduler.replace(schedules(&new));
         app.wake.wake();
         if later.is_empty() {

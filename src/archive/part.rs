@@ -184,6 +184,12 @@ pub fn hash_file(
     Ok((len, hex(hash)))
 }
 
+/// The SHA-256 of some bytes in hexadecimal.
+#[must_use]
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    hex(Sha256::new().chain_update(bytes))
+}
+
 fn hex(hash: Sha256) -> String {
     use std::fmt::Write as _;
     hash.finalize()

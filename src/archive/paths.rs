@@ -12,7 +12,9 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
 use uuid::Uuid;
 
 use crate::model::{RecordingId, SessionId};
-pub use relative::{BadPath, MAX_COMPONENT, MAX_COMPONENTS, MAX_PATH, MIN_COMPONENT, RelativePath};
+pub use relative::{
+    BadPath, MAX_COMPONENT, MAX_COMPONENTS, MAX_PATH, MIN_COMPONENT, RelativePath, SIDECAR,
+};
 
 /// The variables a template may use.
 const VARIABLES: [&str; 8] = [

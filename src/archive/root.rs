@@ -2,6 +2,7 @@
 //! reaches everything in it component by component, never through a symbolic link, so that nothing a user
 //! puts into the archive can redirect a write or read.
 
+mod beside;
 mod error;
 mod land;
 mod parts;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 use super::paths::{MAX_COMPONENT, MIN_COMPONENT, RelativePath};
 use crate::durable;
+pub use beside::{Existing, How, Small};
 pub use error::{LandError, PlaceError};
 pub use parts::PartError;
 use syncs::Syncs;

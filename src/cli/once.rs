@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment, TokenSource};
 use crate::cooldown::Cooldowns;
 use crate::download::Downloader;
+use crate::escape;
 use crate::human;
 use crate::links::Links;
 use crate::model::State;
@@ -67,7 +68,13 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     let setup = app.setup(config, client, beat.clone())?;
     let bars = Bars::show(app.board.clone());
     app.store.list_put_off(app.clock.now()).await?;
-    let report = pass(&poller, args.sweep).await?;
+    let rebuilt = if args.rebuild {
+        rebuild(&app, config, beat.clone()).await?
+    } else {
+        String::new()
+    };
+    let sweep = args.sweep || args.rebuild;
+    let report = pass(&poller, sweep).await?;
     let mut archived = 0;
     let refused = report.outcome == PassOutcome::Refused;
     if !refused {
@@ -77,10 +84,11 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
             .drain()
             .await?;
     }
+    app::write_sidecars(app.keeper(config).as_ref()).await?;
     bars.finish().await;
     let counts = app.store.counts().await?;
     let left = app.store.left(MOST_LEFT).await?;
-    let mut text = summary(&report, args.sweep);
+    let mut text = rebuilt + &summary(&report, sweep);
     _ = writeln!(
         text,
         "archived {}; the archive holds {} ({})",
@@ -102,6 +110,31 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     drop(poller);
     app.close().await?;
     Ok(exit)
+}
+
+/// Takes from the sidecars what the database does not know, and says what came of it.
+async fn rebuild(app: &App, config: &Config, beat: app::Beat) -> Result<String> {
+    let rebuilt = app.rebuilder(config, beat).from_disk().await?;
+    let mut text = format!(
+        "rebuilt {} from sidecars\n",
+        human::count(rebuilt.restored, "recording")
+    );
+    if rebuilt.unusable > 0 {
+        let sidecars = human::count(rebuilt.unusable, "sidecar");
+        _ = writeln!(text, "{sidecars} could not be used:");
+        for (path, why) in &rebuilt.named {
+            let (path, why) = (escape::line(path), escape::line(why));
+            _ = writeln!(text, "  {path}: {why}");
+        }
+    }
+    if rebuilt.unread > 0 {
+        let directories = human::count(rebuilt.unread, "place");
+        _ = writeln!(
+            text,
+            "{directories} in the archive could not be read: give them to the service's user"
+        );
+    }
+    Ok(text)
 }
 
 /// The file from which systemd can pass the token to a command; `None`: it is in an environment variable.
@@ -208,7 +241,7 @@ fn summary(report: &Report, sweep: bool) -> String {
         human::count(counts.requests, "request")
     );
     if let Some(error) = &report.error {
-        _ = writeln!(text, "  {}", crate::escape::line(error));
+        _ = writeln!(text, "  {}", escape::line(error));
     }
     text
 }

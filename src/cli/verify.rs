@@ -14,12 +14,14 @@ use super::once::stop_on_signals;
 use super::out;
 use super::progress::bytes_style;
 use super::runtime::block_on;
+use crate::app::write_sidecars;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::escape;
 use crate::human;
 use crate::owner::refuse_foreign;
 use crate::reconcile;
+use crate::sidecar::Keeper;
 use crate::store::{Access, OpenError, Store};
 use crate::verify::{Scope, Verifier};
 
@@ -55,19 +57,30 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     bar.set_style(bytes_style());
     bar.set_message("verifying");
     let moving = bar.clone();
+    let stop = stop_on_signals();
+    let keeper = config.archive.sidecars.then(|| Keeper {
+        store: store.clone(),
+        root: root.clone(),
+        clock: Clock::system(),
+        project_id: config.signalwire.project_id.clone(),
+        mode: config.archive.file_mode.bits(),
+        stop: stop.clone(),
+    });
     let verifier = Verifier {
         store: store.clone(),
         root,
         clock: Clock::system(),
-        stop: stop_on_signals(),
+        stop,
         read: Arc::new(move |bytes| moving.inc(bytes)),
     };
     let findings = verifier.run(&scope).await;
     bar.finish_and_clear();
     let stopped = verifier.stop.is_cancelled();
     drop(verifier);
-    store.close().await;
     let findings = findings?;
+    write_sidecars(keeper.as_ref()).await?;
+    drop(keeper);
+    store.close().await;
     let mut text = String::new();
     for (id, path, damage) in &findings.damaged {
         _ = writeln!(text, "{damage}: {} (recording {id})", escape::line(path));
@@ -75,6 +88,10 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     for (id, path, error) in &findings.unreadable {
         let path = escape::line(path);
         _ = writeln!(text, "could not be read: {path} (recording {id}): {error}");
+    }
+    for (id, path, damage) in &findings.sidecars {
+        let path = escape::line(path);
+        _ = writeln!(text, "{damage}: {path} (sidecar of recording {id})");
     }
     for id in &findings.not_archived {
         _ = writeln!(text, "not archived: recording {id}");
@@ -89,17 +106,22 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     if !findings.damaged.is_empty() {
         text.push_str("the service, or 'room-archiver once', downloads damaged recordings again\n");
     }
+    if !findings.sidecars.is_empty() {
+        text.push_str("sidecars that were missing or altered were written again\n");
+    }
     if !findings.unreadable.is_empty() {
         text.push_str(
             "files that could not be read were not verified: give them to the service's user\n",
         );
     }
     out::print(&text)?;
-    Ok(if !findings.damaged.is_empty() {
-        Exit::Damage
-    } else if !findings.not_archived.is_empty() || !findings.unreadable.is_empty() || stopped {
-        Exit::Failure
-    } else {
-        Exit::Done
-    })
+    Ok(
+        if !findings.damaged.is_empty() || !findings.sidecars.is_empty() {
+            Exit::Damage
+        } else if !findings.not_archived.is_empty() || !findings.unreadable.is_empty() || stopped {
+            Exit::Failure
+        } else {
+            Exit::Done
+        },
+    )
 }

@@ -187,6 +187,8 @@ pub struct Archive {
     pub min_free_space: Size,
     /// Permissions of archived files.
     pub file_mode: FileMode,
+    /// Beside each file a JSON file with all that is known of it.
+    pub sidecars: bool,
 }
 
 impl Default for Archive {
@@ -198,6 +200,7 @@ impl Default for Archive {
                     .to_owned(),
             min_free_space: Size(2 << 30),
             file_mode: FileMode::default(),
+            sidecars: false,
         }
     }
 }

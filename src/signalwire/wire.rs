@@ -115,6 +115,22 @@ pub(super) fn read_single<T: Item>(body: &[u8], arrival: Arrival) -> Result<T, S
     Ok(item)
 }
 
+/// Reads an object of SignalWire that was kept, such as in a sidecar.
+///
+/// # Errors
+/// Why it can't be used.
+pub fn stored<T: Item>(text: &str) -> Result<T, &'static str> {
+    let Ok(Value::Object(object)) = serde_json::from_str(text) else {
+        return Err("not a JSON object");
+    };
+    let arrival = Arrival {
+        at: Duration::ZERO,
+        ttl: Duration::ZERO,
+        date: None,
+    };
+    T::read(object, arrival, &mut Odd::default())
+}
+
 impl Item for Session {
     fn read(
         object: Map<String, Value>,

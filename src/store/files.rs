@@ -16,7 +16,9 @@ statements! {
          SELECT path, archived_bytes, NULL FROM recording
          WHERE +state = 'archived' AND (path = ?1 OR (path >= ?2 AND path < ?3))
          UNION ALL SELECT path, NULL, NULL FROM stray
-         WHERE path = ?1 OR (path >= ?2 AND path < ?3)";
+         WHERE path = ?1 OR (path >= ?2 AND path < ?3)
+         UNION ALL SELECT r.path || '.json', s.bytes, NULL FROM recording r JOIN sidecar s ON s.recording = r.row AND s.place = ''
+         WHERE r.path || '.json' = ?1 OR r.path = ?1 OR (r.path >= ?2 AND r.path < ?3)";
     DROP_INVENTORY = "PRAGMA temp_store = MEMORY";
     NOTE_DAMAGE_FOUND = "INSERT INTO event (at, kind, recording_id, text)
          SELECT ?, 'damage', r.id, 'the archived file is ' || iif(f.path IS NULL, 'missing', 'altered')
@@ -27,8 +29,11 @@ statements! {
          WHERE state = 'archived'
            AND archived_bytes IS NOT (SELECT f.bytes FROM temp.found f WHERE f.path = r.path)";
     ADD_STRAYS = "INSERT OR IGNORE INTO stray (path, recording_id)
-         SELECT f.path, f.id FROM temp.found f WHERE f.id IS NOT NULL
+         SELECT f.path, f.id FROM temp.found f WHERE f.id IS NOT NULL AND f.path NOT GLOB '*.json'
            AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.path = f.path AND r.state = 'archived')";
+    SIDECARS_MISSING = "UPDATE sidecar AS s SET due = due + 1 WHERE s.place = '' AND s.due = 0
+         AND EXISTS (SELECT 1 FROM recording r WHERE r.row = s.recording AND r.state = 'archived'
+            AND s.bytes IS NOT (SELECT f.bytes FROM temp.found f WHERE f.path = r.path || '.json'))";
     FORGET_STRAYS = "DELETE FROM stray WHERE path NOT IN (SELECT path FROM temp.found)";
     FORGET_STRAY = "DELETE FROM stray WHERE path = ?";
     LONGEST_UNVERIFIED = "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
@@ -52,6 +57,17 @@ pub struct Found {
     /// The recording in its name.
     #[serde(serialize_with = "as_text")]
     pub id: Option<RecordingId>,
+}
+
+/// What a comparison of disk and rows found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// Archived files that are missing or altered.
+    pub damaged: u64,
+    /// Files of recordings that have no row, to be adopted.
+    pub strays: u64,
+    /// Sidecars that are missing or altered.
+    pub sidecars: u64,
 }
 
 /// An archived file to be read again.
@@ -129,9 +145,9 @@ impl Store {
     }
 
     /// Draws the conclusions: archived rows without their file, or with one of another length, become
-    /// damaged; files that have a recording's id in their name but no row are kept for adoption. Returns how
-    /// many of each there are.
-    pub async fn end_inventory(&self, now: DateTime<Utc>) -> Result<(u64, u64)> {
+    /// damaged; files that have a recording's id in their name but no row are kept for adoption; sidecars that are
+    /// missing or altered are to be written again.
+    pub async fn end_inventory(&self, now: DateTime<Utc>) -> Result<Compared> {
         during("end the comparison with the files", async {
             let now = time::to_text(now);
             let mut tx = self.write().await?;
@@ -145,9 +161,14 @@ impl Store {
                 .await?;
             let strays = sqlx::query(ADD_STRAYS).execute(on(&mut tx)).await?;
             sqlx::query(FORGET_STRAYS).execute(on(&mut tx)).await?;
+            let sidecars = sqlx::query(SIDECARS_MISSING).execute(on(&mut tx)).await?;
             tx.commit().await?;
             self.drop_inventory().await?;
-            Ok((damaged.rows_affected(), strays.rows_affected()))
+            Ok(Compared {
+                damaged: damaged.rows_affected(),
+                strays: strays.rows_affected(),
+                sidecars: sidecars.rows_affected(),
+            })
         })
         .await
     }

@@ -35,6 +35,8 @@ pub struct Store {
     pub(super) trouble: Trouble,
     /// Notified of each write of this process.
     pub(super) written: Arc<Notify>,
+    /// The same for what follows from a write.
+    pub(super) changed: Arc<Notify>,
 }
 
 impl Store {
@@ -48,6 +50,7 @@ impl Store {
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
         const BEGIN: &str = "BEGIN IMMEDIATE";
         self.written.notify_one();
+        self.changed.notify_one();
         match self.writer.begin_with(BEGIN).await {
             // When the disk is full, SQLite rolls a transaction back by itself. sqlx does not notice, fails to roll it
             // back again and from then on takes the connection for one inside a transaction: it is of no more use.
@@ -62,6 +65,11 @@ impl Store {
     /// Waits until this process writes to the database; for one listener.
     pub async fn written(&self) {
         self.written.notified().await;
+    }
+
+    /// The same, for another listener.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// When any process last wrote to the database, without asking SQLite: that takes two threads.

@@ -15,7 +15,13 @@ fn modules() -> Vec<&'static [&'static str]> {
         read::STATEMENTS,
         work::STATEMENTS,
     ];
-    let top = [facts::STATEMENTS, files::STATEMENTS, meta::STATEMENTS];
+    let top = [
+        facts::STATEMENTS,
+        files::STATEMENTS,
+        meta::STATEMENTS,
+        restore::STATEMENTS,
+        sidecars::STATEMENTS,
+    ];
     nested.concat().into_iter().chain(top).collect()
 }
 

@@ -50,6 +50,7 @@ mod retry;
 mod service;
 mod shells;
 mod shortfall;
+mod sidecars;
 mod signals;
 mod silence;
 mod skeleton;

@@ -11,6 +11,9 @@ pub const MAX_PATH: usize = 1024;
 /// The most components of a path; it limits the directories that a walk holds open.
 pub const MAX_COMPONENTS: usize = 32;
 
+/// What the name of a sidecar ends in, behind that of its file.
+pub const SIDECAR: &str = ".json";
+
 /// A text that is not a safe path in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a clean relative path")]
@@ -48,6 +51,21 @@ impl RelativePath {
     pub(super) fn from_clean(path: String) -> Self {
         debug_assert!(Self::parse(&path).is_ok(), "clean components");
         Self(path)
+    }
+
+    /// The path of its sidecar: the same with `.json` behind it.
+    ///
+    /// # Errors
+    /// [`BadPath`], if that is too long.
+    pub fn sidecar(&self) -> Result<Self, BadPath> {
+        Self::parse(&format!("{}{SIDECAR}", self.0))
+    }
+
+    /// The file whose sidecar this is, by its name; `None`: it has not the name of one.
+    #[must_use]
+    pub fn beside(&self) -> Option<Self> {
+        let path = self.0.strip_suffix(SIDECAR)?;
+        Self::parse(path).ok()
     }
 
     /// The path, `/`-separated.

@@ -76,7 +76,7 @@ impl Root {
     }
 
     /// Sets the mode of a part, if the file system supports that.
-    fn set_mode(&self, part: &std::fs::File, mode: u32) -> rustix::io::Result<()> {
+    pub(super) fn set_mode(&self, part: &std::fs::File, mode: u32) -> rustix::io::Result<()> {
         match rustix::fs::fchmod(part, Mode::from_raw_mode(mode & 0o777)) {
             Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => Err(error),
             Err(error) => {

@@ -8,6 +8,7 @@ Examples:
   room-archiver once                     look for new recordings, as the daemon's polls do
   room-archiver once --sweep             compare everything upstream with the archive
   room-archiver once --sweep --dry-run   ... but only show what would be downloaded
+  room-archiver once --rebuild           fill a new database from the archive's sidecars, then sweep
 
 Exit codes: 0 everything completed upstream is archived, 1 failure, 3 credentials refused,
 4 recordings that are completed upstream are not archived, or recordings of a session
@@ -20,4 +21,8 @@ pub struct OnceArgs {
     /// Only show what would be downloaded; change nothing
     #[arg(long)]
     pub dry_run: bool,
+
+    /// First take from the sidecars in the archive what the database does not know; then sweep
+    #[arg(long, conflicts_with = "dry_run")]
+    pub rebuild: bool,
 }

@@ -122,6 +122,7 @@ impl Store {
                 ends: Ends::default(),
                 trouble: Trouble::default(),
                 written: std::sync::Arc::default(),
+                changed: std::sync::Arc::default(),
             });
         }
         let writer = SqlitePoolOptions::new()
@@ -160,6 +161,7 @@ impl Store {
             ends: Ends::default(),
             trouble: Trouble::default(),
             written: std::sync::Arc::default(),
+            changed: std::sync::Arc::default(),
         })
     }
 }
@@ -241,7 +243,7 @@ pub(super) fn classify(path: &Path, source: sqlx::Error) -> OpenError {
     }
 }
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (
         1,
         "archive",
@@ -256,6 +258,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         3,
         "copies",
         include_str!("../../../migrations/0003_copies.sql"),
+    ),
+    (
+        5,
+        "sidecars",
+        include_str!("../../../migrations/0005_sidecars.sql"),
     ),
     (6, "web", include_str!("../../../migrations/0006_web.sql")),
 ];
