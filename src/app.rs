@@ -6,8 +6,9 @@ mod logging;
 mod ping;
 mod report;
 mod sidecars;
+mod tls;
+pub mod webhooks;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub use daemon::run;
 pub use logging::init_logs;
 pub use sidecars::write_sidecars;
+
+use tls::{authorities, tls};
 
 use crate::archive::part::Batches;
 use crate::archive::paths::{SIDECAR, Template};
@@ -28,6 +31,7 @@ use crate::download::{Board, Hosts, Media, Rate, Setup, Throttle, Wake, failure}
 use crate::instance::Instance;
 use crate::links::Links;
 use crate::model::ApiToken;
+use crate::notify::Notifier;
 use crate::owner::refuse_foreign;
 use crate::poll::{Filter, Poller, RoomFilter};
 use crate::rebuild::Rebuilder;
@@ -237,6 +241,16 @@ impl App {
         }
     }
 
+    /// What sends events to webhooks.
+    #[must_use]
+    pub fn notifier(&self) -> Notifier {
+        Notifier {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+
     /// Puts the configured filter in force, writes down what the database's views need of the configuration,
     /// and places recordings again if the filter is another than last time.
     ///
@@ -254,6 +268,8 @@ impl App {
         self.store
             .set_fact("poll_schedule", Some(&schedule))
             .await?;
+        let webhooks = webhooks::rows(config);
+        self.store.set_webhooks(&webhooks, self.clock.now()).await?;
         let filter = toml::to_string(&config.filter).unwrap_or_default();
         if self.store.fact("filter").await?.as_deref() != Some(filter.as_str()) {
             poller.replan(None).await?;
@@ -389,25 +405,4 @@ pub fn room_filter(config: &Config) -> RoomFilter {
         filter.since.as_ref().map(crate::config::Since::at),
         filter.min_duration,
     )
-}
-
-/// The one TLS provider of this process.
-fn tls() {
-    // The first call sets it; later ones find it set.
-    _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// The private authorities to trust.
-fn authorities(config: &Config) -> Result<Vec<reqwest::Certificate>> {
-    let Some(path) = &config.signalwire.ca_file else {
-        return Ok(Vec::new());
-    };
-    read_authorities(path)
-        .with_context(|| format!("could not use signalwire.ca_file '{}'", path.display()))
-}
-
-fn read_authorities(path: &Path) -> Result<Vec<reqwest::Certificate>> {
-    Ok(reqwest::Certificate::from_pem_bundle(&std::fs::read(
-        path,
-    )?)?)
 }

@@ -19,6 +19,7 @@ mod status;
 mod table;
 mod verify;
 mod web;
+mod webhook;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -66,6 +67,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
         Command::Status(args) => status::run(args, file, env),
         Command::List(args) => list::run(args, file, env),
         Command::Show(args) => show::run(args, file, env),
+        Command::Webhook(args) => webhook::run(args, file, env),
         Command::Retry(args) => retry::run(args, file, env),
     }
 }

@@ -12,6 +12,8 @@ mod store_keys;
 mod token;
 mod validate;
 mod values;
+mod webhook_secret;
+mod webhooks;
 
 pub use copies::CopyTarget;
 pub use environment::Environment;
@@ -23,6 +25,8 @@ pub use sections::{
 pub use store_keys::StoreKeysError;
 pub use token::{FoundToken, TokenError, TokenSource};
 pub use values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size};
+pub use webhook_secret::{FoundSecrets, WebhookSecretError};
+pub use webhooks::{Webhook, WebhookUrl};
 
 #[cfg(test)]
 mod properties;

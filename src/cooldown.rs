@@ -78,8 +78,16 @@ impl Cooldowns {
 /// An invalid header means 30 seconds.
 #[must_use]
 pub fn parse_retry_after(header: &str, now: DateTime<Utc>) -> Duration {
+    retry_after(header, now)
+        .unwrap_or(DEFAULT)
+        .clamp(Duration::from_secs(1), LONGEST)
+}
+
+/// Reads `Retry-After` (RFC 9110, 10.2.3): seconds or an HTTP date; `None`: it is neither.
+#[must_use]
+pub fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();
-    let asked = if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
         // Too many digits for u64 mean a very long time.
         Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)))
     } else {
@@ -89,10 +97,7 @@ pub fn parse_retry_after(header: &str, now: DateTime<Utc>) -> Duration {
                 .to_std()
                 .unwrap_or_default()
         })
-    };
-    asked
-        .unwrap_or(DEFAULT)
-        .clamp(Duration::from_secs(1), LONGEST)
+    }
 }
 
 /// Reads an HTTP date in its current form, such as `Sun, 06 Nov 1994 08:49:37 GMT`, or in one of the two

@@ -13,6 +13,7 @@
 //! other; [`poll`] and [`download`] combine them; [`app`] wires everything; only [`cli`], `app` and [`config`] see the
 //! configuration.
 
+pub mod addresses;
 pub mod app;
 pub mod archive;
 pub mod cli;
@@ -28,6 +29,7 @@ pub mod instance;
 pub mod lifecycle;
 pub mod links;
 pub mod model;
+pub mod notify;
 pub mod owner;
 pub mod poll;
 pub mod rebuild;

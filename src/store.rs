@@ -13,6 +13,7 @@ mod file;
 mod files;
 mod handle;
 mod meta;
+mod outbox;
 mod read;
 mod restore;
 mod rows;
@@ -35,6 +36,9 @@ pub use files::{Compared, Found, Verifiable};
 pub use handle::{Access, Store};
 use handle::{LONGEST_WAIT, on};
 pub use meta::{PauseKind, PauseRow};
+pub use outbox::{
+    Attempted, Backlog, Delivery, Failed, Happened, Replay, WebhookRow, WebhookState,
+};
 pub use read::{
     Attempt, Counts, Detail, FailedAttempt, Failure, Filter, Gap, Key, LastPass, Left, Row,
 };

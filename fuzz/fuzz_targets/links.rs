@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use room_archiver::download::http::addresses::{check, is_public};
+use room_archiver::addresses::is_public;
+use room_archiver::download::http::addresses::check;
 use room_archiver::model::MediaLink;
 use room_archiver::signalwire::next_url;
 use serde_json::Value;

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::download::{Downloader, Pause, Setup, Until};
 use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
+use crate::notify::Endpoint;
 use crate::poll::Poller;
 use crate::reconcile::{self, NotTheArchive};
 use crate::schedule::{Each, Scheduler, Ticks};
@@ -41,9 +42,10 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
     let clock = Clock::system();
     let logs = init_logs(&config, &clock)?;
     let token = super::token(&config, env)?;
+    let webhooks = super::webhooks::endpoints(&config, env)?;
     let lifecycle = Lifecycle::new(clock.clone(), Systemd::from_env());
     let app = Arc::new(App::open(&config, clock.clone(), lifecycle.stop()).await?);
-    let service = Service::start(&app, &lifecycle, &config, token).await?;
+    let service = Service::start(&app, &lifecycle, &config, token, webhooks).await?;
     tracing::info!(version = VERSION, "started");
     let loader = Loader {
         file: file.map(Path::to_owned),
@@ -81,6 +83,7 @@ struct Service {
     poller: watch::Sender<Arc<Poller>>,
     verify_budget: watch::Sender<u64>,
     keeper: watch::Sender<Option<Keeper>>,
+    webhooks: watch::Sender<Vec<Arc<Endpoint>>>,
     scheduler: Scheduler,
     metrics: Metrics,
     ping: watch::Sender<ping::Target>,
@@ -94,6 +97,7 @@ impl Service {
         lifecycle: &Lifecycle,
         config: &Config,
         token: crate::model::ApiToken,
+        webhooks: Vec<Arc<Endpoint>>,
     ) -> Result<Self> {
         let client = app.client(config, token)?;
         let (poll_pulse, poll_beat) = beating(lifecycle.pulse("discovery"));
@@ -167,11 +171,14 @@ impl Service {
         lifecycle.spawn_critical("reports", reporter.run());
         let (keeper, keepers) = watch::channel(app.keeper(config));
         lifecycle.spawn_critical("sidecars", sidecars::keep(app.clone(), keepers));
+        let (webhooks, receiver) = watch::channel(webhooks);
+        lifecycle.spawn_critical("webhooks", app.notifier().run(receiver));
         Ok(Self {
             setup,
             poller,
             verify_budget,
             keeper,
+            webhooks,
             scheduler,
             metrics,
             ping,
@@ -368,6 +375,7 @@ impl Loader<'_> {
         let poller = app.poller(&new, client.clone(), service.poll_beat.clone());
         let setup = app.setup(&new, client, service.download_beat.clone())?;
         let ping = ping::target(&new)?;
+        let webhooks = super::webhooks::endpoints(&new, self.env)?;
         logs.set_level(level(new.log.level))?;
         app.apply_config(&new, &poller).await?;
         service.poller.send_replace(Arc::new(poller));
@@ -377,6 +385,7 @@ impl Loader<'_> {
             .verify_budget
             .send_replace(new.verify.bytes_per_run.0);
         service.keeper.send_replace(app.keeper(&new));
+        service.webhooks.send_replace(webhooks);
         service.scheduler.replace(schedules(&new));
         app.wake.wake();
         if later.is_empty() {

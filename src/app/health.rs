@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::human;
 use crate::model::{time, words};
 use crate::schedule::Schedule;
-use crate::store::{Facts, Passes, Pause, PauseKind};
+use crate::store::{Facts, Passes, Pause, PauseKind, WebhookState};
 
 /// Slots of `poll.schedule` that may pass without a complete poll.
 const MISSED_POLLS: usize = 3;
@@ -38,6 +38,8 @@ words! {
         Stuck = "stuck",
         /// Recordings are lost, or damaged and gone upstream.
         Attention = "attention",
+        /// A webhook accepts nothing.
+        Webhooks = "webhooks",
     }
 }
 
@@ -84,6 +86,9 @@ pub fn health(facts: &Facts, now: DateTime<Utc>) -> Vec<Problem> {
     }
     found.stuck(facts);
     found.gone(facts);
+    for webhook in &facts.webhooks {
+        found.webhook(webhook, most);
+    }
     found.problems.sort_by_key(|problem| problem.kind);
     found.problems
 }
@@ -163,6 +168,28 @@ impl Found {
             (PauseKind::Host | PauseKind::Failures, _) => return,
         };
         self.add(kind, *since, text);
+    }
+
+    fn webhook(&mut self, webhook: &WebhookState, most: TimeDelta) {
+        let name = &webhook.name;
+        if let Some(since) = webhook.disabled_at {
+            let text = format!(
+                "the webhook '{name}' has been disabled for {}, as it answered that it is gone for good: \
+                 'room-archiver webhook enable {name}' sends again",
+                self.age(since)
+            );
+            self.add(ProblemKind::Webhooks, since, text);
+        } else if let Some(since) = webhook
+            .failing_since
+            .filter(|since| self.now - *since >= most)
+        {
+            let error = because(webhook.last_error.as_ref());
+            let text = format!(
+                "the webhook '{name}' has failed for {}{error}",
+                self.age(since)
+            );
+            self.add(ProblemKind::Webhooks, since, text);
+        }
     }
 
     fn stuck(&mut self, facts: &Facts) {

@@ -10,12 +10,15 @@ use tokio::sync::Notify;
 
 use super::App;
 use super::health::{Problem, ProblemKind, health};
+use super::webhooks::HealthTeller;
 use crate::clock::Clock;
 use crate::human;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ConcernKind, State};
 use crate::poll::Report;
-use crate::store::{self, AttemptOutcome, Counts, Facts, PassKind, PassOutcome, PauseKind};
+use crate::store::{
+    self, AttemptOutcome, Backlog, Counts, Facts, PassKind, PassOutcome, PauseKind,
+};
 use crate::telemetry::http::Health;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::Findings;
@@ -103,6 +106,8 @@ pub(super) struct Reporter {
 struct Figures {
     counts: Counts,
     facts: Facts,
+    /// What is before each webhook.
+    backlogs: Vec<Backlog>,
     /// What the board had counted.
     received: u64,
     requests: u64,
@@ -138,6 +143,7 @@ impl Reporter {
     async fn report(&self) -> store::Result<()> {
         let mut figures = Figures::default();
         let (mut read_facts, mut read_counts) = (Turn::default(), Turn::default());
+        let (mut known, mut teller) = (false, HealthTeller::default());
         loop {
             let read = async {
                 let (clock, store) = (&self.app.clock, &self.app.store);
@@ -147,16 +153,22 @@ impl Reporter {
                     self.app.wake.wake();
                     figures.facts = store.health_facts(clock.now()).await?;
                     read_facts.end(began, clock);
+                    known = true;
                 }
                 if let Some(began) = read_counts.begin(clock, written) {
                     figures.counts = store.counts().await?;
+                    figures.backlogs = store.backlogs().await?;
                     read_counts.end(began, clock);
                 }
                 Ok(())
             };
             self.app.tolerate(read.await)?;
             figures.facts.database = self.app.store.trouble().now();
-            self.show(&mut figures);
+            let problems = self.show(&mut figures);
+            if known && !figures.facts.webhooks.is_empty() {
+                let told = teller.tell(&self.app.store, &problems, &self.app.clock);
+                self.app.tolerate(told.await)?;
+            }
             let news = async {
                 if self.app.board.active().is_empty() {
                     self.app.store.written().await;
@@ -187,7 +199,7 @@ impl Reporter {
             .unwrap_or(Ok(()))
     }
 
-    fn show(&self, figures: &mut Figures) {
+    fn show(&self, figures: &mut Figures) -> Vec<Problem> {
         for (outcome, count) in self.app.board.outcomes() {
             let before = figures.attempts.insert(outcome, count).unwrap_or(0);
             self.metrics.add_attempts(outcome.as_str(), count - before);
@@ -203,8 +215,10 @@ impl Reporter {
         let problems = health(&figures.facts, now);
         self.show_counts(&figures.counts);
         self.show_facts(&figures.facts, now);
+        self.show_backlogs(&figures.backlogs, now);
         self.show_problems(&problems);
         self.lifecycle.status(&self.line(figures, &problems));
+        problems
     }
 
     fn show_counts(&self, counts: &Counts) {
@@ -256,6 +270,18 @@ impl Reporter {
         self.metrics
             .set_credentials_ok(passes.refused_since.is_none());
         self.metrics.set_database_ok(facts.database.is_none());
+    }
+
+    fn show_backlogs(&self, backlogs: &[Backlog], now: DateTime<Utc>) {
+        let sum = |of: fn(&Backlog) -> u64| backlogs.iter().map(of).sum();
+        let oldest = backlogs.iter().filter_map(|backlog| backlog.oldest).min();
+        let oldest = oldest.and_then(|oldest| (now - oldest).to_std().ok());
+        self.metrics.set_webhooks(
+            sum(|backlog| backlog.pending),
+            sum(|backlog| backlog.failed),
+            sum(|backlog| backlog.dropped),
+            oldest.unwrap_or_default(),
+        );
     }
 
     fn show_problems(&self, problems: &[Problem]) {

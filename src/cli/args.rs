@@ -9,6 +9,7 @@ mod retry;
 mod show;
 mod status;
 mod verify;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub use self::retry::RetryArgs;
 pub use self::show::ShowArgs;
 pub use self::status::StatusArgs;
 pub use self::verify::VerifyArgs;
+pub use self::webhook::{ReplayArgs, WebhookCommand};
 use crate::version::VERSION;
 
 /// Keeps every video-room recording of a SignalWire project safe on your own disk.
@@ -108,6 +110,10 @@ Exit codes: 0 stopped by a signal, 1 failure, 2 wrong configuration.")]
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+
+    /// Test a webhook, or send events to it again
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
 
     /// Print a completion script for a shell
     Completions(CompletionsArgs),

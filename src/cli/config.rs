@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result};
 use super::args::ConfigCommand;
 use super::exit::Exit;
 use super::out;
-use crate::config::{Config, Environment, Loaded, TokenError};
+use crate::config::{Config, Environment, Loaded, TokenError, WebhookSecretError};
 use crate::escape;
+use crate::human;
 
 pub(super) fn run(command: &ConfigCommand, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let loaded = Loaded::read(file, env)?;
@@ -21,13 +22,47 @@ pub(super) fn run(command: &ConfigCommand, file: Option<&Path>, env: &Environmen
     Ok(Exit::Done)
 }
 
-fn check(loaded: &Loaded, env: &Environment) -> Result<String, TokenError> {
+fn check(loaded: &Loaded, env: &Environment) -> Result<String> {
     let token = token(&loaded.config, env)?;
     let file = loaded.file.display().to_string();
-    Ok(format!(
+    let mut text = format!(
         "{}: the configuration is valid\n{token}\n",
         escape::line(&file)
-    ))
+    );
+    for name in loaded.config.webhooks.keys() {
+        let secret = webhook_secret(&loaded.config, name, env)?;
+        text.push_str(&escape::line(&format!("webhook {name}: {secret}")));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// As [`token`], of the secret of a webhook.
+fn webhook_secret(
+    config: &Config,
+    name: &str,
+    env: &Environment,
+) -> Result<String, WebhookSecretError> {
+    match config.webhook_secrets(name, env) {
+        Ok(found) => {
+            let secrets = human::count(found.secrets.len() as u64, "secret");
+            let path = found.path.display();
+            let readable = if found.world_readable {
+                ", but every user of this machine can read it: chmod 0640 it"
+            } else {
+                ""
+            };
+            Ok(format!("{secrets}, from '{path}'{readable}"))
+        }
+        Err(WebhookSecretError::NotSet { name }) => Ok(format!(
+            "no secret here; the service may get it as the systemd credential webhook_{name}"
+        )),
+        Err(WebhookSecretError::Unreadable { path, source, .. }) => Ok(format!(
+            "the secret is not readable here, from '{}': {source}",
+            path.display()
+        )),
+        Err(error @ WebhookSecretError::Unusable { .. }) => Err(error),
+    }
 }
 
 /// The settings as TOML that can be loaded again; each that is not a default is followed by its origin.

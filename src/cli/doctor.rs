@@ -45,6 +45,7 @@ async fn examine(loaded: &Loaded, env: &Environment, clock: &Clock) -> Report {
         Some(token) => server(config, token, clock, &mut report).await,
         None => report.note("credentials", "not tried: there is no token"),
     }
+    webhooks(config, env, &mut report);
     disk::examine(config, &mut report).await;
     let running = Instance::is_running(&config.database.path);
     let text = if running { "running" } else { "not running" };
@@ -81,6 +82,25 @@ fn token(config: &Config, env: &Environment, report: &mut Report) -> Option<ApiT
             );
             report.exit = Exit::Usage;
             None
+        }
+    }
+}
+
+/// Whether each webhook has a secret. Nothing is sent: 'webhook test' does that.
+fn webhooks(config: &Config, env: &Environment, report: &mut Report) {
+    for name in config.webhooks.keys() {
+        match config.webhook_secrets(name, env) {
+            Ok(found) => {
+                let from = found.path.display();
+                let text =
+                    format!("{name}: secret from '{from}'; 'webhook test {name}' sends a test");
+                report.ok("webhook", &text);
+            }
+            Err(error) => report.fail(
+                "webhook",
+                &format!("{:#}", anyhow::Error::from(error)),
+                "docs/webhooks.md says how to make a secret",
+            ),
         }
     }
 }

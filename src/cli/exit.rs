@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::config::{ConfigErrors, TokenError};
+use crate::config::{ConfigErrors, TokenError, WebhookSecretError};
 use crate::instance::NotLocked;
 use crate::owner::Foreign;
 use crate::reconcile::SourceError;
@@ -29,6 +29,7 @@ impl Exit {
         let configuration = error.chain().any(|cause| {
             cause.is::<ConfigErrors>()
                 || cause.is::<TokenError>()
+                || cause.is::<WebhookSecretError>()
                 || cause.is::<Foreign>()
                 || matches!(cause.downcast_ref(), Some(SourceError::Other(_)))
         });

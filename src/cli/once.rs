@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
@@ -31,6 +32,8 @@ use crate::store::{Access, Left, PassOutcome, Store};
 
 /// Where the shipped unit reads the token.
 const TOKEN_FILE: &str = "/etc/room-archiver/token";
+/// Webhooks that are slow, or have much before them, do not keep the command from ending.
+const LONGEST_NOTIFYING: Duration = Duration::from_secs(30);
 /// Rows printed of the recordings that are left.
 const MOST_LEFT: u32 = 20;
 /// The longest rate limit (Retry-After) that a run waits for, and how many of them.
@@ -86,6 +89,7 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     }
     app::write_sidecars(app.keeper(config).as_ref()).await?;
     bars.finish().await;
+    notify(&app, config, env).await?;
     let counts = app.store.counts().await?;
     let left = app.store.left(MOST_LEFT).await?;
     let mut text = rebuilt + &summary(&report, sweep);
@@ -135,6 +139,22 @@ async fn rebuild(app: &App, config: &Config, beat: app::Beat) -> Result<String> 
         );
     }
     Ok(text)
+}
+
+/// Sends the events that are due to webhooks. What is not delivered now, the service or the next run delivers.
+async fn notify(app: &App, config: &Config, env: &Environment) -> Result<()> {
+    if config.webhooks.is_empty() {
+        return Ok(());
+    }
+    match app::webhooks::endpoints(config, env) {
+        Ok(webhooks) => app.notifier().drain(&webhooks, LONGEST_NOTIFYING).await?,
+        // Often the service alone has the secrets.
+        Err(error) => {
+            tracing::warn!("webhooks are left to the service: {error:#}");
+            app.store.prune_outbox(app.clock.now()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The file from which systemd can pass the token to a command; `None`: it is in an environment variable.

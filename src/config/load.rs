@@ -240,7 +240,7 @@ impl Reading {
                 self.try_value(&[section, name, &key], value, &place);
             } else {
                 let text = match nearest(&key, defaults.keys()) {
-                    _ if is_secret(&key) => named::SECRET_HINT.to_owned(),
+                    _ if is_secret(&key) => named::secret_hint(section).to_owned(),
                     Some(near) => format!("unknown key; did you mean {section}.{name}.{near}?"),
                     None => "unknown key; remove it".to_owned(),
                 };

@@ -1,16 +1,27 @@
-//! Sections of sections: `[copies.NAME]`, any number of them, whose names the operator chooses.
+//! Sections of sections: `[copies.NAME]`, `[webhooks.NAME]`, any number of them, whose names the operator chooses.
 
 use figment::value::{Dict, Value};
 
 use super::copies::CopyTarget;
+use super::webhooks::Webhook;
 
-/// For a key whose name says that it is a secret.
-pub(super) const SECRET_HINT: &str = "access keys never belong here: use the systemd credential copies_NAME, a file named by copies.NAME.credentials_file, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; if this was a real one, replace it";
+/// For a key of a section whose name says that it is a secret.
+pub(super) fn secret_hint(section: &str) -> &'static str {
+    match section {
+        "webhooks" => {
+            "a secret never belongs here: use the systemd credential webhook_NAME, or a file named by webhooks.NAME.secret_file; if this was a real one, replace it"
+        }
+        _ => {
+            "access keys never belong here: use the systemd credential copies_NAME, a file named by copies.NAME.credentials_file, or the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; if this was a real one, replace it"
+        }
+    }
+}
 
 /// The defaults of one named section, if `section` is made of such.
 pub(super) fn defaults(section: &str) -> Option<Dict> {
     let defaults = match section {
         "copies" => Value::serialize(CopyTarget::default()),
+        "webhooks" => Value::serialize(Webhook::default()),
         _ => return None,
     };
     defaults.ok()?.into_dict()

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::copies::CopyTarget;
 use super::values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size, optional};
+use super::webhooks::Webhook;
 use crate::schedule::Schedule;
 use crate::telemetry::ping::PingUrl;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub copies: BTreeMap<String, CopyTarget>,
     /// The read-only page.
     pub web: Web,
+    /// The receivers of events, by name.
+    pub webhooks: BTreeMap<String, Webhook>,
 }
 
 /// The account and how to talk to its API.

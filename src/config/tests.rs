@@ -85,6 +85,14 @@ fn every_commented_key_of_the_sample_is_a_real_one_with_its_default() {
         ..CopyTarget::default()
     };
     expected.copies.insert("offsite".to_owned(), offsite);
+    let ops = config.webhooks["ops"].clone();
+    assert_eq!(ops.url.expose(), "https://example.com/recordings");
+    let webhook = Webhook {
+        url: ops.url,
+        secret_file: Some("/etc/room-archiver/webhook_ops".into()),
+        ..Webhook::default()
+    };
+    expected.webhooks.insert("ops".to_owned(), webhook);
     assert_eq!(config, expected);
     for key in toml::Table::try_from(CopyTarget::default()).unwrap().keys() {
         assert!(

@@ -98,7 +98,7 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> io::Result<(Vec<u8>, bool)> {
+pub(super) fn read(path: &Path) -> io::Result<(Vec<u8>, bool)> {
     let file = File::open(path)?;
     let world_readable = file.metadata()?.permissions().mode() & 0o004 != 0;
     let mut text = Vec::new();

@@ -22,12 +22,16 @@ pub(super) fn problems(config: &Config) -> Vec<(String, String)> {
     download(config, &mut found);
     archive(config, &mut found);
     web(config, &mut found);
-    let named = config.copies.iter().flat_map(|(name, target)| {
+    let copies = config.copies.iter().flat_map(|(name, target)| {
         let problems = target.problems().into_iter();
         problems.map(move |(key, text)| (format!("copies.{name}.{key}"), text))
     });
+    let webhooks = config.webhooks.iter().flat_map(|(name, webhook)| {
+        let problems = webhook.problems().into_iter();
+        problems.map(move |(key, text)| (format!("webhooks.{name}.{key}"), text))
+    });
     let found = found.into_iter().map(|(key, text)| (key.to_owned(), text));
-    found.chain(named).collect()
+    found.chain(copies).chain(webhooks).collect()
 }
 
 fn signalwire(config: &Config, found: &mut Found) {

@@ -212,6 +212,12 @@ impl Globs {
         self.texts.is_empty()
     }
 
+    /// The globs as they were written.
+    #[must_use]
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
     /// The compiled set, for modules that do not depend on the configuration.
     #[must_use]
     pub fn set(&self) -> &GlobSet {

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use super::PauseKind;
 use crate::model::time;
 use crate::store::rows::statements;
-use crate::store::{Error, Result, Store, during};
+use crate::store::{Error, Result, Store, WebhookState, during};
 
 statements! {
     WAITING_FOR_SPACE = "SELECT count(*), min(pending_since) FROM recording INDEXED BY recording_waits WHERE waits_for = 'space'";
@@ -60,6 +60,8 @@ pub struct Facts {
     pub no_space: u64,
     /// Since when the first of them should be archived.
     pub no_space_since: Option<DateTime<Utc>>,
+    /// How each webhook is doing.
+    pub webhooks: Vec<WebhookState>,
     /// `poll.stuck_after`.
     pub stuck_after: Option<TimeDelta>,
     /// Polls and sweeps.
@@ -201,6 +203,7 @@ impl Store {
                 unlisted: self.unlisted(&before).await?,
                 pauses: self.pauses().await?,
                 passes: self.pass_facts().await?,
+                webhooks: self.webhooks().await?,
                 database: self.trouble.now(),
                 stuck_after,
                 ..Facts::default()

@@ -5,7 +5,8 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite};
 
-use crate::model::{RecordingId, time};
+use crate::model::{EventType, RecordingId, time};
+use crate::store::outbox::{damaged_events, recording_event};
 use crate::store::rows::{json, recording_id, statements};
 use crate::store::{Result, Store, during, on};
 
@@ -159,6 +160,9 @@ impl Store {
                 .bind(&now)
                 .execute(on(&mut tx))
                 .await?;
+            if damaged.rows_affected() > 0 {
+                damaged_events(&mut tx, &now).await?;
+            }
             let strays = sqlx::query(ADD_STRAYS).execute(on(&mut tx)).await?;
             sqlx::query(FORGET_STRAYS).execute(on(&mut tx)).await?;
             let sidecars = sqlx::query(SIDECARS_MISSING).execute(on(&mut tx)).await?;
@@ -239,12 +243,12 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<()> {
         during("note a verified file", async {
-            let now = time::to_text(now);
+            let at = time::to_text(now);
             let mut tx = self.write().await?;
             match damage {
                 None => {
                     sqlx::query(NOTE_SOUND)
-                        .bind(&now)
+                        .bind(&at)
                         .bind(id.to_string())
                         .execute(on(&mut tx))
                         .await?;
@@ -252,13 +256,14 @@ impl Store {
                 Some(damage) => {
                     let done = sqlx::query(NOTE_DAMAGED)
                         .bind(damage)
-                        .bind(&now)
+                        .bind(&at)
                         .bind(id.to_string())
                         .execute(on(&mut tx))
                         .await?;
                     if done.rows_affected() == 1 {
+                        recording_event(&mut tx, EventType::RecordingDamaged, id, now).await?;
                         sqlx::query(NOTE_DAMAGE_EVENT)
-                            .bind(&now)
+                            .bind(&at)
                             .bind(id.to_string())
                             .bind(format!("the archived file is {damage}"))
                             .execute(on(&mut tx))

@@ -12,6 +12,7 @@ fn modules() -> Vec<&'static [&'static str]> {
         copies::STATEMENTS,
         discovery::STATEMENTS,
         file::STATEMENTS,
+        outbox::STATEMENTS,
         read::STATEMENTS,
         work::STATEMENTS,
     ];

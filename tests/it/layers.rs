@@ -28,7 +28,14 @@ const FAKE_SPACE: &[&[&str]] = &[
 
 /// The modules of the program, from bottom to top.
 const PROGRAM: &[&[&str]] = &[
-    &["clock", "durable", "escape", "model", "version"],
+    &[
+        "addresses",
+        "clock",
+        "durable",
+        "escape",
+        "model",
+        "version",
+    ],
     &["human", "links"],
     &[
         "archive",
@@ -43,6 +50,7 @@ const PROGRAM: &[&[&str]] = &[
     &[
         "copies",
         "download",
+        "notify",
         "poll",
         "rebuild",
         "reconcile",

@@ -67,6 +67,9 @@ mod transfer_faults;
 mod unwritable;
 mod upstream;
 mod web;
+mod webhooks;
+mod webhooks_crash;
+mod webhooks_pace;
 
 use std::process::{Command, Output, Stdio};
 

@@ -71,7 +71,7 @@ fn the_marker_file_can_be_made_again_as_the_documentation_says() {
 fn every_view_has_exactly_the_columns_that_the_documentation_has() {
     let setting = filled();
     let views = setting.sql("SELECT name FROM sqlite_schema WHERE type = 'view' AND name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY name");
-    assert_eq!(views.lines().count(), 15);
+    assert_eq!(views.lines().count(), 16);
     let columns =
         |view: &str| setting.sql(&format!("SELECT name FROM pragma_table_info('{view}')"));
     for view in views.lines() {
@@ -138,6 +138,20 @@ fn documented_copies() {
 }
 
 #[test]
+fn every_key_of_a_webhook_is_in_the_documentation_with_its_default() {
+    let defaults = room_archiver::config::Webhook::default();
+    for (key, value) in &toml::Table::try_from(&defaults).expect("TOML") {
+        let default = match value.as_str() {
+            Some("") => String::new(),
+            Some(text) => format!("`{text}` "),
+            None => format!("`{value}` "),
+        };
+        let row = format!("| `webhooks.NAME.{key}` | {default}| ");
+        assert!(CONFIGURATION.contains(&row), "{row}");
+    }
+}
+
+#[test]
 fn every_command_of_the_documentation_is_one_of_the_program() {
     let help = super::binary().arg("--help").output().expect("the program");
     let help = super::text(&help.stdout);
@@ -150,5 +164,5 @@ fn every_command_of_the_documentation_is_one_of_the_program() {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
         count += 1;
     }
-    assert_eq!(count, 11);
+    assert_eq!(count, 12);
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::app::health::{Problem, health};
 use crate::model::{State, time};
-use crate::store::{self, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
+use crate::store::{self, Backlog, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
 
 /// Rows shown of a list that may be long; the counts are of all rows.
 const SHOWN: u32 = 10;
@@ -50,6 +50,8 @@ pub(super) struct Status {
     pub(super) pauses: Vec<Pause>,
     /// Hosts that are rate-limiting us.
     pub(super) cooldowns: Vec<Cooldown>,
+    /// The webhooks, and what each has before it.
+    pub(super) webhooks: Vec<Backlog>,
 }
 
 /// Rows of the view `queue` by state.
@@ -105,6 +107,7 @@ impl Status {
             oldest_gaps: store.gaps(SHOWN).await?,
             passes: store.last_passes().await?,
             newest_errors: store.newest_errors(SHOWN).await?,
+            webhooks: store.backlogs().await?,
             pauses: facts.pauses,
             cooldowns: cooldowns
                 .map(|(host, until)| Cooldown {

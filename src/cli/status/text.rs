@@ -27,6 +27,7 @@ pub(super) fn render(status: &Status, now: DateTime<Utc>) -> String {
     gaps(&mut text, status, &ago);
     errors(&mut text, status, &ago);
     concerns(&mut text, status);
+    webhooks(&mut text, status, &ago);
     if !status.cooldowns.is_empty() {
         text.push_str("\nHosts that are rate-limiting us\n");
         let rows = status.cooldowns.iter();
@@ -219,6 +220,56 @@ fn errors(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
         Left("ERROR"),
     ];
     text.push_str(&table::render(columns, rows));
+}
+
+fn webhooks(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
+    if status.webhooks.is_empty() {
+        return;
+    }
+    let when = |at: Option<DateTime<Utc>>| at.map(|at| ago(&time::to_text(at))).unwrap_or_default();
+    let rows = status.webhooks.iter().map(|webhook| {
+        let error = webhook.error.as_deref().unwrap_or_default();
+        let (state, since) = match (webhook.disabled_at, webhook.failing_since) {
+            (Some(since), _) => ("disabled", Some(since)),
+            (None, Some(since)) => ("fails", Some(since)),
+            (None, None) => ("accepts", None),
+        };
+        [
+            webhook.name.clone(),
+            state.to_owned(),
+            when(since),
+            webhook.pending.to_string(),
+            webhook.failed.to_string(),
+            webhook.dropped.to_string(),
+            error.to_owned(),
+        ]
+    });
+    let columns = [
+        Left("WEBHOOK"),
+        Left("STATE"),
+        Left("SINCE"),
+        Right("PENDING"),
+        Right("FAILED"),
+        Right("DROPPED"),
+        Left("ERROR"),
+    ];
+    text.push('\n');
+    text.push_str(&table::render(columns, rows));
+    for webhook in &status.webhooks {
+        let name = &webhook.name;
+        if webhook.disabled_at.is_some() {
+            let _ = writeln!(
+                text,
+                "'room-archiver webhook enable {name}' sends to '{name}' again."
+            );
+        }
+        if webhook.failed > 0 {
+            let _ = writeln!(
+                text,
+                "'room-archiver webhook replay {name}' sends the events again that '{name}' did not accept."
+            );
+        }
+    }
 }
 
 /// Says where the rest is, if not all rows were shown.

@@ -14,7 +14,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Response, StatusCode};
 use url::Url;
 
-use super::addresses::{CheckedResolver, Refused, check};
+use super::addresses::{Refused, check};
+use crate::addresses::{CheckedResolver, Forbidden, is_public};
 use crate::download::failure::{Cause, Failure};
 use crate::model::MediaLink;
 
@@ -67,7 +68,11 @@ impl Media {
             .tcp_keepalive_interval(KEEPALIVE)
             .tcp_keepalive_retries(3)
             .tls_certs_merge(ca)
-            .dns_resolver(Arc::new(CheckedResolver { allow_private }))
+            .dns_resolver(Arc::new(CheckedResolver(if allow_private {
+                |_| true
+            } else {
+                is_public
+            })))
             .build()?;
         Ok(Self {
             http,
@@ -236,8 +241,8 @@ fn refused(refused: Refused) -> Failure {
 /// The failure of a request or body, without its URL.
 fn transport(error: reqwest::Error, failure: fn(Cause) -> Failure, what: &'static str) -> Failure {
     let mut causes = successors(error.source(), |&cause| cause.source());
-    match causes.find_map(|cause| cause.downcast_ref::<Refused>()) {
-        Some(&reason) => refused(reason),
-        None => failure(Cause::of(what, error.without_url())),
+    if causes.any(<dyn std::error::Error>::is::<Forbidden>) {
+        return refused(Refused::Address);
     }
+    failure(Cause::of(what, error.without_url()))
 }

@@ -8,8 +8,9 @@ use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::upsert::{row, upsert};
 use crate::model::{
-    Change, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
+    Change, EventType, Known, Recording, RecordingId, Room, SessionId, State, UpstreamStatus, time,
 };
+use crate::store::outbox::recording_event;
 use crate::store::rows::{at, bytes, json, recording_id, statements, word};
 use crate::store::{Error, Result, Seen, Store, during, on};
 
@@ -20,6 +21,7 @@ statements! {
             pending_since = CASE WHEN state IN ('waiting', 'pending') AND damage IS NULL
                 THEN NULL ELSE pending_since END
          WHERE id = ?1";
+    IS_LOST = "SELECT state = 'lost' FROM recording WHERE id = ?";
     PLACE = "UPDATE recording SET state = ?, skip_reason = ?, pending_since = ? WHERE id = ? AND state = ?";
     READ_KNOWN = "SELECT r.row, r.id, r.state, r.session_id, r.upstream, r.size_bytes, r.updated_at,
             r.upstream_gone_at IS NOT NULL AS gone, r.damage IS NOT NULL AS damaged
@@ -125,11 +127,15 @@ impl Store {
     pub async fn recording_gone(&self, id: RecordingId, now: DateTime<Utc>) -> Result<()> {
         during("note that a recording is gone", async {
             let mut tx = self.write().await?;
+            let was_lost = is_lost(&mut tx, id).await?;
             sqlx::query(RECORDING_GONE)
                 .bind(id.to_string())
                 .bind(time::to_text(now))
                 .execute(on(&mut tx))
                 .await?;
+            if !was_lost && is_lost(&mut tx, id).await? {
+                recording_event(&mut tx, EventType::RecordingLost, id, now).await?;
+            }
             Ok(tx.commit().await?)
         })
         .await
@@ -206,6 +212,14 @@ fn last_of_each(page: &[Recording]) -> Vec<&Recording> {
         .filter(|(index, recording)| seen[&recording.id] == *index)
         .map(|(_, recording)| recording)
         .collect()
+}
+
+async fn is_lost(tx: &mut Transaction<'static, Sqlite>, id: RecordingId) -> Result<bool> {
+    let lost: Option<bool> = sqlx::query_scalar(IS_LOST)
+        .bind(id.to_string())
+        .fetch_optional(on(tx))
+        .await?;
+    Ok(lost.unwrap_or(false))
 }
 
 /// What is known of them, and the ids of their rows.

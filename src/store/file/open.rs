@@ -243,7 +243,7 @@ pub(super) fn classify(path: &Path, source: sqlx::Error) -> OpenError {
     }
 }
 
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
         "archive",
@@ -260,6 +260,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         include_str!("../../../migrations/0003_copies.sql"),
     ),
     (
+        4,
+        "webhooks",
+        include_str!("../../../migrations/0004_webhooks.sql"),
+    ),
+    (
         5,
         "sidecars",
         include_str!("../../../migrations/0005_sidecars.sql"),
@@ -271,8 +276,8 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
 fn migrator() -> Migrator {
     Migrator::with_migrations(
         MIGRATIONS
-            .into_iter()
-            .map(|(version, name, sql)| {
+            .iter()
+            .map(|&(version, name, sql)| {
                 let sql = sql.into_sql_str();
                 Migration::new(version, name.into(), MigrationType::Simple, sql, false)
             })

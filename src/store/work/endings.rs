@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use super::claim::Claim;
 use super::ending::{Ending, Landed, Retry, Tally, WaitsFor};
 use super::ends::End;
-use crate::model::{Concern, ConcernKind, time};
+use crate::model::{Concern, ConcernKind, EventType, time};
+use crate::store::outbox::recording_event;
 use crate::store::rows::statements;
 use crate::store::{Error, Result, Store, during, exactly_one, on};
 
@@ -189,6 +190,14 @@ async fn archived(
         .bind(claim.id.to_string())
         .execute(on(tx))
         .await?;
+    let kind = match claim.damaged {
+        Some(_) => EventType::RecordingRepaired,
+        None => EventType::RecordingArchived,
+    };
+    recording_event(tx, kind, claim.id, now).await?;
+    if !kinds.is_empty() {
+        recording_event(tx, EventType::RecordingConcern, claim.id, now).await?;
+    }
     Ok(())
 }
 
@@ -267,7 +276,12 @@ async fn not_archived(
                 .await?
         }
     };
-    exactly_one(&done, claim.id, "downloading")
+    exactly_one(&done, claim.id, "downloading")?;
+    // A damaged recording stays damaged, and that was told.
+    if matches!(ending, Ending::Gone) && claim.damaged.is_none() {
+        recording_event(tx, EventType::RecordingLost, claim.id, now).await?;
+    }
+    Ok(())
 }
 
 async fn retried(

@@ -36,6 +36,8 @@ pub enum Capability {
     Axe,
     Nginx,
     Caddy,
+    /// The receivers of the Standard Webhooks libraries below `target/webhooks`, where `.ci/run` installs them.
+    WebhookLibraries,
 }
 
 /// Whether the machine has it; if not, the test that asks is noted as skipped.

@@ -32,6 +32,7 @@ fn quiet() -> Status {
         newest_errors: Vec::new(),
         pauses: Vec::new(),
         cooldowns: Vec::new(),
+        webhooks: Vec::new(),
     }
 }
 
