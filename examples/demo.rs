@@ -1,10 +1,12 @@
 //! A tour without an account: a fake SignalWire space on loopback, and the real archiver at work on it.
 //!
-//! `cargo run --example demo` ends with 0 only if every recording was archived, byte for byte, and
-//! verified. What it made stays for a look around; `--clean` removes it.
+//! `cargo run --example demo` ends with 0 only if every recording was archived, byte for byte, a damaged file was found and
+//! repaired, and everything was verified. What it made stays for a look around; `--clean` removes it.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
@@ -35,19 +37,36 @@ fn demonstrate() -> Result<()> {
         .tempdir()?;
     let config = configure(&space, directory.path())?;
     println!(
-        "A fake space with {} recordings runs on {}.",
+        "SignalWire keeps the recordings of your video rooms, and gives them out through links that expire. room-archiver\n\
+         copies them to your disk. Here a fake SignalWire space with {} recordings of {} rooms runs on {}.",
         media.len(),
+        ROOMS.len(),
         space.api_url()
     );
 
-    archiver(&config, &["doctor"])?;
-    archiver(&config, &["once"])?;
-    archiver(&config, &["list"])?;
+    title("Can everything be reached and written?");
+    archiver(&config, &["doctor"], 0)?;
+    title(
+        "One pass: find the recordings and download them. The service does this every five minutes.",
+    );
+    archiver(&config, &["once"], 0)?;
+    title("What is archived, as a list");
+    archiver(&config, &["list"], 0)?;
+    title("and as SQL: the database is yours to query.");
     let database = directory.path().join("archive.db");
-    println!("\n$ sqlite3 -readonly {} '{QUERY}'", database.display());
-    let archived = tokio::runtime::Runtime::new()?.block_on(query(&database))?;
-    archiver(&config, &["verify", "--full"])?;
+    println!("$ sqlite3 -readonly {} '{QUERY}'", database.display());
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(query(&database))?;
+    title("Now a disk error changes one byte of a file. Verification finds it, ...");
+    damage(&runtime.block_on(a_file(&database, directory.path()))?)?;
+    archiver(&config, &["verify", "--full"], 5)?;
+    title("... and the recording is downloaded again.");
+    archiver(&config, &["once"], 0)?;
+    archiver(&config, &["verify", "--full"], 0)?;
+    title("Is everything all right?");
+    archiver(&config, &["status"], 0)?;
 
+    let archived = runtime.block_on(archived(&database))?;
     let mut expected: Vec<_> = media
         .iter()
         .map(|(id, media)| (id.clone(), media.sha256()))
@@ -64,8 +83,46 @@ fn demonstrate() -> Result<()> {
     if std::env::args().any(|argument| argument == "--clean") {
         directory.close()?;
     } else {
-        println!("Look around: {}", directory.keep().display());
+        next(&directory.keep());
     }
+    Ok(())
+}
+
+fn title(text: &str) {
+    println!("\n-- {text}\n");
+}
+
+/// What to try next.
+fn next(directory: &Path) {
+    let shown = directory.display();
+    println!(
+        "\nTry next:\n  \
+         the files           find {shown}/recordings -type f\n  \
+         one recording       target/debug/room-archiver --config {shown}/config.toml show ID\n  \
+         the queries         sqlite3 -readonly {shown}/archive.db .schema\n  \
+         the whole service   cargo run -p fake-space -- --live    (it prints a configuration for 'room-archiver run')\n  \
+         your own space      see 'Install' in README.md\n\
+         To clean up: rm -r {shown}"
+    );
+}
+
+/// The path of an archived file.
+async fn a_file(database: &Path, directory: &Path) -> Result<PathBuf> {
+    let mut connection = open(database).await?;
+    let path: String = sqlx::query_scalar("SELECT path FROM archive ORDER BY size_bytes LIMIT 1")
+        .fetch_one(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(directory.join("recordings").join(path))
+}
+
+/// Changes one byte.
+fn damage(file: &Path) -> Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(file)?;
+    let middle = file.metadata()?.len() / 2;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, middle)?;
+    file.write_all_at(&[!byte[0]], middle)?;
     Ok(())
 }
 
@@ -111,30 +168,44 @@ fn configure(space: &Space, directory: &Path) -> Result<String> {
         .to_owned())
 }
 
-/// Runs the program's own entry, as its `main` does.
-fn archiver(config: &str, args: &[&str]) -> Result<()> {
-    println!("\n$ room-archiver --config {config} {}", args.join(" "));
+/// Runs the program's own entry, as its `main` does, and expects this exit code.
+fn archiver(config: &str, args: &[&str], expected: u8) -> Result<()> {
+    println!("$ room-archiver --config {config} {}", args.join(" "));
     let line = ["room-archiver", "--config", config]
         .into_iter()
         .chain(args.iter().copied());
     let code = room_archiver::cli::run(line.map(OsString::from));
-    ensure!(code == ExitCode::SUCCESS, "'{}' failed", args.join(" "));
+    ensure!(
+        code == ExitCode::from(expected),
+        "'{}' did not end with exit code {expected}",
+        args.join(" ")
+    );
     Ok(())
 }
 
-/// Prints the query's rows; gives the id and digest of all that is archived.
-async fn query(database: &Path) -> Result<Vec<(String, String)>> {
-    let options = SqliteConnectOptions::new()
-        .filename(database)
-        .read_only(true);
-    let mut connection = SqliteConnection::connect_with(&options).await?;
+/// Prints the query's rows.
+async fn query(database: &Path) -> Result<()> {
+    let mut connection = open(database).await?;
     let rows: Vec<(String, i64, i64)> = sqlx::query_as(QUERY).fetch_all(&mut connection).await?;
     for (room, recordings, bytes) in rows {
         println!("{room}|{recordings}|{bytes}");
     }
+    Ok(connection.close().await?)
+}
+
+/// The id and digest of all that is archived.
+async fn archived(database: &Path) -> Result<Vec<(String, String)>> {
+    let mut connection = open(database).await?;
     let archived = sqlx::query_as("SELECT recording_id, sha256 FROM archive ORDER BY recording_id")
         .fetch_all(&mut connection)
         .await?;
     connection.close().await?;
     Ok(archived)
+}
+
+async fn open(database: &Path) -> Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .read_only(true);
+    Ok(SqliteConnection::connect_with(&options).await?)
 }

@@ -4,8 +4,11 @@ mod daemon;
 pub mod health;
 mod logging;
 mod ping;
+pub mod reload;
 mod report;
 mod sidecars;
+mod slots;
+mod telemetry;
 mod tls;
 pub mod webhooks;
 
@@ -18,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub use daemon::run;
 pub use logging::init_logs;
 pub use sidecars::write_sidecars;
+pub use slots::schedules;
 
 use tls::{authorities, tls};
 
@@ -264,9 +268,9 @@ impl App {
             .set_fact("stuck_after_seconds", Some(&stuck_after))
             .await?;
         self.store.watch_sidecars(config.archive.sidecars).await?;
-        let schedule = config.poll.schedule.to_string();
+        let schedule = schedules(config, &self.store).await?.poll;
         self.store
-            .set_fact("poll_schedule", Some(&schedule))
+            .set_poll_schedule(&schedule.to_string(), schedule.offset())
             .await?;
         let webhooks = webhooks::rows(config);
         self.store.set_webhooks(&webhooks, self.clock.now()).await?;

@@ -1,6 +1,7 @@
 //! The command line: one file for each command. Here the command is chosen, and errors are printed, once.
 
 mod args;
+mod bundle;
 mod completions;
 mod config;
 mod database;
@@ -62,6 +63,7 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
         Command::Config(args) => config::run(args, file, env),
         Command::Web => web::run(file, env),
         Command::Doctor => doctor::run(file, env),
+        Command::SupportBundle(args) => bundle::run(args, file, env),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::Status(args) => status::run(args, file, env),

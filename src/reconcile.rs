@@ -19,7 +19,8 @@ pub use source::{OtherSource, Source, SourceError};
 type Beat = dyn Fn() + Send + Sync;
 
 /// The fact that names the archive, as its marker file does.
-const ARCHIVE_ID: &str = "archive_id";
+/// The fact that names the archive, as its marker does.
+pub const ARCHIVE_ID: &str = "archive_id";
 /// The fact that the last instance ended in order.
 const CLEAN_STOP: &str = "clean_stop";
 /// The fact that the last comparison could not read everything.

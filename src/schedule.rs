@@ -4,11 +4,12 @@
 //! longer than its period never overlaps with the next.
 
 mod scheduler;
+mod spread;
 
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub use scheduler::{Each, Scheduler, Ticks};
 pub struct Schedule {
     text: String,
     cron: Cron,
+    /// How much later each slot is than the text says.
+    offset: TimeDelta,
 }
 
 /// Why a text is not a schedule.
@@ -50,8 +53,9 @@ impl Schedule {
     #[must_use]
     pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // croner carries fractions of a second along: a slot would come late by them.
-        let time = time.trunc_subsecs(0);
-        self.cron.find_next_occurrence(&time, false).ok()
+        let time = time.trunc_subsecs(0) - self.offset;
+        let slot = self.cron.find_next_occurrence(&time, false).ok()?;
+        Some(slot + self.offset)
     }
 }
 
@@ -79,7 +83,11 @@ impl FromStr for Schedule {
         let cron = parsed.map_err(|_| ScheduleError::Invalid)?;
         // The calendar repeats itself, weekdays too, every 400 years: where the search
         // begins does not matter.
-        let schedule = Self { text, cron };
+        let schedule = Self {
+            text,
+            cron,
+            offset: TimeDelta::zero(),
+        };
         match schedule.next_after(DateTime::UNIX_EPOCH) {
             Some(_) => Ok(schedule),
             None => Err(ScheduleError::NeverFires),
@@ -89,7 +97,7 @@ impl FromStr for Schedule {
 
 impl PartialEq for Schedule {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.text == other.text && self.offset == other.offset
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::logging::{init_logs, level};
 use super::report::{Passes, Reporter};
-use super::{App, Beat, ping, sidecars};
+use super::{App, Beat, ping, reload, sidecars, telemetry};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::download::{Downloader, Pause, Setup, Until};
@@ -21,7 +21,6 @@ use crate::reconcile::{self, NotTheArchive};
 use crate::schedule::{Each, Scheduler, Ticks};
 use crate::sidecar::Keeper;
 use crate::store::{self, PassKind, PassOutcome, PauseKind};
-use crate::telemetry::http::Server;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::{Findings, Scope, VerifyError};
@@ -58,9 +57,11 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
             let reloaded = loader.reload(&mut current, &app, &service, &logs).await;
             let at = reloaded.is_ok().then(|| app.clock.now());
             service.metrics.note_reload(at);
-            reloaded.inspect_err(|error| {
+            if let Err(error) = &reloaded {
                 tracing::error!("the configuration was not reloaded, the old one stays: {error:#}");
-            })
+            }
+            reload::note(&app, reloaded.as_ref().err()).await;
+            reloaded
         })
         .await;
     drop(service);
@@ -110,15 +111,7 @@ impl Service {
         let (verify_budget, budgets) = watch::channel(config.verify.bytes_per_run.0);
         let downloader = Downloader::new(setups, app.wake.clone(), app.stop.clone());
         let reporter = Reporter::new(app, lifecycle);
-        if let Some(listen) = config.telemetry.listen {
-            let server = Server::bind(&listen.to_string()).await?;
-            tracing::info!(address = %server.address()?, "serving /metrics and /healthz");
-            let (metrics, health) = (reporter.metrics.clone(), reporter.health.clone());
-            let stop = app.stop.clone();
-            lifecycle.spawn_critical("telemetry", async move {
-                server.serve(metrics, health, stop).await
-            });
-        }
+        telemetry::start(app, lifecycle, config, &reporter).await?;
         let swept = app.store.last_complete(PassKind::Sweep).await?;
         let verified = app.store.last_complete(PassKind::Verify).await?;
         // A new archive is swept before it is polled: a thousand recordings a request instead of one session.
@@ -133,7 +126,11 @@ impl Service {
             sweep: swept.unwrap_or(now),
             verify: verified.unwrap_or(now),
         };
-        let scheduler = Scheduler::new(schedules(config), last, app.clock.clone());
+        let scheduler = Scheduler::new(
+            super::schedules(config, &app.store).await?,
+            last,
+            app.clock.clone(),
+        );
         let ticks = scheduler.ticks();
         let passes = reporter.passes();
         let ping = ping::start(app, lifecycle, config, passes.ended.clone())?;
@@ -386,7 +383,9 @@ impl Loader<'_> {
             .send_replace(new.verify.bytes_per_run.0);
         service.keeper.send_replace(app.keeper(&new));
         service.webhooks.send_replace(webhooks);
-        service.scheduler.replace(schedules(&new));
+        service
+            .scheduler
+            .replace(super::schedules(&new, &app.store).await?);
         app.wake.wake();
         if later.is_empty() {
             tracing::info!("the configuration was reloaded");
@@ -405,12 +404,4 @@ impl Loader<'_> {
 fn changed(keys: &[(&'static str, bool)]) -> String {
     let changed = keys.iter().filter(|(_, changed)| *changed);
     changed.map(|(key, _)| *key).collect::<Vec<_>>().join(", ")
-}
-
-fn schedules(config: &Config) -> Each<crate::schedule::Schedule> {
-    Each {
-        poll: config.poll.schedule.clone(),
-        sweep: config.poll.sweep_schedule.clone(),
-        verify: config.verify.schedule.clone(),
-    }
 }

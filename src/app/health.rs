@@ -40,6 +40,8 @@ words! {
         Attention = "attention",
         /// A webhook accepts nothing.
         Webhooks = "webhooks",
+        /// Metrics and health can't be served.
+        Telemetry = "telemetry",
     }
 }
 
@@ -88,6 +90,10 @@ pub fn health(facts: &Facts, now: DateTime<Utc>) -> Vec<Problem> {
     found.gone(facts);
     for webhook in &facts.webhooks {
         found.webhook(webhook, most);
+    }
+    if let Some((since, error)) = facts.telemetry.as_ref().filter(|_| !facts.stopped) {
+        let text = format!("no metrics for {}: {error}", found.age(*since));
+        found.add(ProblemKind::Telemetry, *since, text);
     }
     found.problems.sort_by_key(|problem| problem.kind);
     found.problems
@@ -266,6 +272,7 @@ impl Found {
 fn poll_due(passes: &Passes, since: DateTime<Utc>) -> DateTime<Utc> {
     let schedule = passes.schedule.as_ref();
     let schedule = schedule.and_then(|text| text.parse::<Schedule>().ok());
+    let schedule = schedule.map(|schedule| schedule.later(passes.offset));
     // Slots and not the time between two of them: a schedule may leave out nights.
     let slots = std::iter::successors(Some(since), |slot| schedule.as_ref()?.next_after(*slot));
     let missed = slots.take(MISSED_POLLS + 1).last().unwrap_or(since);

@@ -74,7 +74,8 @@ impl Passes {
         self.metrics.count_pass(word, outcome, took);
         self.ended.notify_one();
         let counts = &report.counts;
-        let took = took.as_millis();
+        // Not the u128 of as_millis(): tracing writes that as text.
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match (&report.error, report.outcome) {
             (Some(error), PassOutcome::Refused) => {
                 tracing::error!(duration_ms = took, "{word}: {error}");

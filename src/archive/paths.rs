@@ -28,6 +28,12 @@ const VARIABLES: [&str; 8] = [
     "ext",
 ];
 
+/// The name of the directory that the default template makes of a room's name.
+#[must_use]
+pub fn room_directory(name: &str) -> String {
+    clean::room(name)
+}
+
 /// The values of a template's variables.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {

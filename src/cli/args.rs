@@ -1,5 +1,6 @@
 //! Every command and option of the command line, with its help: one file for each command.
 
+mod bundle;
 mod completions;
 mod config;
 mod list;
@@ -15,8 +16,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub use self::bundle::BundleArgs;
 pub use self::completions::CompletionsArgs;
-pub use self::config::ConfigCommand;
+pub use self::config::{ConfigCommand, ReloadArgs};
 pub use self::list::{Format, ListArgs};
 pub use self::man::ManArgs;
 pub use self::once::OnceArgs;
@@ -114,6 +116,9 @@ Exit codes: 0 stopped by a signal, 1 failure, 2 wrong configuration.")]
     /// Test a webhook, or send events to it again
     #[command(subcommand)]
     Webhook(WebhookCommand),
+
+    /// Write a tar file for a report of a problem, which names no room
+    SupportBundle(BundleArgs),
 
     /// Print a completion script for a shell
     Completions(CompletionsArgs),

@@ -3,6 +3,7 @@
 //! What `clap_complete` writes is corrected where shells need it; `tests/it/shells.rs` asks the real shells.
 
 use anyhow::Result;
+use clap::builder::PossibleValue;
 use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::Shell;
 
@@ -111,22 +112,21 @@ fn fish(mut script: String, lists: &[List]) -> String {
 
 /// `clap_complete` leaves out the values of arguments that are no options.
 fn fish_arguments(command: &Command) -> String {
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for command in command.get_subcommands() {
         for argument in command.get_positionals() {
-            let words = argument.get_possible_values();
-            let words = words.iter().map(|word| word.get_name());
-            let words = words.collect::<Vec<_>>().join(" ");
+            let values = argument.get_possible_values();
+            let words: Vec<_> = values.iter().map(PossibleValue::get_name).collect();
             if !words.is_empty() {
-                let using = format!(
-                    "__fish_room_archiver_using_subcommand {}",
-                    command.get_name()
-                );
-                lines += &format!("complete -c {NAME} -n \"{using}\" -f -a \"{words}\"\n");
+                let (name, words) = (command.get_name(), words.join(" "));
+                let using = format!("__fish_room_archiver_using_subcommand {name}");
+                lines.push(format!(
+                    "complete -c {NAME} -n \"{using}\" -f -a \"{words}\"\n"
+                ));
             }
         }
     }
-    lines
+    lines.concat()
 }
 
 #[cfg(test)]

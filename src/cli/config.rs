@@ -1,22 +1,27 @@
-//! `config check` and `config show`: whether the configuration is valid, and which settings are in effect.
+//! `config check`, `config show` and `config reload`: whether the configuration is valid, which settings are in effect,
+//! and having a running service read it again.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::args::ConfigCommand;
+use super::args::{ConfigCommand, ReloadArgs};
 use super::exit::Exit;
-use super::out;
+use super::{out, runtime};
+use crate::app::reload;
 use crate::config::{Config, Environment, Loaded, TokenError, WebhookSecretError};
 use crate::escape;
 use crate::human;
+use crate::store::{Access, Store};
 
 pub(super) fn run(command: &ConfigCommand, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let loaded = Loaded::read(file, env)?;
     let text = match command {
         ConfigCommand::Check => check(&loaded, env)?,
         ConfigCommand::Show => show(&loaded, env)?,
+        ConfigCommand::Reload(args) => reload(args, &loaded, env)?,
     };
     out::print(&text)?;
     Ok(Exit::Done)
@@ -63,6 +68,26 @@ fn webhook_secret(
         )),
         Err(error @ WebhookSecretError::Unusable { .. }) => Err(error),
     }
+}
+
+/// Has a service of this configuration read it again.
+fn reload(args: &ReloadArgs, loaded: &Loaded, env: &Environment) -> Result<String> {
+    // A token that can't be used is a mistake, too.
+    token(&loaded.config, env)?;
+    runtime::block_on(async {
+        let store = Store::open(&loaded.config.database.path, Access::Read).await;
+        let store = store.context(
+            "is database.path that of the running service? it can't change while the service runs",
+        )?;
+        let before = reload::last(&store).await?;
+        let pid = Pid::from_raw(args.pid).context("not a process id")?;
+        kill_process(pid, Signal::HUP)
+            .with_context(|| format!("could not send SIGHUP to the process {}", args.pid))?;
+        let answer = reload::answer(&store, before).await;
+        store.close().await;
+        answer
+    })??;
+    Ok("the service has read its configuration again\n".to_owned())
 }
 
 /// The settings as TOML that can be loaded again; each that is not a default is followed by its origin.

@@ -4,6 +4,7 @@
 mod disk;
 mod lists;
 mod report;
+mod telemetry;
 
 use std::path::Path;
 
@@ -21,7 +22,8 @@ use crate::cooldown::Cooldowns;
 use crate::human;
 use crate::instance::Instance;
 use crate::model::ApiToken;
-use crate::schedule::Schedule;
+use crate::schedule::{Each, Schedule};
+use crate::store::{Access, Store};
 use crate::{app, signalwire};
 
 /// A larger difference between the clocks is noted. The server's time is known to a second.
@@ -30,10 +32,16 @@ const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
 const SKEW_FAILS: TimeDelta = TimeDelta::minutes(5);
 
 pub fn run(file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let (text, exit) = text(file, env)?;
+    out::print(&text)?;
+    Ok(exit)
+}
+
+/// What it prints, and its exit code.
+pub fn text(file: Option<&Path>, env: &Environment) -> Result<(String, Exit)> {
     let loaded = Loaded::read(file, env)?;
     let report = block_on(examine(&loaded, env, &Clock::system()))?;
-    out::print(&report.text())?;
-    Ok(report.exit)
+    Ok((report.text(), report.exit))
 }
 
 async fn examine(loaded: &Loaded, env: &Environment, clock: &Clock) -> Report {
@@ -50,14 +58,33 @@ async fn examine(loaded: &Loaded, env: &Environment, clock: &Clock) -> Report {
     let running = Instance::is_running(&config.database.path);
     let text = if running { "running" } else { "not running" };
     report.ok("instance", text);
+    telemetry::examine(config, running, &mut report).await;
+    let schedules = schedules(config).await;
     for (name, schedule) in [
-        ("next poll", &config.poll.schedule),
-        ("next sweep", &config.poll.sweep_schedule),
-        ("next verify", &config.verify.schedule),
+        ("next poll", &schedules.poll),
+        ("next sweep", &schedules.sweep),
+        ("next verify", &schedules.verify),
     ] {
         report.ok(name, &next(schedule, clock.now()));
     }
     report
+}
+
+/// The schedules in force; as configured, while there is no database that says which archive it is.
+async fn schedules(config: &Config) -> Each<Schedule> {
+    let in_force = async {
+        let store = Store::open(&config.database.path, Access::Read)
+            .await
+            .ok()?;
+        let schedules = app::schedules(config, &store).await;
+        store.close().await;
+        schedules.ok()
+    };
+    in_force.await.unwrap_or_else(|| Each {
+        poll: config.poll.schedule.clone(),
+        sweep: config.poll.sweep_schedule.clone(),
+        verify: config.verify.schedule.clone(),
+    })
 }
 
 fn token(config: &Config, env: &Environment, report: &mut Report) -> Option<ApiToken> {

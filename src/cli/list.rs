@@ -105,7 +105,7 @@ impl Printer {
                 *first = false;
                 out.write_all(&serde_json::to_vec(row)?)?;
             }
-            Self::Csv(csv) => csv.serialize(row)?,
+            Self::Csv(csv) => csv.serialize(guarded(row))?,
         }
         Ok(())
     }
@@ -120,6 +120,26 @@ impl Printer {
             Self::Csv(mut csv) => csv.flush()?,
         }
         Ok(())
+    }
+}
+
+/// The row with texts that no spreadsheet takes for a formula: names of rooms come from outside.
+fn guarded(row: &Row) -> Row {
+    Row {
+        room_name: row.room_name.as_deref().map(guard),
+        path: row.path.as_deref().map(guard),
+        last_error: row.last_error.as_deref().map(guard),
+        ..row.clone()
+    }
+}
+
+/// An apostrophe in front of what begins a formula. In front of an apostrophe, too: so removing one gives the text back.
+fn guard(text: &str) -> String {
+    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']);
+    if risky {
+        format!("'{text}")
+    } else {
+        text.to_owned()
     }
 }
 

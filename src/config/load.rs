@@ -307,9 +307,11 @@ impl Reading {
     }
 
     fn finish(mut self, file: PathBuf) -> Result<Loaded, ConfigErrors> {
-        let config = Value::from(self.good.clone())
+        let mut config = Value::from(self.good.clone())
             .deserialize::<Config>()
             .expect("each key was tried");
+        // A UUID in upper case is the same one, also for the database.
+        config.signalwire.project_id.make_ascii_lowercase();
         for (key, text) in validate::problems(&config) {
             // May be a consequence of a problem that this key already has.
             if self

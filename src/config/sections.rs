@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::copies::CopyTarget;
-use super::values::{FileMode, Globs, LogFormat, LogLevel, Order, Since, Size, optional};
+use super::values::{FileMode, Globs, Listen, LogFormat, LogLevel, Order, Since, Size, optional};
 use super::webhooks::Webhook;
 use crate::schedule::Schedule;
 use crate::telemetry::ping::PingUrl;
@@ -95,6 +95,8 @@ pub struct Poll {
     pub schedule: Schedule,
     /// When a sweep begins.
     pub sweep_schedule: Schedule,
+    /// Each archive begins its polls, sweeps and verifications a little later, by a time of its own.
+    pub spread: bool,
     /// How long after its end a session may still get new recordings.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
@@ -110,6 +112,7 @@ impl Default for Poll {
         Self {
             schedule: schedule("0 */5 * * * *"),
             sweep_schedule: schedule("0 30 3 * * *"),
+            spread: true,
             settle: Duration::from_hours(24),
             stuck_after: Duration::from_hours(24),
             concurrency: 8,
@@ -255,7 +258,7 @@ pub struct Log {
 pub struct Telemetry {
     /// The address for `/metrics` and `/healthz`; `None`: not served.
     #[serde(with = "optional")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
     /// A dead-man's switch to ping after each poll and sweep; `None`: none.
     #[serde(with = "optional")]
     pub ping_url: Option<PingUrl>,

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::*;
 
-const REQUIRED: &str = "[signalwire]\nspace = \"example\"\nproject_id = \"p-1\"\n";
+const REQUIRED: &str =
+    "[signalwire]\nspace = \"example\"\nproject_id = \"7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001\"\n";
 const SAMPLE: &str = include_str!("../../config/config.toml");
 
 struct Case {
@@ -51,8 +52,53 @@ fn problems(text: &str, pairs: &[(&str, &str)]) -> Vec<String> {
 fn the_shipped_sample_is_the_defaults_and_the_required_values() {
     let mut expected = Config::default();
     expected.signalwire.space = Some("example".to_owned());
-    expected.signalwire.project_id = "00000000-0000-0000-0000-000000000000".to_owned();
-    assert_eq!(load(SAMPLE), expected);
+    expected.signalwire.project_id = "7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001".to_owned();
+    assert_eq!(load(&filled_in(SAMPLE)), expected);
+}
+
+/// The sample with the two values that everybody must set.
+fn filled_in(sample: &str) -> String {
+    sample.replace("\"your-space\"", "\"example\"").replace(
+        "00000000-0000-0000-0000-000000000000",
+        "7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001",
+    )
+}
+
+#[test]
+fn the_untouched_sample_is_refused_and_both_placeholders_are_named() {
+    let found = problems(SAMPLE, &[]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (problem, key) in found
+        .iter()
+        .zip(["signalwire.space", "signalwire.project_id"])
+    {
+        let text = format!("{key}: is still the placeholder of the sample; ");
+        assert!(problem.starts_with(&text), "{problem}");
+    }
+}
+
+#[test]
+fn a_project_id_is_a_uuid_in_either_case() {
+    let with = |id: &str| {
+        let text = format!("[signalwire]\nspace = \"example\"\nproject_id = \"{id}\"\n");
+        load_with(&text, &[]).map(|config| config.signalwire.project_id)
+    };
+    let id = "7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001";
+    assert_eq!(with(id).as_deref(), Ok(id));
+    assert_eq!(with(&id.to_uppercase()).as_deref(), Ok(id));
+    for bad in [
+        "p-1",
+        "acme",
+        &id[1..],
+        &id.replace('-', ""),
+        &format!("{{{id}}}"),
+    ] {
+        let error = with(bad).unwrap_err().to_string();
+        assert!(
+            error.contains("signalwire.project_id: must be a UUID"),
+            "{error}"
+        );
+    }
 }
 
 /// Uncommenting every key must still load, and change nothing but the examples.
@@ -74,8 +120,8 @@ fn every_commented_key_of_the_sample_is_a_real_one_with_its_default() {
         })
         .filter(|line| !line.starts_with("ROOM_ARCHIVER"))
         .collect();
-    let config = load(&text);
-    let mut expected = load(SAMPLE);
+    let config = load(&filled_in(&text));
+    let mut expected = load(&filled_in(SAMPLE));
     expected.signalwire.api_token_file = Some("/etc/room-archiver/token".into());
     expected.signalwire.ca_file = Some("/etc/room-archiver/ca.pem".into());
     expected.filter.since = Some("2024-01-01".parse().unwrap());
@@ -179,7 +225,10 @@ fn a_variable_beats_the_file_and_is_named_in_problems() {
             ),
             ("ROOM_ARCHIVER__FILTER__INCLUDE_ROOMS", "team-*, board"),
             ("ROOM_ARCHIVER__ARCHIVE__FILE_MODE", "0600"),
-            ("ROOM_ARCHIVER__SIGNALWIRE__PROJECT_ID", "123"),
+            (
+                "ROOM_ARCHIVER__SIGNALWIRE__PROJECT_ID",
+                "0123F9C0-2B1E-4C7D-9A52-1F00FA4E0002",
+            ),
             ("ROOM_ARCHIVER__SIGNALWIRE__PAGE_SIZE", "50"),
             ("ROOM_ARCHIVER__DOWNLOAD__BANDWIDTH_LIMIT", "1048576"),
             ("ROOM_ARCHIVER__DOWNLOAD__ALLOW_PRIVATE_HOSTS", "true"),
@@ -196,11 +245,17 @@ fn a_variable_beats_the_file_and_is_named_in_problems() {
     assert!(config.filter.include_rooms.is_match("board"));
     assert!(!config.filter.include_rooms.is_match("aboard"));
     assert_eq!(config.archive.file_mode.bits(), 0o600);
-    assert_eq!(config.signalwire.project_id, "123");
+    assert_eq!(
+        config.signalwire.project_id,
+        "0123f9c0-2b1e-4c7d-9a52-1f00fa4e0002"
+    );
     assert_eq!(config.signalwire.page_size, 50);
     assert_eq!(config.download.bandwidth_limit, Size(1 << 20));
     assert!(config.download.allow_private_hosts);
-    assert_eq!(config.telemetry.listen.unwrap().port(), 9464);
+    assert_eq!(
+        config.telemetry.listen.unwrap().to_string(),
+        "127.0.0.1:9464"
+    );
 
     let errors = load_with(
         &text,

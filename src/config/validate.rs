@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use axum::http::HeaderName;
 use url::{Host, Url};
+use uuid::Uuid;
 
 use super::sections::{Config, SignalWire};
 use crate::archive::paths::Template;
 
 const DAY: Duration = Duration::from_hours(24);
+/// The space of the sample configuration.
+const PLACEHOLDER: &str = "your-space";
 
 /// Key and text of each problem.
 type Found = Vec<(&'static str, String)>;
@@ -45,11 +48,8 @@ fn signalwire(config: &Config, found: &mut Found) {
             "signalwire.project_id",
             "not set; it is the Project ID on the API page of your SignalWire dashboard".to_owned(),
         ));
-    } else if !id.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-        found.push((
-            "signalwire.project_id",
-            "must be an id without spaces and colons; copy the Project ID from your SignalWire dashboard".to_owned(),
-        ));
+    } else if let Err(text) = project_id(id) {
+        found.push(("signalwire.project_id", text.to_owned()));
     }
     for (key, file) in [
         ("signalwire.api_token_file", &section.api_token_file),
@@ -82,6 +82,20 @@ fn signalwire(config: &Config, found: &mut Found) {
         ("signalwire.request_timeout", section.request_timeout),
     ] {
         between(found, key, time, least, most);
+    }
+}
+
+fn project_id(text: &str) -> Result<(), &'static str> {
+    // Other forms of a UUID, such as one in braces, would be refused by SignalWire.
+    let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
+    match id {
+        Some(id) if id.is_nil() => Err(
+            "is still the placeholder of the sample; copy the Project ID from the API page of your SignalWire dashboard",
+        ),
+        Some(_) => Ok(()),
+        None => Err(
+            "must be a UUID, such as \"7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001\"; copy the Project ID from the API page of your SignalWire dashboard",
+        ),
     }
 }
 
@@ -247,6 +261,11 @@ impl SignalWire {
 
 fn from_space(space: &str) -> Result<Url, &'static str> {
     const EXPECTED: &str = "must be only the name: \"example\" for https://example.signalwire.com";
+    if space.eq_ignore_ascii_case(PLACEHOLDER) {
+        return Err(
+            "is still the placeholder of the sample; write the first part of your dashboard's address: \"acme\" for https://acme.signalwire.com",
+        );
+    }
     let label = (1..=63).contains(&space.len())
         && space
             .bytes()

@@ -2,6 +2,7 @@
 //! the text, which may be a secret in the wrong key.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use bytesize::ByteSize;
@@ -174,6 +175,60 @@ impl fmt::Display for Since {
 }
 
 as_text!(Since);
+
+/// An address and a port to listen on: `127.0.0.1:9464`, `localhost:9464`, or `:9464` for all addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    text: String,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Listen {
+    /// What to listen on; the next one only where the machine does not have the address family of the one before.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+impl FromStr for Listen {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected an address and a port: \"127.0.0.1:9464\", \"localhost:9464\", or \":9464\" for all addresses of this machine; names other than localhost are not looked up";
+        let addresses = match (text.parse::<SocketAddr>(), text.rsplit_once(':')) {
+            (Ok(address), _) => vec![address],
+            (Err(_), Some((host, port))) => {
+                let port = port.parse::<u16>().map_err(|_| EXPECTED)?;
+                let hosts = match host {
+                    "" | "*" => vec![
+                        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+                        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                    ],
+                    name if name.eq_ignore_ascii_case("localhost") => {
+                        vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]
+                    }
+                    _ => return Err(EXPECTED),
+                };
+                let hosts = hosts.into_iter().map(|host| SocketAddr::new(host, port));
+                hosts.collect()
+            }
+            (Err(_), None) => return Err(EXPECTED),
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            addresses,
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+as_text!(Listen);
 
 /// Globs for room names; one that matches is enough. They are case-sensitive, and `*` also matches `/`.
 #[derive(Clone, Debug, Default)]

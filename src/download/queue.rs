@@ -5,7 +5,7 @@ mod ended;
 mod pause;
 mod pauses;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +26,7 @@ use super::proof::Proof;
 use super::wake::{Slot, Wake};
 use super::watermark::Watermark;
 use crate::model::RecordingId;
-use crate::store::{self, Claim, PauseRow};
+use crate::store::{self, Claim, PauseKind, PauseRow};
 
 /// The longest sleep while something waits: timers stand still in suspend.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
@@ -66,6 +66,8 @@ pub struct Downloader {
     wake: Wake,
     stop: CancellationToken,
     pause: Arc<Mutex<Option<Pause>>>,
+    /// When a pause of each reason was last met.
+    met: Arc<Mutex<BTreeMap<PauseKind, DateTime<Utc>>>>,
     pace: Pace,
 }
 
@@ -100,6 +102,7 @@ impl Downloader {
             wake,
             stop,
             pause: Arc::default(),
+            met: Arc::default(),
             pace: Pace::default(),
         }
     }

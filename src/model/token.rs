@@ -13,7 +13,7 @@ impl ApiToken {
         Self(SecretString::from(text.trim()))
     }
 
-    /// The token itself, for the Authorization header and nothing else.
+    /// The token itself, for the Authorization header, and for hiding it in texts.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()

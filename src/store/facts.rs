@@ -1,5 +1,7 @@
 //! The facts that health is judged by: few rows by way of an index each, cheap enough to be read every few seconds.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
@@ -68,6 +70,8 @@ pub struct Facts {
     pub passes: Passes,
     /// Since when the database fails, and why: known to this process alone.
     pub database: Option<(DateTime<Utc>, String)>,
+    /// Since when the service can't serve metrics and health, and why.
+    pub telemetry: Option<(DateTime<Utc>, String)>,
     /// No service works on the archive: the database does not know that.
     pub stopped: bool,
 }
@@ -125,6 +129,8 @@ pub struct Pause {
 pub struct Passes {
     /// `poll.schedule`.
     pub schedule: Option<String>,
+    /// How much later polls are due than that says.
+    pub offset: Duration,
     /// When the first one began.
     pub first: Option<DateTime<Utc>>,
     /// When the last complete poll ended.
@@ -205,6 +211,7 @@ impl Store {
                 passes: self.pass_facts().await?,
                 webhooks: self.webhooks().await?,
                 database: self.trouble.now(),
+                telemetry: self.telemetry_failure().await?,
                 stuck_after,
                 ..Facts::default()
             };
@@ -301,6 +308,7 @@ impl Store {
             .await?;
         let mut passes = Passes {
             schedule: self.fact("poll_schedule").await?,
+            offset: self.poll_offset().await?,
             first: parse(first.as_deref()),
             last_poll,
             last_sweep,

@@ -1,5 +1,7 @@
 //! Small facts by name, events to look up later, pauses, and the hosts that rate-limit us.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::model::{RecordingId, time, words};
@@ -20,6 +22,8 @@ statements! {
     FORGET_COOLDOWNS = "DELETE FROM cooldown";
     ADD_COOLDOWN = "INSERT INTO cooldown (host, until) VALUES (?, ?)";
 }
+
+const TELEMETRY_FAILURE: &str = "telemetry_failure";
 
 words! {
     /// What keeps downloads from starting, or lets them start only one at a time.
@@ -95,6 +99,35 @@ impl Store {
             Ok(tx.commit().await?)
         })
         .await
+    }
+
+    /// Notes when polls are due, for health.
+    pub async fn set_poll_schedule(&self, schedule: &str, offset: Duration) -> Result<()> {
+        self.set_fact("poll_schedule", Some(schedule)).await?;
+        let offset = offset.as_secs().to_string();
+        self.set_fact("poll_offset_seconds", Some(&offset)).await
+    }
+
+    /// How much later than scheduled polls are due.
+    pub(super) async fn poll_offset(&self) -> Result<Duration> {
+        let seconds = self.fact("poll_offset_seconds").await?;
+        let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+        Ok(Duration::from_secs(seconds.unwrap_or(0)))
+    }
+
+    /// Notes since when and why metrics and health can't be served; `None`: they can, or need not.
+    pub async fn note_telemetry(&self, failure: Option<(DateTime<Utc>, &str)>) -> Result<()> {
+        let text = failure.map(|(since, error)| format!("{} {error}", time::to_text(since)));
+        self.set_fact(TELEMETRY_FAILURE, text.as_deref()).await
+    }
+
+    /// What [`Self::note_telemetry`] noted.
+    pub(super) async fn telemetry_failure(&self) -> Result<Option<(DateTime<Utc>, String)>> {
+        let noted = self.fact(TELEMETRY_FAILURE).await?;
+        Ok(noted.and_then(|text| {
+            let (since, error) = text.split_once(' ')?;
+            Some((time::parse(since)?, error.to_owned()))
+        }))
     }
 
     /// Whether nothing was discovered yet.

@@ -1,6 +1,7 @@
 //! What people and scripts read: lists, one recording in full, counts, what is left.
 
 mod detail;
+mod inspect;
 mod left;
 mod listing;
 mod views;
@@ -13,6 +14,7 @@ pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&[&str]] = &[
     detail::STATEMENTS,
+    inspect::STATEMENTS,
     left::STATEMENTS,
     listing::STATEMENTS,
     views::STATEMENTS,

@@ -45,11 +45,13 @@ impl Health {
 /// Why `telemetry.listen` does not work.
 #[derive(Debug, Error)]
 pub enum ListenError {
-    /// Not an IP address and a port.
-    #[error("telemetry.listen '{0}' is not an address and a port, as in 127.0.0.1:9464")]
-    Address(String),
-    /// The system refuses the address: in use, not of this machine, or a privileged port.
-    #[error("could not listen on '{address}' (telemetry.listen)")]
+    /// Another program listens there.
+    #[error(
+        "could not listen on {0}, another program does: set telemetry.listen to another port, or stop that program"
+    )]
+    InUse(SocketAddr),
+    /// The system refuses the address: not of this machine, or a privileged port.
+    #[error("could not listen on {address} (telemetry.listen)")]
     Bind {
         /// The refused address.
         address: SocketAddr,
@@ -63,18 +65,29 @@ pub enum ListenError {
 pub struct Server(TcpListener);
 
 impl Server {
-    /// Binds `listen`, an IP address and a port (0: any free one).
+    /// Binds the first address (port 0: any free one); the next one where the machine does not have its family.
     ///
     /// # Errors
     ///
     /// See [`ListenError`].
-    pub async fn bind(listen: &str) -> Result<Self, ListenError> {
-        let Ok(address) = listen.parse::<SocketAddr>() else {
-            return Err(ListenError::Address(listen.to_owned()));
-        };
+    ///
+    /// # Panics
+    ///
+    /// Without an address.
+    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, ListenError> {
+        let (address, others) = addresses.split_first().expect("an address");
         match TcpListener::bind(address).await {
             Ok(listener) => Ok(Self(listener)),
-            Err(source) => Err(ListenError::Bind { address, source }),
+            Err(error) if lacks_family(&error) && !others.is_empty() => {
+                Box::pin(Self::bind(others)).await
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                Err(ListenError::InUse(*address))
+            }
+            Err(source) => Err(ListenError::Bind {
+                address: *address,
+                source,
+            }),
         }
     }
 
@@ -112,6 +125,17 @@ impl Server {
     }
 }
 
+/// Whether the machine has no IPv6, say.
+fn lacks_family(error: &io::Error) -> bool {
+    let code = error
+        .raw_os_error()
+        .map(rustix::io::Errno::from_raw_os_error);
+    matches!(
+        code,
+        Some(rustix::io::Errno::AFNOSUPPORT | rustix::io::Errno::ADDRNOTAVAIL)
+    )
+}
+
 fn router(metrics: Metrics, health: Health) -> Router {
     Router::new()
         .route("/metrics", get(show_metrics).with_state(metrics))
@@ -137,6 +161,7 @@ async fn show_health(State(health): State<Health>) -> impl IntoResponse {
 #[cfg(test)]
 mod tests {
     use std::error::Error;
+    use std::net::{IpAddr, Ipv4Addr};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
@@ -144,7 +169,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
 
-    const ANY: &str = "127.0.0.1:0";
+    const ANY: [SocketAddr; 1] = [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
 
     async fn get(address: SocketAddr, path: &str) -> String {
         get_with(address, path, "").await
@@ -162,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_and_health_are_served_until_the_stop() {
-        let server = Server::bind(ANY).await.expect("a free port");
+        let server = Server::bind(&ANY).await.expect("a free port");
         let address = server.address().expect("an address");
         let (health, stop) = (Health::default(), CancellationToken::new());
         let metrics = Metrics::new("0.1.0", &Clock::system());
@@ -214,7 +239,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_never_ends_its_request_does_not_hold_up_the_stop() {
-        let server = Server::bind(ANY).await.expect("a free port");
+        let server = Server::bind(&ANY).await.expect("a free port");
         let address = server.address().expect("an address");
         let stop = CancellationToken::new();
         let serving = server.serve(
@@ -233,20 +258,29 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_does_not_work_is_named_with_its_key() {
-        let error = Server::bind("localhost").await.expect_err("no port");
-        assert_eq!(
-            error.to_string(),
-            "telemetry.listen 'localhost' is not an address and a port, as in 127.0.0.1:9464"
-        );
-        let server = Server::bind(ANY).await.expect("a free port");
+        let server = Server::bind(&ANY).await.expect("a free port");
         let address = server.address().expect("an address");
-        let error = Server::bind(&address.to_string())
+        let error = Server::bind(&[address]).await.expect_err("in use");
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!(
+                "could not listen on {address}, another program does: set telemetry.listen"
+            )),
+            "{text}"
+        );
+        let elsewhere = SocketAddr::from(([192, 0, 2, 1], 9464));
+        let error = Server::bind(&[elsewhere])
             .await
-            .expect_err("in use");
+            .expect_err("not of this machine");
         assert_eq!(
             error.to_string(),
-            format!("could not listen on '{address}' (telemetry.listen)")
+            "could not listen on 192.0.2.1:9464 (telemetry.listen)"
         );
         assert!(error.source().is_some());
+        // The same error passes the turn to the address of the other family.
+        let server = Server::bind(&[elsewhere, ANY[0]])
+            .await
+            .expect("a free port");
+        assert!(server.address().expect("an address").ip().is_loopback());
     }
 }

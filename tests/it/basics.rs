@@ -6,8 +6,7 @@ use std::process::Stdio;
 
 use crate::{binary, text};
 
-const CONFIG: &str =
-    "[signalwire]\nspace = \"example\"\nproject_id = \"p-1\"\n[poll]\nsettle = \"2h\"\n";
+const CONFIG: &str = "[signalwire]\nspace = \"example\"\nproject_id = \"7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001\"\n[poll]\nsettle = \"2h\"\n";
 
 #[test]
 fn config_show_tells_origins_and_hides_the_token() {

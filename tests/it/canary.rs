@@ -20,6 +20,8 @@ use super::harness::{Setting, get, listening};
 const TOKEN: &str = "PT0canary+7token=0space";
 const SIGNATURE: &str = "51gnatureCanary";
 const SESSION_TOKEN: &str = "5ecurity+Canary/1";
+/// The name of a room, and how its directory begins.
+const ROOM: &str = "CanaryRoom/7";
 /// How the credential of every link begins.
 const CREDENTIAL: &str = "AKIAFAKESPACE";
 
@@ -42,10 +44,10 @@ fn setting(log: &str) -> Setting {
     );
     let space = &setting.space;
     let add = |room: &str| space.archivable(room).1;
-    add("plain");
+    add(ROOM);
     space.inject(Rule::media(Action::ResetAfter(100)).of(add("cut")).times(2));
     space.inject(Rule::media(Action::error(403)).of(add("expired")).once());
-    space.inject(Rule::media(Action::html(200)).of(add("page")));
+    space.inject(Rule::media(Action::html(200)).of(add("CanaryRoom page")));
     space.inject(Rule::media(Action::RedirectLoop(302)).of(add("loops")));
     space.inject(Rule::media(Action::Bounce(307, 2)).of(add("bounces")));
     let query = format!(
@@ -277,6 +279,7 @@ fn commands_with_marked_secrets_tell_them_nowhere() {
             .output();
         outputs.push((name, 2, output.expect("the program")));
     }
+    outputs.extend(bundles(&setting, &run));
     let canaries = Canaries::of(&setting.space);
     for (command, _, output) in &outputs {
         canaries.must_not_be_in(command, &output.stdout);
@@ -290,6 +293,46 @@ fn commands_with_marked_secrets_tell_them_nowhere() {
     };
     assert_eq!(codes(|one| one.2.status.code()), codes(|one| Some(one.1)));
     everything_written(&setting, &canaries);
+}
+
+/// Support bundles name neither rooms nor ids, unless they are asked to, and never a secret.
+fn bundles(setting: &Setting, run: &dyn Fn(&[&str]) -> Output) -> Vec<(&'static str, i32, Output)> {
+    let place = tempfile::tempdir().expect("a directory");
+    let canaries = Canaries::of(&setting.space);
+    let ids = setting.sql("SELECT recording_id FROM archive UNION SELECT session_id FROM archive");
+    let mut outputs = Vec::new();
+    for (name, options, named) in [
+        ("a.tar", &[][..], false),
+        ("b.tar", &["--include-room-names"], true),
+    ] {
+        let file = place.path().join(name);
+        let args = [&["support-bundle", file.to_str().expect("text")], options].concat();
+        outputs.push((name, 0, run(&args)));
+        let bytes = std::fs::read(&file).expect("a bundle");
+        canaries.must_not_be_in(name, &bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let api = setting.space.api_url();
+        let host = api
+            .trim_start_matches("http://")
+            .split(':')
+            .next()
+            .expect("a host");
+        assert!(
+            !text.contains(&setting.space.project_id()) && !text.contains(host),
+            "{text}"
+        );
+        // Status names the recordings that fail.
+        assert_eq!(text.contains("CanaryRoom"), named, "{text}");
+        for hidden in ["CanaryRoom"].into_iter().chain(ids.lines()) {
+            assert!(named || !text.contains(hidden), "{hidden} in {text}");
+        }
+        let again = run(&args);
+        let refused = crate::text(&again.stderr).to_owned();
+        assert!(refused.contains("exists already"), "{refused}");
+        assert_eq!(std::fs::read(&file).expect("a bundle"), bytes);
+        outputs.push((name, 1, again));
+    }
+    outputs
 }
 
 #[test]

@@ -206,3 +206,37 @@ fn show_tells_everything_of_one_recording() {
         "{error}"
     );
 }
+
+#[test]
+fn no_cell_of_the_csv_is_a_formula_and_each_text_can_be_got_back() {
+    let names = [
+        "=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'quoted", "a=b", "", "'=1",
+    ];
+    let filled = Filled::with_rooms(&names);
+    let csv = filled.output(0, &["list", "--format", "csv"]).0;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let mut found = Vec::new();
+    for record in reader.records() {
+        let record = record.expect("a record");
+        for cell in &record {
+            assert!(
+                !cell.starts_with(['=', '+', '-', '@', '\t', '\r']),
+                "{cell:?}"
+            );
+        }
+        let cell = &record[2];
+        found.push(cell.strip_prefix('\'').unwrap_or(cell).to_owned());
+    }
+    found.sort_unstable();
+    let mut names = names.map(str::to_owned);
+    names.sort_unstable();
+    assert_eq!(found, names);
+    // JSON is exact anyway.
+    let json = filled.json(&["list", "--format", "json"]);
+    assert!(
+        json.as_array()
+            .expect("a list")
+            .iter()
+            .any(|row| row["room_name"] == "=1+2")
+    );
+}

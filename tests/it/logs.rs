@@ -7,6 +7,7 @@ use room_archiver::telemetry::logs::{LogError, LogFormat, Logs};
 use tracing::level_filters::LevelFilter;
 
 use crate::alone;
+use crate::harness::Setting;
 
 const CHILD: &str = "logs::child_that_logs_and_panics";
 
@@ -41,4 +42,37 @@ fn a_panic_is_logged_on_one_harmless_line() {
     );
     assert!(lines[1].contains("panicked: room "), "{text:?}");
     assert!(!text.contains('\x1b'), "{text:?}");
+}
+
+#[test]
+fn numbers_in_json_logs_are_numbers() {
+    let setting = Setting::with("[log]\nformat = \"json\"\nlevel = \"debug\"\n");
+    setting.space.archivable("lesson");
+    let mut daemon = setting.daemon();
+    daemon.line("archived a recording");
+    daemon.stop();
+    setting.space.refuse_credentials(Some(401));
+    let mut again = setting.daemon();
+    again.line("refused");
+    again.stop();
+    let mut numbers = std::collections::BTreeSet::new();
+    for line in daemon.told.iter().chain(&again.told) {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        for (field, value) in line.as_object().expect("an object") {
+            let text = value.as_str().unwrap_or_default();
+            assert!(text.parse::<f64>().is_err(), "{field} in {line}");
+            if value.is_number() {
+                numbers.insert(field.clone());
+            }
+        }
+    }
+    for field in [
+        "duration_ms",
+        "size_bytes",
+        "recordings",
+        "requests",
+        "sessions",
+    ] {
+        assert!(numbers.contains(field), "{field} in {numbers:?}");
+    }
 }

@@ -9,7 +9,7 @@ use super::harness::{Capability, Terminal, has};
 use super::{binary, text};
 
 /// What is typed before the Tab key, and the last word after it. The last word can be completed in one way only.
-const COMPLETED: [(&str, &str); 12] = [
+const COMPLETED: [(&str, &str); 14] = [
     ("sta", "status"),
     ("compl", "completions"),
     ("config che", "check"),
@@ -22,6 +22,8 @@ const COMPLETED: [(&str, &str); 12] = [
     ("verify --fu", "--full"),
     ("once --sweep --dr", "--dry-run"),
     ("status --js", "--json"),
+    ("supp", "support-bundle"),
+    ("support-bundle --incl", "--include-room-names"),
 ];
 
 /// In place of the program: prints its arguments.

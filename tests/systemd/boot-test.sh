@@ -187,14 +187,18 @@ reloads() {
     holds "a reload is told in the journal" soon reload_told "$since"
     inside cp -p /etc/room-archiver/config.toml /root/config.toml
     inside sh -c 'echo "nonsense = [" >/etc/room-archiver/config.toml'
-    inside systemctl reload room-archiver
-    inside sleep 2
+    holds "a reload of a broken configuration fails visibly" not inside systemctl reload room-archiver
     holds "a reload of a broken configuration leaves it running" is room-archiver SubState running
     inside cp -p /root/config.toml /etc/room-archiver/config.toml
-    inside systemctl reload room-archiver
+    inside sed -i 's#^directory = .*#directory = "/var/lib/room-archiver/elsewhere"#' /etc/room-archiver/config.toml
+    holds "a reload that moves the archive fails visibly" not inside systemctl reload room-archiver
+    holds "and the journal says why" journal_says 'archive.directory can.t change while the service runs'
+    inside cp -p /root/config.toml /etc/room-archiver/config.toml
+    holds "a reload of the right one succeeds again" inside systemctl reload room-archiver
     holds "it is the same process all along" is room-archiver MainPID "$pid"
 }
 
+journal_says() { journal room-archiver | grep -q "$1"; }
 reload_told() { journal room-archiver | tail -n +$(($1 + 1)) | grep -qiE 'reload|configuration'; }
 
 survives() {

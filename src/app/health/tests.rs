@@ -210,3 +210,15 @@ fn failing_hosts_are_a_problem_after_an_hour_or_stuck_after() {
     facts.pauses = vec![pause(PauseKind::Disk, 0), pause(PauseKind::Api, 0)];
     assert_eq!(lines(&facts).len(), 2, "at once");
 }
+
+#[test]
+fn metrics_that_cannot_be_served_are_a_problem_while_the_service_runs() {
+    let mut facts = healthy();
+    facts.telemetry = Some((ago(5), "could not listen on 127.0.0.1:9464".to_owned()));
+    assert_eq!(
+        lines(&facts),
+        ["telemetry: no metrics for 5 min: could not listen on 127.0.0.1:9464"]
+    );
+    facts.stopped = true;
+    assert_eq!(lines(&facts), [""; 0]);
+}

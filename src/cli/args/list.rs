@@ -12,6 +12,9 @@ Examples:
   room-archiver list --room 'team-*' --since 2026-01-01 --format csv > recordings.csv
   room-archiver list --format json | jq -r '.[].recording_id'
 
+In CSV, a text that begins with = + - @ ' or a tab gets an apostrophe in front, so that no spreadsheet takes it
+for a formula. Remove one apostrophe to get the text back. JSON is exact.
+
 States:
   waiting      not completed upstream yet     archived  the whole file is on the disk
   skipped      left out by the filter         lost      gone upstream before it was archived

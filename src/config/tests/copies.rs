@@ -5,7 +5,7 @@ use std::fs;
 use super::{env, file, load_with, problems};
 use crate::config::{Config, StoreKeysError};
 
-const ONE: &str = "[signalwire]\nspace = \"example\"\nproject_id = \"p-1\"\n[copies.offsite]\nurl = \"s3://bucket/a/b/\"\n";
+const ONE: &str = "[signalwire]\nspace = \"example\"\nproject_id = \"7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001\"\n[copies.offsite]\nurl = \"s3://bucket/a/b/\"\n";
 
 #[test]
 fn each_section_is_a_target_with_defaults_of_its_own() {

@@ -12,9 +12,14 @@ fn time(text: &str) -> DateTime<Utc> {
 #[test]
 fn space_and_base_url_give_one_origin() {
     let origin = |line: &str| {
-        load_with(&format!("[signalwire]\nproject_id = \"p\"\n{line}\n"), &[])
-            .map(|config| config.signalwire.origin().unwrap().to_string())
-            .map_err(|errors| errors.0[0].key.clone().unwrap())
+        load_with(
+            &format!(
+                "[signalwire]\nproject_id = \"7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001\"\n{line}\n"
+            ),
+            &[],
+        )
+        .map(|config| config.signalwire.origin().unwrap().to_string())
+        .map_err(|errors| errors.0[0].key.clone().unwrap())
     };
     assert_eq!(
         origin("space = \"acme-1\""),
@@ -142,6 +147,9 @@ fn dates_modes_and_globs_are_read_strictly() {
         ("download.retry_initial", "\"2h\""),
         ("signalwire.media_ttl", "\"59s\""),
         ("telemetry.listen", "\"9464\""),
+        ("telemetry.listen", "\"monitor.example:9464\""),
+        ("telemetry.listen", "\"127.0.0.1\""),
+        ("telemetry.listen", "\"localhost:port\""),
         ("log.level", "\"loud\""),
         ("download.bandwidth_limit", "-1"),
         ("poll.settle", "30"),
@@ -164,4 +172,26 @@ fn dates_modes_and_globs_are_read_strictly() {
             "{key} = {bad}: {found:?}"
         );
     }
+}
+
+#[test]
+fn telemetry_listens_on_an_address_on_localhost_or_on_all_addresses() {
+    let addresses = |text: &str| {
+        let listen: Listen = text.parse().unwrap();
+        assert_eq!(listen.to_string(), text);
+        let addresses = listen.addresses().iter().map(ToString::to_string);
+        addresses.collect::<Vec<_>>()
+    };
+    assert_eq!(addresses("127.0.0.1:9464"), ["127.0.0.1:9464"]);
+    assert_eq!(addresses("[::1]:9464"), ["[::1]:9464"]);
+    assert_eq!(addresses("localhost:9464"), ["127.0.0.1:9464"]);
+    assert_eq!(addresses(":9464"), ["[::]:9464", "0.0.0.0:9464"]);
+    let found = problems(
+        &format!("{REQUIRED}[telemetry]\nlisten = \"monitor.example:9464\"\n"),
+        &[],
+    );
+    assert!(
+        found[0].contains("names other than localhost are not looked up"),
+        "{found:?}"
+    );
 }

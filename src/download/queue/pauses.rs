@@ -1,5 +1,6 @@
 //! Why no downloads are started now, or only one at a time: for health and for the view `pauses`.
 
+use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,6 +10,9 @@ use super::{Downloader, Failure, PAUSE, Run};
 use crate::download::Setup;
 use crate::human;
 use crate::store::{self, PauseKind, PauseRow};
+
+/// A pause that comes again so soon for the same reason is not worth another line in the log.
+const SAME_PAUSE: TimeDelta = TimeDelta::minutes(10);
 
 impl Downloader {
     /// Why no downloads are started just now, if so.
@@ -32,8 +36,14 @@ impl Downloader {
         };
         let error = human::chain(failure);
         let mut pause = self.pause();
+        // While some downloads end a pause and others begin it again, as on a disk that is nearly full, it is one.
+        let met = self.met().insert(reason, now);
         let since = match &*pause {
             Some(before) if before.reason == reason => before.since,
+            _ if met.is_some_and(|met| now - met < SAME_PAUSE) => {
+                tracing::debug!("downloads pause again: {error}");
+                now
+            }
             _ => {
                 tracing::warn!("downloads pause: {error}");
                 now
@@ -87,6 +97,10 @@ impl Downloader {
             self.pace.forget();
         }
         Ok(())
+    }
+
+    fn met(&self) -> MutexGuard<'_, BTreeMap<PauseKind, DateTime<Utc>>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn pause(&self) -> MutexGuard<'_, Option<Pause>> {

@@ -219,3 +219,27 @@ async fn the_crate_ticks_takes_a_new_schedule_at_once_and_ends_with_the_stop() {
     let end = running.await.expect("an end without a panic");
     end.expect("a clean end");
 }
+
+#[test]
+fn a_schedule_that_comes_later_ticks_later_and_not_when_the_crate_thinks() {
+    let clock = Clock::manual(at(START));
+    let last = Each {
+        poll: at(START),
+        sweep: at(START),
+        verify: at(START),
+    };
+    let mut later = schedules("0 */5 * * * *");
+    later.poll = later.poll.later(Duration::from_secs(90));
+    let scheduler = Scheduler::new(later, last, clock.clone());
+    let ticks = scheduler.ticks();
+    assert_eq!(
+        scheduler.0.next_ticks()[0],
+        Some(at("2026-11-23T20:06:30Z"))
+    );
+    clock.advance(Duration::from_mins(3));
+    scheduler.0.tick_if_due(0);
+    assert_eq!(heard(&ticks.poll), 0);
+    clock.advance(Duration::from_secs(90));
+    scheduler.0.tick_if_due(0);
+    assert_eq!(heard(&ticks.poll), 1);
+}

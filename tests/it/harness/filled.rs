@@ -36,7 +36,7 @@ impl Filled {
     pub fn empty() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let config = format!(
-            "[signalwire]\nspace = \"example\"\nproject_id = \"p\"\n[database]\npath = '{}'\n",
+            "[signalwire]\nspace = \"example\"\nproject_id = \"7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001\"\n[database]\npath = '{}'\n",
             dir.path().join("archive.db").display()
         );
         std::fs::write(dir.path().join("config.toml"), config).expect("a file");
@@ -83,6 +83,20 @@ impl Filled {
     pub fn with_every_state() -> Self {
         let filled = Self::empty();
         filled.with(fill);
+        filled
+    }
+
+    /// A recording in a room of each of these names.
+    pub fn with_rooms(names: &[&str]) -> Self {
+        let filled = Self::empty();
+        filled.with(async |store| {
+            for (n, name) in (1..).zip(names) {
+                let session = described(n, name, SessionStatus::Completed);
+                let applied = store.apply_sessions(&[session], at(OLD), None).await;
+                applied.expect("a session");
+                seen(store, n, n, State::Pending, at(OLD)).await;
+            }
+        });
         filled
     }
 }
