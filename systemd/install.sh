@@ -116,7 +116,7 @@ install_all() {
     put 0644 "$tree/systemd/sysusers.d/$name.conf" "$lib/sysusers.d/$name.conf"
     put 0644 "$tree/systemd/tmpfiles.d/$name.conf" "$lib/tmpfiles.d/$name.conf"
     local paper
-    for paper in "$tree"/*.md "$tree"/LICENSE-* "$tree"/docs/*.md; do
+    for paper in "$tree"/*.md "$tree"/LICENSE-* "$tree"/docs/*.md "$tree"/{monitoring,contrib}/{,*/}*.{md,json,yml}; do
         [ ! -e "$paper" ] || put 0644 "$paper" "$documents${paper#"$tree"}"
     done
     put 0644 "$tree/config/config.toml" "$documents/examples/config.toml"
@@ -186,10 +186,9 @@ uninstall_all() {
     done
     rm -f "$root$bin" "$root$manual"/man[15]/"$name"[-.]*[15] \
         "$root$lib/sysusers.d/$name.conf" "$root$lib/tmpfiles.d/$name.conf" \
-        "$root$documents"/*.md "$root$documents"/LICENSE-* "$root$documents"/docs/*.md \
-        "$root$documents/examples/config.toml" \
         "$root$bash_completion" "$root$zsh_completion" "$root$fish_completion"
-    rmdir "$root$documents/docs" "$root$documents/examples" "$root$documents" 2>/dev/null || true
+    # Nothing in it is anybody else's.
+    rm -rf "$root$documents"
     ! systemd_runs || systemctl daemon-reload
     ! live || echo "Removed. Kept: /etc/$name, /var/lib/$name, the user and group $name."
 }
