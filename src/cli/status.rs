@@ -7,7 +7,6 @@ mod text;
 use std::path::Path;
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
 
 use facts::Status;
 
@@ -16,7 +15,6 @@ use super::exit::Exit;
 use super::{database, out};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use crate::instance::Instance;
 use crate::store::{Access, Store};
 
 pub(super) fn run(args: &StatusArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
@@ -25,7 +23,7 @@ pub(super) fn run(args: &StatusArgs, file: Option<&Path>, env: &Environment) -> 
         return all::run(args.json, file, env, now);
     }
     let status = database::with(file, env, Access::Read, async |store, config| {
-        read(store, config, now).await
+        Ok(Status::read(store, config, now).await?)
     })?;
     let text = if args.json {
         to_json(&status)?
@@ -36,16 +34,11 @@ pub(super) fn run(args: &StatusArgs, file: Option<&Path>, env: &Environment) -> 
     Ok(Exit::Done)
 }
 
-async fn read(store: &Store, config: &Config, now: DateTime<Utc>) -> Result<Status> {
-    let running = Instance::is_running(&config.database.path);
-    Ok(Status::read(store, now, running).await?)
-}
-
 fn to_json(status: &Status) -> Result<String> {
     Ok(serde_json::to_string_pretty(status)? + "\n")
 }
 
 /// What `--json` prints.
 pub(super) async fn json(store: &Store, config: &Config) -> Result<String> {
-    to_json(&read(store, config, Clock::system().now()).await?)
+    to_json(&Status::read(store, config, Clock::system().now()).await?)
 }

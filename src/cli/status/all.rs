@@ -106,9 +106,9 @@ fn read(name: &str, file: &Path, env: &Environment, now: DateTime<Utc>) -> Resul
     let config = config(name, file, env)?;
     runtime::block_on(async {
         let store = Store::open(&config.database.path, Access::Read).await?;
-        let status = super::read(&store, &config, now).await;
+        let status = Status::read(&store, &config, now).await;
         store.close().await;
-        status
+        Ok(status?)
     })?
 }
 

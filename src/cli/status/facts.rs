@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::app::health::{Problem, health};
+use crate::config::Config;
+use crate::instance::Instance;
 use crate::model::{State, time};
 use crate::store::{self, Backlog, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
 
@@ -76,9 +78,10 @@ pub(super) struct Cooldown {
 impl Status {
     pub(super) async fn read(
         store: &Store,
+        config: &Config,
         now: DateTime<Utc>,
-        running: bool,
     ) -> store::Result<Self> {
+        let running = Instance::is_running(&config.database.path);
         let counts = store.counts().await?;
         let mut facts = store.health_facts(now).await?;
         facts.stopped = !running;
