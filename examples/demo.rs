@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 use fake_space::{Fixture, Generated, Media, NewRecording, NewSession, Options, Space};
@@ -19,7 +19,15 @@ const ROOMS: [&str; 3] = ["standup", "lesson", "team/retro"];
 const BANDWIDTH: &str = "24MiB";
 const QUERY: &str = "SELECT room_name, recordings, bytes FROM storage_by_room ORDER BY room_name";
 
+/// The first argument of the process that a command runs in.
+const COMMAND: &str = "--command";
+
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == COMMAND) {
+        let name = OsString::from("room-archiver");
+        return room_archiver::cli::run(std::iter::once(name).chain(arguments));
+    }
     match demonstrate() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -168,16 +176,16 @@ fn configure(space: &Space, directory: &Path) -> Result<String> {
         .to_owned())
 }
 
-/// Runs the program's own entry, as its `main` does, and expects this exit code.
-fn archiver(config: &str, args: &[&str], expected: u8) -> Result<()> {
+/// Runs the program's own entry, as its `main` does, in a process of its own, and expects this exit code.
+fn archiver(config: &str, args: &[&str], expected: i32) -> Result<()> {
     println!("$ room-archiver --config {config} {}", args.join(" "));
-    let line = ["room-archiver", "--config", config]
-        .into_iter()
-        .chain(args.iter().copied());
-    let code = room_archiver::cli::run(line.map(OsString::from));
+    let status = Command::new(std::env::current_exe()?)
+        .args([COMMAND, "--config", config])
+        .args(args)
+        .status()?;
     ensure!(
-        code == ExitCode::from(expected),
-        "'{}' did not end with exit code {expected}",
+        status.code() == Some(expected),
+        "'{}' ended with {status}, not with exit code {expected}",
         args.join(" ")
     );
     Ok(())
