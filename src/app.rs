@@ -241,6 +241,7 @@ impl App {
             root: self.root.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
+            begins: Arc::new(|_, _| {}),
             read,
         }
     }
@@ -263,10 +264,21 @@ impl App {
     pub async fn apply_config(&self, config: &Config, poller: &Poller) -> Result<()> {
         self.filter.set(room_filter(config));
         // This write also waits for a page that is being placed by the old filter.
-        let stuck_after = config.poll.stuck_after.as_secs().to_string();
-        self.store
-            .set_fact("stuck_after_seconds", Some(&stuck_after))
-            .await?;
+        let facts = [
+            (
+                "stuck_after_seconds",
+                config.poll.stuck_after.as_secs().to_string(),
+            ),
+            ("sweep_schedule", config.poll.sweep_schedule.to_string()),
+            ("verify_schedule", config.verify.schedule.to_string()),
+            (
+                "min_free_space_bytes",
+                config.archive.min_free_space.0.to_string(),
+            ),
+        ];
+        for (name, value) in facts {
+            self.store.set_fact(name, Some(&value)).await?;
+        }
         self.store.watch_sidecars(config.archive.sidecars).await?;
         let schedule = schedules(config, &self.store).await?.poll;
         self.store

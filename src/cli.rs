@@ -7,11 +7,13 @@ mod config;
 mod database;
 mod doctor;
 mod exit;
+mod ids;
 mod list;
 mod man;
 mod once;
 mod out;
 mod progress;
+mod recordings;
 mod retry;
 mod run;
 pub mod runtime;
@@ -21,6 +23,7 @@ mod table;
 mod verify;
 mod web;
 mod webhook;
+mod width;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -56,14 +59,17 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
     let file = cli.config.as_deref();
+    if cli.quiet {
+        out::be_quiet();
+    }
     match &cli.command {
         Command::Run => run::run(file, env),
         Command::Once(args) => once::run(args, file, env),
         Command::Verify(args) => verify::run(args, file, env),
         Command::Config(args) => config::run(args, file, env),
         Command::Web => web::run(file, env),
-        Command::Doctor => doctor::run(file, env),
         Command::SupportBundle(args) => bundle::run(args, file, env),
+        Command::Doctor(args) => doctor::run(args, file, env),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::Status(args) => status::run(args, file, env),
@@ -79,10 +85,11 @@ fn report(error: &anyhow::Error) -> Exit {
     if out::is_closed(error) {
         return Exit::Done;
     }
-    let text = match error.downcast_ref::<ConfigErrors>() {
-        // Has several lines, each already escaped.
-        Some(errors) => errors.to_string(),
-        None => escape::line(&format!("{error:#}")).into_owned(),
+    // These have several lines, each already escaped.
+    let text = if error.is::<ConfigErrors>() || error.is::<ids::NotOne>() {
+        error.to_string()
+    } else {
+        escape::line(&format!("{error:#}")).into_owned()
     };
     // When stderr is closed there is no one to write to.
     let _ = writeln!(io::stderr(), "error: {text}");

@@ -27,7 +27,7 @@ const WITHOUT_OWNERS: [i64; 8] = [
 
 /// The archive or its database belongs to another user.
 #[derive(Debug, thiserror::Error)]
-#[error("'{}' belongs to {owner}: run this as that user, with: {command}", path.display())]
+#[error("'{}' belongs to {owner}: run this as that user{or_group}, with: {command}", path.display())]
 pub struct Foreign {
     /// The file or directory.
     pub path: PathBuf,
@@ -35,6 +35,25 @@ pub struct Foreign {
     pub owner: Owner,
     /// A command line that runs the same command as that user.
     pub command: String,
+    /// Who else may do it.
+    or_group: &'static str,
+}
+
+impl Foreign {
+    /// What to do.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        format!("run this as {}, with: {}", self.owner, self.command)
+    }
+
+    /// The same for a command that only reads: members of the group can run it, too.
+    #[must_use]
+    pub fn for_readers(self) -> Self {
+        Self {
+            or_group: ", or as a member of its group",
+            ..self
+        }
+    }
 }
 
 /// A user of this machine.
@@ -82,8 +101,10 @@ impl Owner {
             Some(name) if geteuid().is_root() => format!("runuser -u {name} -- {command}"),
             Some(name) => format!("sudo -u {name} {command}"),
             None => format!(
-                "setpriv --reuid={} --regid={} --clear-groups {command}",
-                self.uid, self.gid
+                "{}setpriv --reuid={} --regid={} --clear-groups {command}",
+                as_root(),
+                self.uid,
+                self.gid
             ),
         }
     }
@@ -92,12 +113,18 @@ impl Owner {
     fn run_with_token(&self, token: &Path, command: &str) -> String {
         let user = self.name.clone().unwrap_or_else(|| self.uid.to_string());
         format!(
-            "systemd-run --quiet --pipe --wait --uid={user} --gid={} \
+            "{}systemd-run --quiet --pipe --wait --uid={user} --gid={} \
              -p LoadCredential=signalwire_api_token:{} {command}",
+            as_root(),
             self.gid,
             token.display()
         )
     }
+}
+
+/// What stands before a command that only root can run.
+fn as_root() -> &'static str {
+    if geteuid().is_root() { "" } else { "sudo " }
 }
 
 /// Fails if the archive, its database, or the directory in which either will be created, belongs to another user.
@@ -121,6 +148,7 @@ pub fn refuse_foreign(
         path,
         owner,
         command,
+        or_group: "",
     })
 }
 
@@ -206,7 +234,10 @@ mod tests {
         assert_eq!(unnamed.to_string(), "the user with the id 64123");
         assert_eq!(
             unnamed.run("x"),
-            "setpriv --reuid=64123 --regid=64124 --clear-groups x"
+            format!(
+                "{}setpriv --reuid=64123 --regid=64124 --clear-groups x",
+                as_root()
+            )
         );
     }
 }

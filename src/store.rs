@@ -40,7 +40,8 @@ pub use outbox::{
     Attempted, Backlog, Delivery, Failed, Happened, Replay, WebhookRow, WebhookState,
 };
 pub use read::{
-    Attempt, Counts, Detail, FailedAttempt, Failure, Filter, Gap, Key, LastPass, Left, Row,
+    Attempt, Candidate, Counts, Detail, DueNow, FailedAttempt, Failure, Filter, Gap, Key, LastPass,
+    Left, Row,
 };
 pub use restore::Restored;
 pub use sidecars::{Described, DueSidecar, NotedConcern, Written};

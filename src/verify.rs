@@ -16,6 +16,9 @@ use crate::model::RecordingId;
 use crate::sidecar;
 use crate::store::{self, PassCounts, PassKind, PassOutcome, Store, Verifiable};
 
+/// Called with a file's path and size.
+type Begins = dyn Fn(&str, u64) + Send + Sync;
+
 /// Verifies the files of one archive.
 #[derive(Clone)]
 pub struct Verifier {
@@ -27,6 +30,8 @@ pub struct Verifier {
     pub clock: Clock,
     /// Ends a verification early.
     pub stop: CancellationToken,
+    /// Called before each file is read.
+    pub begins: Arc<Begins>,
     /// Called after each read with the number of bytes, for progress and watchdog.
     pub read: Arc<dyn Fn(u64) + Send + Sync>,
 }
@@ -213,6 +218,7 @@ impl Verifier {
     }
 
     async fn read_again(&self, file: &Verifiable) -> Read {
+        (self.begins)(&file.path, file.bytes);
         let (root, stop, read) = (self.root.clone(), self.stop.clone(), self.read.clone());
         let (path, bytes, sha256) = (file.path.clone(), file.bytes, file.sha256.clone());
         let compared = tokio::task::spawn_blocking(move || {

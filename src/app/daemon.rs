@@ -16,6 +16,7 @@ use crate::config::{Config, Environment};
 use crate::download::{Downloader, Pause, Setup, Until};
 use crate::lifecycle::{self, End, Lifecycle, Pulse, Signals, Systemd};
 use crate::notify::Endpoint;
+use crate::owner::refuse_foreign;
 use crate::poll::Poller;
 use crate::reconcile::{self, NotTheArchive};
 use crate::schedule::{Each, Scheduler, Ticks};
@@ -40,6 +41,8 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
     let config = Config::load(file, env)?;
     let clock = Clock::system();
     let logs = init_logs(&config, &clock)?;
+    // Before the token is read: perhaps only the other user can read it.
+    refuse_foreign(&config.database.path, &config.archive.directory, None)?;
     let token = super::token(&config, env)?;
     let webhooks = super::webhooks::endpoints(&config, env)?;
     let lifecycle = Lifecycle::new(clock.clone(), Systemd::from_env());

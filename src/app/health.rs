@@ -1,6 +1,8 @@
 //! Whether the archive makes progress: a pure function of facts that the database has. The service and `status`,
 //! which is another process, come to the same answer.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -62,6 +64,35 @@ impl Problem {
     #[must_use]
     pub fn line(&self) -> String {
         format!("{}: {}", self.kind.as_str(), self.text)
+    }
+}
+
+/// When the passes of the schedules begin next. Without a service they do not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NextRuns {
+    /// The next poll.
+    pub poll: Option<String>,
+    /// The next sweep.
+    pub sweep: Option<String>,
+    /// The next verification.
+    pub verify: Option<String>,
+}
+
+/// When the passes begin next, by the schedules that the service follows.
+#[must_use]
+pub fn next_runs(facts: &Facts, now: DateTime<Utc>) -> NextRuns {
+    if facts.stopped {
+        return NextRuns::default();
+    }
+    let next = |schedule: &Option<String>, offset: Duration| {
+        let schedule: Schedule = schedule.as_deref()?.parse().ok()?;
+        schedule.later(offset).next_after(now).map(time::to_text)
+    };
+    let passes = &facts.passes;
+    NextRuns {
+        poll: next(&passes.schedule, passes.offset),
+        sweep: next(&passes.sweep_schedule, Duration::ZERO),
+        verify: next(&passes.verify_schedule, Duration::ZERO),
     }
 }
 

@@ -3,6 +3,8 @@
 mod bundle;
 mod completions;
 mod config;
+mod doctor;
+mod id;
 mod list;
 mod man;
 mod once;
@@ -11,6 +13,7 @@ mod show;
 mod status;
 mod verify;
 mod webhook;
+mod when;
 
 use std::path::PathBuf;
 
@@ -19,6 +22,8 @@ use clap::{Parser, Subcommand};
 pub use self::bundle::BundleArgs;
 pub use self::completions::CompletionsArgs;
 pub use self::config::{ConfigCommand, ReloadArgs};
+pub use self::doctor::DoctorArgs;
+pub use self::id::IdPrefix;
 pub use self::list::{Format, ListArgs};
 pub use self::man::ManArgs;
 pub use self::once::OnceArgs;
@@ -27,6 +32,7 @@ pub use self::show::ShowArgs;
 pub use self::status::StatusArgs;
 pub use self::verify::VerifyArgs;
 pub use self::webhook::{ReplayArgs, WebhookCommand};
+pub use self::when::When;
 use crate::version::VERSION;
 
 /// Keeps every video-room recording of a SignalWire project safe on your own disk.
@@ -41,6 +47,10 @@ pub struct Cli {
         help = "Configuration file [default: $ROOM_ARCHIVER_CONFIG, else /etc/room-archiver/config.toml]"
     )]
     pub config: Option<PathBuf>,
+
+    /// Print nothing but errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
 
     #[command(subcommand)]
     pub command: Command,
@@ -61,6 +71,8 @@ Exit codes:
   4  done, but recordings that are completed upstream are not archived
   5  verification found damage
   6  another instance holds the archive
+
+An id can be shortened to its first characters, as long as they are those of one recording or session.
 
 Any setting can be overridden by an environment variable: ROOM_ARCHIVER__SECTION__KEY.";
 
@@ -94,12 +106,7 @@ Exit codes: 0 stopped by a signal, 1 failure, 2 wrong configuration, 6 another i
     Verify(VerifyArgs),
 
     /// Check the configuration, the credentials, the disk and the database, and say what to do
-    #[command(after_help = "\
-Prints one line for each check, and below a failed check what to do. To test the disk, it creates
-a small file in the archive and removes it; nothing else changes.
-
-Exit codes: 0 all checks passed, 1 a check failed, 2 wrong configuration, 3 credentials refused.")]
-    Doctor,
+    Doctor(DoctorArgs),
 
     /// Serve a read-only page of the archive: what is there, what is not and why, and a player
     #[command(after_help = "\

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
 use super::args::{ConfigCommand, ReloadArgs};
 use super::exit::Exit;
@@ -18,13 +19,29 @@ use crate::store::{Access, Store};
 
 pub(super) fn run(command: &ConfigCommand, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let loaded = Loaded::read(file, env)?;
-    let text = match command {
-        ConfigCommand::Check => check(&loaded, env)?,
-        ConfigCommand::Show => show(&loaded, env)?,
-        ConfigCommand::Reload(args) => reload(args, &loaded, env)?,
-    };
-    out::print(&text)?;
+    match command {
+        ConfigCommand::Check => out::print(&check(&loaded, env)?)?,
+        ConfigCommand::Show(args) if args.json => out::json(&object(&loaded, env)?)?,
+        ConfigCommand::Show(_) => out::print(&show(&loaded, env)?)?,
+        ConfigCommand::Reload(args) => out::print(&reload(args, &loaded, env)?)?,
+    }
     Ok(Exit::Done)
+}
+
+/// The JSON that scripts read: never rename a key.
+fn object(loaded: &Loaded, env: &Environment) -> Result<Value> {
+    let settings = serde_json::to_value(&loaded.config)
+        .context("could not write the configuration as JSON")?;
+    let (source, error) = match loaded.config.token(env) {
+        Ok(found) => (Some(found.source.to_string()), None),
+        Err(error) => (None, Some(human::chain(&error))),
+    };
+    Ok(json!({
+        "file": loaded.file.display().to_string(),
+        "settings": settings,
+        "origins": loaded.origins,
+        "token": {"source": source, "error": error},
+    }))
 }
 
 fn check(loaded: &Loaded, env: &Environment) -> Result<String> {

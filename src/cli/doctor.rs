@@ -13,15 +13,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use report::Report;
 
+use super::args::DoctorArgs;
 use super::exit::Exit;
+use super::once::token_file;
 use super::out;
 use super::runtime::block_on;
+use super::width::Width;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Loaded};
 use crate::cooldown::Cooldowns;
 use crate::human;
 use crate::instance::Instance;
 use crate::model::ApiToken;
+use crate::owner::refuse_foreign;
 use crate::schedule::{Each, Schedule};
 use crate::store::{Access, Store};
 use crate::{app, signalwire};
@@ -31,22 +35,32 @@ const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
 /// A larger difference fails: valid links look expired, or expired ones valid.
 const SKEW_FAILS: TimeDelta = TimeDelta::minutes(5);
 
-pub fn run(file: Option<&Path>, env: &Environment) -> Result<Exit> {
-    let (text, exit) = text(file, env)?;
-    out::print(&text)?;
-    Ok(exit)
+pub fn run(args: &DoctorArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let loaded = Loaded::read(file, env)?;
+    let report = block_on(examine(&loaded, env, &Clock::system()))?;
+    if args.json {
+        out::json(&report.object())?;
+    } else if out::is_quiet() {
+        out::report(&report.failures(), report.exit)?;
+    } else {
+        out::print(&report.text(Width::of_stdout()))?;
+    }
+    Ok(report.exit)
 }
 
 /// What it prints, and its exit code.
 pub fn text(file: Option<&Path>, env: &Environment) -> Result<(String, Exit)> {
     let loaded = Loaded::read(file, env)?;
     let report = block_on(examine(&loaded, env, &Clock::system()))?;
-    Ok((report.text(), report.exit))
+    Ok((report.text(Width::Full), report.exit))
 }
 
 async fn examine(loaded: &Loaded, env: &Environment, clock: &Clock) -> Report {
     let config = &loaded.config;
-    let mut report = Report::default();
+    let file = token_file(config, env);
+    let (database, archive) = (&config.database.path, &config.archive.directory);
+    let foreign = refuse_foreign(database, archive, file.as_deref()).err();
+    let mut report = Report::new(foreign.map(|foreign| foreign.remedy()));
     report.ok("configuration", &loaded.file.display().to_string());
     let token = token(config, env, &mut report);
     match token {
@@ -102,7 +116,7 @@ fn token(config: &Config, env: &Environment, report: &mut Report) -> Option<ApiT
             Some(found.token)
         }
         Err(error) => {
-            report.fail(
+            report.fail_as_user(
                 "token",
                 &format!("{:#}", anyhow::Error::from(error)),
                 "the service gets it from systemd; to run a command as the service does, see 'By hand' in the README",

@@ -7,6 +7,11 @@ use crate::instance::NotLocked;
 use crate::owner::Foreign;
 use crate::reconcile::SourceError;
 
+/// Options that contradict each other in a way that clap can't see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub &'static str);
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -31,6 +36,7 @@ impl Exit {
                 || cause.is::<TokenError>()
                 || cause.is::<WebhookSecretError>()
                 || cause.is::<Foreign>()
+                || cause.is::<Usage>()
                 || matches!(cause.downcast_ref(), Some(SourceError::Other(_)))
         });
         let busy = |cause: &(dyn std::error::Error + 'static)| {

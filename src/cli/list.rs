@@ -6,12 +6,16 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::args::{Format, ListArgs};
-use super::exit::Exit;
+use super::exit::{Exit, Usage};
 use super::out::Stdout;
-use super::{database, out};
-use crate::config::{Environment, Since};
-use crate::escape;
-use crate::human;
+use super::recordings::{self, Line};
+use super::table::Column::{self, Id, Left, Text};
+use super::table::{Layout, escaped};
+use super::width::Width;
+use super::{database, ids, out};
+use crate::clock::Clock;
+use crate::config::Environment;
+use crate::model::State;
 use crate::store::{Access, Filter, Row};
 
 /// Rows read at once.
@@ -31,6 +35,12 @@ const HEADER: [&str; 9] = [
 ];
 
 pub(super) fn run(args: &ListArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
+    let now = Clock::system().now();
+    let since = args.since.as_ref().map(|since| since.start(now));
+    let until = args.until.as_ref().map(|until| until.end(now));
+    if since.zip(until).is_some_and(|(since, until)| since > until) {
+        return Err(Usage("--since is later than --until").into());
+    }
     database::with(file, env, Access::Read, async |store, _| {
         let rooms = match &args.room {
             // A recording without a room counts as one whose name is empty, as in the filter.
@@ -41,16 +51,25 @@ pub(super) fn run(args: &ListArgs, file: Option<&Path>, env: &Environment) -> Re
             }
             None => None,
         };
+        let session = match &args.session {
+            Some(prefix) => Some(ids::session(store, prefix).await?),
+            None => None,
+        };
         let filter = Filter {
             states: args.state.clone(),
             rooms,
-            since: args.since.as_ref().map(Since::at),
+            session,
+            since,
+            until,
+            newest: args.limit,
         };
-        let mut printer = Printer::begin(args.format)?;
-        for keys in store.list(&filter).await?.chunks(PAGE) {
-            for row in store.rows(keys).await? {
-                printer.row(&row)?;
-            }
+        let keys = store.list(&filter).await?;
+        if out::is_quiet() && args.format == Format::Table {
+            return Ok(Exit::Done);
+        }
+        let mut printer = Printer::begin(args)?;
+        for page in keys.chunks(PAGE) {
+            printer.rows(&store.rows(page).await?, keys.len() > PAGE)?;
         }
         printer.end()?;
         Ok(Exit::Done)
@@ -59,29 +78,21 @@ pub(super) fn run(args: &ListArgs, file: Option<&Path>, env: &Environment) -> Re
 
 /// Writes rows in one of the formats.
 enum Printer {
-    Table(Stdout),
+    Table(Table),
     Json { out: Stdout, first: bool },
     Csv(Box<csv::Writer<Stdout>>),
 }
 
 impl Printer {
-    fn begin(format: Format) -> Result<Self> {
+    fn begin(args: &ListArgs) -> Result<Self> {
         let mut out = out::stdout();
-        Ok(match format {
-            Format::Table => {
-                line(
-                    &mut out,
-                    [
-                        "RECORDING",
-                        "STARTED (UTC)",
-                        "LENGTH",
-                        "SIZE",
-                        "STATE",
-                        "ROOM",
-                    ],
-                )?;
-                Self::Table(out)
-            }
+        Ok(match args.format {
+            Format::Table => Self::Table(Table {
+                out,
+                wide: args.wide,
+                width: Width::of_stdout().or_full(args.wide),
+                layout: None,
+            }),
             Format::Json => {
                 out.write_all(b"[")?;
                 Self::Json { out, first: true }
@@ -97,22 +108,33 @@ impl Printer {
         })
     }
 
-    fn row(&mut self, row: &Row) -> Result<()> {
+    /// Writes a page of rows; `more`: it is not the only one.
+    fn rows(&mut self, rows: &[Row], more: bool) -> Result<()> {
         match self {
-            Self::Table(out) => cells(out, row)?,
+            Self::Table(table) => table.rows(rows, more)?,
             Self::Json { out, first } => {
-                out.write_all(if *first { b"\n" } else { b",\n" })?;
-                *first = false;
-                out.write_all(&serde_json::to_vec(row)?)?;
+                for row in rows {
+                    out.write_all(if *first { b"\n" } else { b",\n" })?;
+                    *first = false;
+                    out.write_all(&serde_json::to_vec(row)?)?;
+                }
             }
-            Self::Csv(csv) => csv.serialize(guarded(row))?,
+            Self::Csv(csv) => {
+                for row in rows {
+                    csv.serialize(guarded(row))?;
+                }
+            }
         }
         Ok(())
     }
 
     fn end(self) -> Result<()> {
         match self {
-            Self::Table(mut out) => out.flush()?,
+            Self::Table(mut table) => {
+                // Of a list without rows there is only the header.
+                table.layout(&[], false)?;
+                table.out.flush()?;
+            }
             Self::Json { mut out, first } => {
                 out.write_all(if first { b"]\n" } else { b"\n]\n" })?;
                 out.flush()?;
@@ -143,34 +165,85 @@ fn guard(text: &str) -> String {
     }
 }
 
-fn cells(out: &mut Stdout, row: &Row) -> Result<()> {
-    let started = row
-        .started_at
-        .as_deref()
-        .map(human::time)
-        .unwrap_or_default();
-    let length = row.duration_seconds.map(human::seconds).unwrap_or_default();
-    let size = row
-        .size_bytes
-        .and_then(|bytes| u64::try_from(bytes).ok())
-        .map(human::size)
-        .unwrap_or_default();
-    let room = escape::line(row.room_name.as_deref().unwrap_or_default());
-    line(
-        out,
-        [
-            &row.recording_id,
-            &started,
-            &length,
-            &size,
-            row.state.as_str(),
-            &room,
-        ],
-    )
+/// A table whose columns fit its first page.
+struct Table {
+    out: Stdout,
+    wide: bool,
+    width: Width,
+    layout: Option<Layout>,
 }
 
-/// A line of the table. The widths are fixed, as later rows are not read yet; room names vary most and come last.
-fn line(out: &mut Stdout, [id, started, length, size, state, room]: [&str; 6]) -> Result<()> {
-    let text = format!("{id:<36}  {started:<19}  {length:>12}  {size:>10}  {state:<11}  {room}");
-    Ok(writeln!(out, "{}", text.trim_end())?)
+impl Table {
+    fn rows(&mut self, rows: &[Row], more: bool) -> Result<()> {
+        let rows: Vec<_> = rows.iter().map(|row| cells(row, self.wide)).collect();
+        self.layout(&rows, more)?;
+        if let Some(layout) = &self.layout {
+            for row in &rows {
+                self.out.write_all(layout.row(row).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the header above the first page. Later pages can be wider, up to the widest usual values.
+    fn layout(&mut self, first: &[Vec<String>], more: bool) -> Result<()> {
+        if self.layout.is_some() {
+            return Ok(());
+        }
+        let mut rows: Vec<&[String]> = first.iter().map(Vec::as_slice).collect();
+        let widest = Line {
+            id: "",
+            started_at: None,
+            duration_seconds: Some(59.0 * 60.0 + 59.0),
+            size_bytes: Some(1_098_437_885_952),
+            state: State::Downloading,
+            room_name: None,
+        };
+        let widest = widest.cells();
+        if more {
+            rows.push(&widest);
+        }
+        let columns: &[Column] = if self.wide {
+            &WIDE
+        } else {
+            &recordings::COLUMNS
+        };
+        let layout = Layout::fit(columns, &rows, self.width);
+        self.out.write_all(layout.header().as_bytes())?;
+        self.layout = Some(layout);
+        Ok(())
+    }
+}
+
+/// The columns of `--wide`.
+const WIDE: [Column; 9] = {
+    let [id, started, length, size, state, room] = recordings::COLUMNS;
+    [
+        id,
+        started,
+        length,
+        size,
+        state,
+        room,
+        Id("SESSION"),
+        Text("FILE"),
+        Left("LAST ERROR"),
+    ]
+};
+
+fn cells(row: &Row, wide: bool) -> Vec<String> {
+    let line = Line {
+        id: &row.recording_id,
+        started_at: row.started_at.as_deref(),
+        duration_seconds: row.duration_seconds,
+        size_bytes: row.size_bytes.and_then(|bytes| bytes.try_into().ok()),
+        state: row.state,
+        room_name: row.room_name.as_deref(),
+    };
+    let mut cells: Vec<_> = escaped(line.cells()).into();
+    if wide {
+        let more = [&row.session_id, &row.path, &row.last_error];
+        cells.extend(escaped(more.map(|text| text.clone().unwrap_or_default())));
+    }
+    cells
 }

@@ -1,5 +1,8 @@
 //! `once`: one pass, then downloads with their retries until nothing more can be done now.
 
+mod outcome;
+mod work;
+
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -11,15 +14,17 @@ use chrono::TimeDelta;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use outcome::Outcome;
+use work::Work;
+
 use super::args::OnceArgs;
 use super::exit::Exit;
 use super::out;
-use super::progress::Bars;
+use super::progress;
 use super::runtime::block_on;
-use super::table::{self, Column};
 use crate::app::{self, App};
 use crate::clock::Clock;
-use crate::config::{Config, Environment, TokenSource};
+use crate::config::{Config, Environment, LogLevel, TokenSource};
 use crate::cooldown::Cooldowns;
 use crate::download::Downloader;
 use crate::escape;
@@ -41,10 +46,13 @@ const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(60);
 const MOST_WAITS: u32 = 2;
 
 pub fn run(args: &OnceArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
-    let config = Config::load(file, env)?;
+    let mut config = Config::load(file, env)?;
     let clock = Clock::system();
     // Log lines would break the progress bars: on a terminal only bars are shown, and the summary names what failed.
-    if !std::io::stderr().is_terminal() {
+    if out::is_quiet() {
+        config.log.level = LogLevel::Error;
+    }
+    if out::is_quiet() || !std::io::stderr().is_terminal() {
         app::init_logs(&config, &clock)?;
     }
     block_on(async {
@@ -69,48 +77,51 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     let poller = app.poller(config, client.clone(), beat.clone());
     app.apply_config(config, &poller).await?;
     let setup = app.setup(config, client, beat.clone())?;
-    let bars = Bars::show(app.board.clone());
-    app.store.list_put_off(app.clock.now()).await?;
-    let rebuilt = if args.rebuild {
-        rebuild(&app, config, beat.clone()).await?
-    } else {
-        String::new()
-    };
     let sweep = args.sweep || args.rebuild;
-    let report = pass(&poller, sweep).await?;
-    let mut archived = 0;
-    let refused = report.outcome == PassOutcome::Refused;
-    if !refused {
+    let work = Arc::new(Work::new(sweep));
+    let progress = work.show(&app);
+    let passed = async {
+        app.store.list_put_off(app.clock.now()).await?;
+        let rebuilt = if args.rebuild {
+            rebuild(&app, config, beat.clone()).await?
+        } else {
+            String::new()
+        };
+        let report = pass(&poller, sweep).await?;
+        if report.outcome == PassOutcome::Refused {
+            app::write_sidecars(app.keeper(config).as_ref()).await?;
+            return Ok((report, 0, rebuilt));
+        }
         app.compare_if_needed(&beat).await?;
+        work.downloads(app.store.due_now(app.clock.now()).await?);
         let (_setup, setups) = watch::channel(Arc::new(setup));
-        archived = Downloader::new(setups, app.wake.clone(), stop)
-            .drain()
-            .await?;
-    }
-    app::write_sidecars(app.keeper(config).as_ref()).await?;
-    bars.finish().await;
+        let downloader = Downloader::new(setups, app.wake.clone(), stop);
+        let archived = downloader.drain().await?;
+        app::write_sidecars(app.keeper(config).as_ref()).await?;
+        Ok::<_, anyhow::Error>((report, archived, rebuilt))
+    };
+    let passed = passed.await;
+    // Also before an error is printed.
+    progress.finish().await;
+    let (report, archived, rebuilt) = passed?;
     notify(&app, config, env).await?;
     let counts = app.store.counts().await?;
-    let left = app.store.left(MOST_LEFT).await?;
-    let mut text = rebuilt + &summary(&report, sweep);
-    _ = writeln!(
-        text,
-        "archived {}; the archive holds {} ({})",
-        human::count(archived, "recording"),
-        counts.of(State::Archived),
-        human::size(counts.archived_bytes)
-    );
-    if !left.is_empty() {
-        text.push_str("\nleft to do:\n");
-        text.push_str(&left_table(&left));
-    }
-    out::print(&text)?;
     let exit = match report.outcome {
         PassOutcome::Refused => Exit::CredentialsRefused,
         PassOutcome::Complete if counts.missing > 0 || counts.unlisted > 0 => Exit::Incomplete,
         PassOutcome::Complete => Exit::Done,
         _ => Exit::Failure,
     };
+    let most = if args.json { u32::MAX } else { MOST_LEFT };
+    let outcome = Outcome {
+        left: app.store.left(most).await?,
+        now: app.clock.now(),
+        exit,
+        report,
+        sweep,
+        rebuilt,
+    };
+    outcome.print(args, archived, &counts)?;
     drop(poller);
     app.close().await?;
     Ok(exit)
@@ -158,7 +169,7 @@ async fn notify(app: &App, config: &Config, env: &Environment) -> Result<()> {
 }
 
 /// The file from which systemd can pass the token to a command; `None`: it is in an environment variable.
-fn token_file(config: &Config, env: &Environment) -> Option<PathBuf> {
+pub(super) fn token_file(config: &Config, env: &Environment) -> Option<PathBuf> {
     match config.token(env) {
         Ok(found) if found.source == TokenSource::Variable => None,
         _ => {
@@ -170,7 +181,16 @@ fn token_file(config: &Config, env: &Environment) -> Option<PathBuf> {
 
 /// A pass on a copy of the database, so that it shows what a real one would do.
 async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) -> Result<Exit> {
-    let token = app::token(config, env)?;
+    let token = app::token(config, env).or_else(|error| {
+        // Perhaps only the other user can read it.
+        let file = token_file(config, env);
+        refuse_foreign(
+            &config.database.path,
+            &config.archive.directory,
+            file.as_deref(),
+        )?;
+        Err(error)
+    })?;
     let directory =
         tempfile::tempdir().context("could not make a directory for a copy of the database")?;
     let copy = directory.path().join("archive.db");
@@ -202,26 +222,23 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
         .into_iter()
         .filter(|left| matches!(left.state, State::Pending | State::Damaged))
         .collect();
-    let bytes: u64 = would.iter().filter_map(|left| left.size_bytes).sum();
-    let mut text = summary(&report, args.sweep);
-    _ = writeln!(
-        text,
-        "would download {} ({})",
-        human::count(would.len() as u64, "recording"),
-        human::size(bytes)
-    );
-    if !would.is_empty() {
-        text.push('\n');
-        text.push_str(&left_table(&would));
-    }
-    out::print(&text)?;
-    drop(poller);
-    store.close().await;
-    Ok(match report.outcome {
+    let exit = match report.outcome {
         PassOutcome::Refused => Exit::CredentialsRefused,
         PassOutcome::Complete => Exit::Done,
         _ => Exit::Failure,
-    })
+    };
+    let outcome = Outcome {
+        left: would,
+        now: poller.clock.now(),
+        exit,
+        report,
+        sweep: args.sweep,
+        rebuilt: String::new(),
+    };
+    outcome.print_dry(args)?;
+    drop(poller);
+    store.close().await;
+    Ok(exit)
 }
 
 /// Makes a pass, and makes it again after each short rate limit.
@@ -248,51 +265,6 @@ async fn pass(poller: &Poller, sweep: bool) -> Result<Report> {
     }
 }
 
-fn summary(report: &Report, sweep: bool) -> String {
-    let counts = &report.counts;
-    let mut text = format!(
-        "{} {}: {} seen, {} listed; {} seen, {} new; {}\n",
-        if sweep { "sweep" } else { "poll" },
-        report.outcome.as_str(),
-        human::count(counts.sessions_seen, "session"),
-        counts.sessions_listed,
-        human::count(counts.recordings_seen, "recording"),
-        counts.recordings_new,
-        human::count(counts.requests, "request")
-    );
-    if let Some(error) = &report.error {
-        _ = writeln!(text, "  {}", escape::line(error));
-    }
-    text
-}
-
-fn left_table(left: &[Left]) -> String {
-    let columns = [
-        Column::Left("RECORDING"),
-        Column::Left("ROOM"),
-        Column::Left("STATE"),
-        Column::Left("STARTED"),
-        Column::Right("SIZE"),
-        Column::Left("NEXT ATTEMPT"),
-        Column::Left("LAST ERROR"),
-    ];
-    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-    table::render(
-        columns,
-        left.iter().map(|left| {
-            [
-                left.recording_id.clone(),
-                text(&left.room_name),
-                left.state.to_string(),
-                text(&left.started_at),
-                left.size_bytes.map_or_else(|| "-".to_owned(), human::size),
-                text(&left.next_attempt_at),
-                text(&left.last_error),
-            ]
-        }),
-    )
-}
-
 /// Cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
 pub(super) fn stop_on_signals() -> CancellationToken {
     let stop = CancellationToken::new();
@@ -313,6 +285,7 @@ pub(super) fn stop_on_signals() -> CancellationToken {
                 _ = terminate.recv() => {}
             }
             if hard {
+                progress::end_line();
                 std::process::exit(Exit::Failure as i32);
             }
             stopped.cancel();

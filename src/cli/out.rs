@@ -2,6 +2,25 @@
 //! A closed stdout ends a command quietly and is no failure.
 
 use std::io::{self, BufWriter, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+use super::exit::Exit;
+
+/// With `--quiet` only errors are printed.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Prints nothing but errors from now on.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether only errors are printed.
+#[must_use]
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 /// Marks a broken pipe as that of stdout, not of another stream.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +36,32 @@ pub fn stdout() -> Stdout {
     Stdout(BufWriter::new(io::stdout().lock()))
 }
 
-/// Writes the whole text to stdout. An error may mean that it was closed, see [`is_closed`].
+/// Writes the whole text to stdout, unless the command is to be quiet. An error may mean that stdout was closed, see
+/// [`is_closed`].
 pub fn print(text: &str) -> io::Result<()> {
+    if is_quiet() {
+        return Ok(());
+    }
+    data(text)
+}
+
+/// Prints what a command did. A quiet one prints it only if not all is well, and then as an error.
+pub fn report(text: &str, exit: Exit) -> io::Result<()> {
+    if is_quiet() && exit != Exit::Done {
+        // When stderr is closed there is no one to write to.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+    print(text)
+}
+
+/// Prints one JSON object: it was asked for, so also by a quiet command.
+pub fn json(object: &impl Serialize) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(object)?;
+    data(&(text + "\n"))
+}
+
+/// Writes the whole text to stdout, also by a quiet command.
+pub fn data(text: &str) -> io::Result<()> {
     let mut out = stdout();
     out.write_all(text.as_bytes())?;
     out.flush()

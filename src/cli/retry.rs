@@ -1,6 +1,5 @@
 //! `retry`: makes recordings due now.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -9,22 +8,16 @@ use anyhow::Result;
 
 use super::args::RetryArgs;
 use super::exit::Exit;
-use super::{database, out};
+use super::{database, ids, out};
 use crate::clock::Clock;
 use crate::config::Environment;
 use crate::model::State;
 use crate::store::{Access, Retried};
 
 pub(super) fn run(args: &RetryArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
-    let mut seen = HashSet::new();
-    let ids: Vec<_> = args
-        .ids
-        .iter()
-        .copied()
-        .filter(|id| seen.insert(*id))
-        .collect();
-    let named = (!args.stuck).then_some(ids.as_slice());
     let retried = database::with(file, env, Access::Write, async |store, _| {
+        let ids = ids::recordings(store, &args.ids).await?;
+        let named = (!args.stuck).then_some(ids.as_slice());
         Ok(store.retry(named, Clock::system().now()).await?)
     })?;
 

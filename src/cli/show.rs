@@ -5,11 +5,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 
 use super::args::ShowArgs;
 use super::exit::Exit;
-use super::table::Column::{Left, Right};
-use super::{database, out, table};
+use super::table::Column::{Left, Note, Right, Spare, Time};
+use super::width::{Width, columns};
+use super::{database, ids, out, table};
 use crate::clock::Clock;
 use crate::config::Environment;
 use crate::escape;
@@ -19,49 +21,83 @@ use crate::store::{Access, Attempt, Detail, WaitsFor};
 
 pub(super) fn run(args: &ShowArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let now = Clock::system().now();
-    let text = database::with(file, env, Access::Read, async |store, config| {
-        match store.detail(args.id).await? {
-            Some(detail) => Ok(describe(&detail, &config.archive.directory, now)?),
+    let (detail, archive) = database::with(file, env, Access::Read, async |store, config| {
+        let id = ids::recording(store, &args.id).await?;
+        match store.detail(id).await? {
+            Some(detail) => Ok((detail, config.archive.directory.clone())),
             None => bail!(
-                "no recording {} is known: if it is new, run 'room-archiver once --sweep' first",
-                args.id
+                "no recording {id} is known: if it is new, run 'room-archiver once --sweep' first"
             ),
         }
     })?;
-    out::print(&text)?;
+    let detail = with_file(detail, &archive);
+    if args.json {
+        out::json(&object(&detail))?;
+    } else {
+        out::print(&describe(&detail, now, Width::of_stdout())?)?;
+    }
     Ok(Exit::Done)
 }
 
-fn describe(detail: &Detail, archive: &Path, now: DateTime<Utc>) -> serde_json::Result<String> {
-    let mut text = String::from("Recording\n");
-    let mut recording = detail.recording.clone();
+/// Adds where the file is on this machine.
+fn with_file(mut detail: Detail, archive: &Path) -> Detail {
+    let recording = &mut detail.recording;
     if let Some(at) = recording.iter().position(|(name, _)| name == "path") {
-        let file = archive.join(&recording[at].1).display().to_string();
+        let file = recording[at].1.as_str().map(|path| archive.join(path));
+        let file = file.map_or(Value::Null, |file| file.display().to_string().into());
         recording.insert(at + 1, ("file".to_owned(), file));
     }
-    fields(&mut text, &recording, now);
+    detail
+}
+
+/// The JSON that scripts read: never rename a key.
+fn object(detail: &Detail) -> Value {
+    let map = |fields: &[(String, Value)]| Value::Object(fields.iter().cloned().collect());
+    let concerns = detail
+        .concerns
+        .iter()
+        .map(|(concern, what, at)| json!({"concern": concern, "detail": what, "noted_at": at}));
+    let events = detail
+        .events
+        .iter()
+        .map(|(at, kind, text)| json!({"at": at, "kind": kind, "text": text}));
+    json!({
+        "recording": map(&detail.recording),
+        "session": if detail.session.is_empty() { Value::Null } else { map(&detail.session) },
+        "concerns": concerns.collect::<Vec<_>>(),
+        "attempts": detail.attempts,
+        "events": events.collect::<Vec<_>>(),
+        "upstream": detail.upstream,
+    })
+}
+
+fn describe(detail: &Detail, now: DateTime<Utc>, width: Width) -> serde_json::Result<String> {
+    let mut text = String::from("Recording\n");
+    fields(&mut text, &detail.recording, now, width);
     if !detail.session.is_empty() {
         text.push_str("\nSession\n");
-        fields(&mut text, &detail.session, now);
+        fields(&mut text, &detail.session, now, width);
     }
     if !detail.concerns.is_empty() {
         text.push_str("\nConcerns\n");
         let rows = detail.concerns.iter().cloned();
         text.push_str(&table::render(
-            [Left("CONCERN"), Left("DETAIL"), Left("NOTED")],
-            rows.map(|(kind, what, at)| [kind, what, at]),
+            [Left("CONCERN"), Time("NOTED (UTC)"), Note("DETAIL")],
+            rows.map(|(kind, what, at)| [kind, human::time(&at), what]),
+            width,
         ));
     }
     if !detail.attempts.is_empty() {
         text.push_str("\nAttempts\n");
-        text.push_str(&attempts(&detail.attempts));
+        text.push_str(&attempts(&detail.attempts, width));
     }
     if !detail.events.is_empty() {
         text.push_str("\nEvents\n");
         let rows = detail.events.iter().cloned();
         text.push_str(&table::render(
-            [Left("AT"), Left("KIND"), Left("TEXT")],
-            rows.map(|(at, kind, what)| [at, kind, what]),
+            [Time("AT (UTC)"), Left("KIND"), Note("TEXT")],
+            rows.map(|(at, kind, what)| [human::time(&at), kind, what]),
+            width,
         ));
     }
     text.push_str("\nAs SignalWire describes it\n");
@@ -72,8 +108,13 @@ fn describe(detail: &Detail, archive: &Path, now: DateTime<Utc>) -> serde_json::
     Ok(text)
 }
 
-fn fields(text: &mut String, fields: &[(String, String)], now: DateTime<Utc>) {
+fn fields(text: &mut String, fields: &[(String, Value)], now: DateTime<Utc>, width: Width) {
     for (name, value) in fields {
+        let value = match value {
+            Value::Null => continue,
+            Value::String(text) => text.clone(),
+            number => number.to_string(),
+        };
         let meaning = if name == "waits_for" {
             value.parse().ok().map(waits_for)
         } else if name.ends_with("_bytes") {
@@ -81,11 +122,11 @@ fn fields(text: &mut String, fields: &[(String, String)], now: DateTime<Utc>) {
         } else if name.ends_with("_seconds") {
             value.parse().ok().map(human::seconds)
         } else {
-            time::parse(value).map(|then| human::age(then, now))
+            time::parse(&value).map(|then| human::age(then, now))
         };
         match meaning {
-            Some(meaning) => field(text, name, &format!("{value}  ({meaning})")),
-            None => field(text, name, value),
+            Some(meaning) => field(text, name, &format!("{value}  ({meaning})"), width),
+            None => field(text, name, &value, width),
         }
     }
 }
@@ -104,28 +145,35 @@ fn waits_for(what: WaitsFor) -> String {
     what.to_owned()
 }
 
-fn field(text: &mut String, name: &str, value: &str) {
+/// A name and its value. A value that does not fit beside its name stands below it; it is never cut or broken inside a
+/// word, so that it can be copied.
+fn field(text: &mut String, name: &str, value: &str, width: Width) {
+    let value = escape::line(value);
     // Writing to a String can't fail.
-    let _ = writeln!(text, "{name:<19}  {}", escape::line(value));
+    let _ = if width.holds(21 + columns(&value)) {
+        writeln!(text, "{name:<19}  {value}")
+    } else {
+        writeln!(text, "{name}\n    {value}")
+    };
 }
 
-fn attempts(attempts: &[Attempt]) -> String {
+fn attempts(attempts: &[Attempt], width: Width) -> String {
     let size = |bytes: i64| u64::try_from(bytes).map(human::size).unwrap_or_default();
     table::render(
         [
             Right("#"),
-            Left("STARTED"),
-            Left("TOOK"),
-            Right("FROM"),
+            Time("STARTED (UTC)"),
+            Spare("TOOK"),
+            Spare("FROM"),
             Right("RECEIVED"),
             Right("HTTP"),
             Left("OUTCOME"),
-            Left("ERROR"),
+            Note("ERROR"),
         ],
         attempts.iter().map(|attempt| {
             [
                 attempt.attempt.to_string(),
-                attempt.started_at.clone(),
+                human::time(&attempt.started_at),
                 human::took(&attempt.started_at, attempt.ended_at.as_deref()),
                 size(attempt.from_byte),
                 size(attempt.bytes),
@@ -137,5 +185,6 @@ fn attempts(attempts: &[Attempt]) -> String {
                 attempt.error.clone().unwrap_or_default(),
             ]
         }),
+        width,
     )
 }

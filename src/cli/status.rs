@@ -12,6 +12,7 @@ use facts::Status;
 
 use super::args::StatusArgs;
 use super::exit::Exit;
+use super::width::Width;
 use super::{database, out};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -25,13 +26,20 @@ pub(super) fn run(args: &StatusArgs, file: Option<&Path>, env: &Environment) -> 
     let status = database::with(file, env, Access::Read, async |store, config| {
         Ok(Status::read(store, config, now).await?)
     })?;
-    let text = if args.json {
-        to_json(&status)?
+    let exit = if args.check && !status.healthy {
+        Exit::Failure
     } else {
-        text::render(&status, now)
+        Exit::Done
     };
-    out::print(&text)?;
-    Ok(Exit::Done)
+    let width = Width::of_stdout().or_full(args.wide);
+    if args.json {
+        out::json(&status)?;
+    } else if args.check {
+        out::report(&text::health(&status, width), exit)?;
+    } else {
+        out::print(&text::render(&status, now, width))?;
+    }
+    Ok(exit)
 }
 
 fn to_json(status: &Status) -> Result<String> {

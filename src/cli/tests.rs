@@ -51,7 +51,10 @@ fn contradictions_and_gaps_are_usage_errors() {
         &format!("retry --stuck {ID}"),
         &format!("verify --full {ID}"),
         "show",
-        "show 42",
+        "show 4x",
+        "show 42 43",
+        "list --limit 0",
+        "list --session x",
         "list --state gone",
         "list --since yesterday",
         "completions tcl",
@@ -64,6 +67,10 @@ fn contradictions_and_gaps_are_usage_errors() {
         "verify",
         "once --sweep --dry-run",
         "status --json",
+        "status --check --quiet",
+        "-q show 42 --json",
+        "retry 42 43",
+        "list --until 2026-01-01T00:00+01:00 --limit 3 --session 42 --wide",
     ] {
         assert!(parse(line).is_ok(), "{line}");
     }

@@ -1,19 +1,22 @@
 //! `verify`: reads archived files again.
 
+mod work;
+
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use work::Work;
 
 use super::args::VerifyArgs;
 use super::exit::Exit;
 use super::once::stop_on_signals;
-use super::out;
-use super::progress::bytes_style;
+use super::progress::Progress;
 use super::runtime::block_on;
+use super::{ids, out};
 use crate::app::write_sidecars;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -23,7 +26,7 @@ use crate::owner::refuse_foreign;
 use crate::reconcile;
 use crate::sidecar::Keeper;
 use crate::store::{Access, OpenError, Store};
-use crate::verify::{Scope, Verifier};
+use crate::verify::{Findings, Scope, Verifier};
 
 pub fn run(args: &VerifyArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let config = Config::load(file, env)?;
@@ -32,10 +35,10 @@ pub fn run(args: &VerifyArgs, file: Option<&Path>, env: &Environment) -> Result<
 
 async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     let path = &config.database.path;
+    refuse_foreign(path, &config.archive.directory, None)?;
     if !path.exists() {
         return Err(OpenError::Missing(path.clone()).into());
     }
-    refuse_foreign(path, &config.archive.directory, None)?;
     let store = Store::open(path, Access::Write).await?;
     let root = reconcile::open_known(&config.archive.directory, &store).await?;
     let scope = if args.full {
@@ -43,20 +46,13 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     } else if args.ids.is_empty() {
         Scope::Budget(config.verify.bytes_per_run.0)
     } else {
-        Scope::These(args.ids.clone())
+        Scope::These(ids::recordings(&store, &args.ids).await?)
     };
-    let total = store.counts().await?.archived_bytes;
-    let bar = match &scope {
-        Scope::These(_) => ProgressBar::new_spinner(),
-        Scope::All => ProgressBar::new(total),
-        Scope::Budget(budget) => ProgressBar::new(total.min(*budget)),
-    };
-    if !std::io::stderr().is_terminal() {
-        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-    }
-    bar.set_style(bytes_style());
-    bar.set_message("verifying");
-    let moving = bar.clone();
+    let clock = Clock::system();
+    let work = Arc::new(Work::new(whole(&store, &scope).await?));
+    let showing = work.clone();
+    let progress = Progress::show(clock.clone(), move || showing.picture());
+    let (begun, moving) = (work.clone(), work);
     let stop = stop_on_signals();
     let keeper = config.archive.sidecars.then(|| Keeper {
         store: store.clone(),
@@ -69,18 +65,75 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     let verifier = Verifier {
         store: store.clone(),
         root,
-        clock: Clock::system(),
+        clock,
         stop,
-        read: Arc::new(move |bytes| moving.inc(bytes)),
+        begins: Arc::new(move |path, bytes| begun.begin(path, bytes)),
+        read: Arc::new(move |bytes| moving.read(bytes)),
     };
     let findings = verifier.run(&scope).await;
-    bar.finish_and_clear();
+    progress.finish().await;
     let stopped = verifier.stop.is_cancelled();
     drop(verifier);
     let findings = findings?;
     write_sidecars(keeper.as_ref()).await?;
     drop(keeper);
     store.close().await;
+    let exit = if !findings.damaged.is_empty() || !findings.sidecars.is_empty() {
+        Exit::Damage
+    } else if !findings.not_archived.is_empty() || !findings.unreadable.is_empty() || stopped {
+        Exit::Failure
+    } else {
+        Exit::Done
+    };
+    if args.json {
+        out::json(&object(&findings, !stopped))?;
+    } else {
+        out::report(&describe(&findings, stopped), exit)?;
+    }
+    Ok(exit)
+}
+
+/// The bytes of the files that will be read.
+async fn whole(store: &Store, scope: &Scope) -> Result<u64> {
+    let archived = async || store.counts().await.map(|counts| counts.archived_bytes);
+    Ok(match scope {
+        Scope::All => archived().await?,
+        Scope::Budget(budget) => archived().await?.min(*budget),
+        Scope::These(ids) => {
+            let mut bytes = 0;
+            for id in ids {
+                let file = store.verifiable_file(*id).await?;
+                bytes += file.map_or(0, |file| file.bytes);
+            }
+            bytes
+        }
+    })
+}
+
+/// The JSON that scripts read: never rename a key.
+fn object(findings: &Findings, complete: bool) -> Value {
+    let damaged = findings.damaged.iter().map(|(id, path, damage)| {
+        json!({"recording_id": id.to_string(), "path": path, "damage": damage})
+    });
+    let unreadable = findings.unreadable.iter().map(
+        |(id, path, error)| json!({"recording_id": id.to_string(), "path": path, "error": error}),
+    );
+    let sidecars = findings.sidecars.iter().map(
+        |(id, path, damage)| json!({"recording_id": id.to_string(), "path": path, "damage": damage}),
+    );
+    let not_archived = findings.not_archived.iter().map(ToString::to_string);
+    json!({
+        "complete": complete,
+        "files": findings.files,
+        "bytes": findings.bytes,
+        "damaged": damaged.collect::<Vec<_>>(),
+        "unreadable": unreadable.collect::<Vec<_>>(),
+        "sidecars": sidecars.collect::<Vec<_>>(),
+        "not_archived": not_archived.collect::<Vec<_>>(),
+    })
+}
+
+fn describe(findings: &Findings, stopped: bool) -> String {
     let mut text = String::new();
     for (id, path, damage) in &findings.damaged {
         _ = writeln!(text, "{damage}: {} (recording {id})", escape::line(path));
@@ -98,10 +151,15 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     }
     _ = writeln!(
         text,
-        "verified {} ({}), {} damaged",
+        "verified {} ({}), {} damaged{}",
         human::count(findings.files, "file"),
         human::size(findings.bytes),
-        findings.damaged.len()
+        findings.damaged.len(),
+        if stopped {
+            "; stopped before the end"
+        } else {
+            ""
+        }
     );
     if !findings.damaged.is_empty() {
         text.push_str("the service, or 'room-archiver once', downloads damaged recordings again\n");
@@ -114,14 +172,5 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
             "files that could not be read were not verified: give them to the service's user\n",
         );
     }
-    out::print(&text)?;
-    Ok(
-        if !findings.damaged.is_empty() || !findings.sidecars.is_empty() {
-            Exit::Damage
-        } else if !findings.not_archived.is_empty() || !findings.unreadable.is_empty() || stopped {
-            Exit::Failure
-        } else {
-            Exit::Done
-        },
-    )
+    text
 }

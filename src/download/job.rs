@@ -93,7 +93,12 @@ impl Job<'_> {
             }
         }
         if let Some(outcome) = ending.outcome() {
-            self.setup.board.ended(outcome);
+            let archived = match &ending {
+                Ending::Archived(landed) => landed.bytes,
+                _ => 0,
+            };
+            drop(place);
+            self.setup.board.ended(outcome, archived);
         }
         self.report(&ending, failure.as_ref(), &tally);
         Ok(Done {

@@ -58,6 +58,8 @@ pub struct Board(Arc<Inner>);
 struct Inner {
     active: Mutex<BTreeMap<RecordingId, Arc<Progress>>>,
     received: AtomicU64,
+    /// Bytes of the files that were archived.
+    archived: AtomicU64,
     outcomes: Mutex<BTreeMap<AttemptOutcome, u64>>,
 }
 
@@ -117,7 +119,15 @@ impl Board {
             .clone()
     }
 
-    pub(super) fn ended(&self, outcome: AttemptOutcome) {
+    /// Bytes of the files that were archived since the process began.
+    #[must_use]
+    pub fn archived(&self) -> u64 {
+        self.0.archived.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an attempt ended, and how many bytes it archived.
+    pub(super) fn ended(&self, outcome: AttemptOutcome, archived: u64) {
+        self.0.archived.fetch_add(archived, Ordering::Relaxed);
         let mut outcomes = self
             .0
             .outcomes

@@ -72,6 +72,8 @@ pub struct Facts {
     pub database: Option<(DateTime<Utc>, String)>,
     /// Since when the service can't serve metrics and health, and why.
     pub telemetry: Option<(DateTime<Utc>, String)>,
+    /// `archive.min_free_space`, once a configuration was applied.
+    pub min_free_space: Option<u64>,
     /// No service works on the archive: the database does not know that.
     pub stopped: bool,
 }
@@ -131,6 +133,10 @@ pub struct Passes {
     pub schedule: Option<String>,
     /// How much later polls are due than that says.
     pub offset: Duration,
+    /// `poll.sweep_schedule`.
+    pub sweep_schedule: Option<String>,
+    /// `verify.schedule`.
+    pub verify_schedule: Option<String>,
     /// When the first one began.
     pub first: Option<DateTime<Utc>>,
     /// When the last complete poll ended.
@@ -215,6 +221,8 @@ impl Store {
                 stuck_after,
                 ..Facts::default()
             };
+            let min_free_space = self.fact("min_free_space_bytes").await?;
+            facts.min_free_space = min_free_space.and_then(|bytes| bytes.parse().ok());
             self.gone(&mut facts).await?;
             let (no_space, since): (i64, Option<String>) = sqlx::query_as(WAITING_FOR_SPACE)
                 .fetch_one(self.read())
@@ -309,6 +317,8 @@ impl Store {
         let mut passes = Passes {
             schedule: self.fact("poll_schedule").await?,
             offset: self.poll_offset().await?,
+            sweep_schedule: self.fact("sweep_schedule").await?,
+            verify_schedule: self.fact("verify_schedule").await?,
             first: parse(first.as_deref()),
             last_poll,
             last_sweep,

@@ -3,11 +3,13 @@
 mod detail;
 mod inspect;
 mod left;
+mod like;
 mod listing;
 mod views;
 
 pub use detail::{Attempt, Detail};
-pub use left::Left;
+pub use left::{DueNow, Left};
+pub use like::Candidate;
 pub use listing::{Filter, Key, Row};
 pub use views::{Counts, FailedAttempt, Failure, Gap, LastPass};
 
@@ -16,6 +18,7 @@ pub(super) const STATEMENTS: &[&[&str]] = &[
     detail::STATEMENTS,
     inspect::STATEMENTS,
     left::STATEMENTS,
+    like::STATEMENTS,
     listing::STATEMENTS,
     views::STATEMENTS,
 ];

@@ -52,6 +52,40 @@ fn list_filters_by_room_state_and_start() {
         named(&[WAITING, SKIPPED])
     );
     filled.output(2, &["list", "--room", "[a"]);
+    assert_eq!(
+        ids(&[
+            "--since",
+            "2026-01-01T13:33+01:00",
+            "--until",
+            "2026-01-01 12:33"
+        ]),
+        named(&[WAITING])
+    );
+    assert_eq!(
+        ids(&["--until", "2026-01-01"]),
+        named(&all),
+        "the whole day"
+    );
+    assert_eq!(ids(&["--until", "2025-12-31"]), named(&[]));
+    assert_eq!(ids(&["--since", "2 weeks", "--until", "1h"]), named(&[]));
+    assert_eq!(
+        ids(&["--limit", "2"]),
+        named(&[WAITING, SKIPPED]),
+        "the newest"
+    );
+    assert_eq!(
+        ids(&["--limit", "2", "--until", "2026-01-01T11:00Z"]),
+        named(&[FAILED, LOST])
+    );
+    assert_eq!(
+        ids(&["--limit", "100", "--session", "01"]),
+        named(&[ARCHIVED])
+    );
+    let (_, error) = filled.output(
+        2,
+        &["list", "--since", "2026-02-01", "--until", "2026-01-01"],
+    );
+    assert_eq!(error, "error: --since is later than --until\n");
 }
 
 #[test]
@@ -59,10 +93,17 @@ fn the_table_lines_up_and_obeys_nobody() {
     let filled = Filled::with_every_state();
     let (table, _) = filled.output(0, &["list", "--state", "archived,lost"]);
     insta::assert_snapshot!(table, @r"
-    RECORDING                             STARTED (UTC)              LENGTH        SIZE  STATE        ROOM
-    11111111-1111-1111-1111-111111111111  2026-01-01 10:17:00     1 min 1 s     4.0 KiB  archived     standup
-    33333333-3333-3333-3333-333333333333  2026-01-01 10:51:00     1 min 1 s     2.0 KiB  lost         team\u001B[2J\u000Aforged
+    RECORDING                             STARTED (UTC)           LENGTH     SIZE  STATE     ROOM
+    11111111-1111-1111-1111-111111111111  2026-01-01 10:17:00  1 min 1 s  4.0 KiB  archived  standup
+    33333333-3333-3333-3333-333333333333  2026-01-01 10:51:00  1 min 1 s  2.0 KiB  lost      team\u001B[2J\u000Aforged
     ");
+    let (wide, _) = filled.output(0, &["list", "--state", "archived", "--wide"]);
+    let path = "standup/11111111-1111-1111-1111-111111111111.mp4";
+    assert!(
+        wide.contains("01010101-0101-0101-0101-010101010101"),
+        "{wide}"
+    );
+    assert!(wide.contains(path), "{wide}");
     let (csv, _) = filled.output(0, &["list", "--state", "archived", "--format", "csv"]);
     insta::assert_snapshot!(csv, @"
     recording_id,session_id,room_name,state,started_at,duration_seconds,size_bytes,path,last_error
@@ -184,12 +225,12 @@ fn show_tells_everything_of_one_recording() {
     next_list_at         2026-01-01T12:00:00.000Z
 
     Attempts
-    #  STARTED                   TOOK  FROM  RECEIVED  HTTP  OUTCOME   ERROR
-    1  2026-01-01T12:00:00.000Z  0 s    0 B       0 B        archived
+    #  STARTED (UTC)        TOOK  FROM  RECEIVED  HTTP  OUTCOME   ERROR
+    1  2026-01-01 12:00:00   0 s   0 B       0 B        archived
 
     Events
-    AT                        KIND    TEXT
-    2026-01-01T12:00:00.000Z  damage  the archived file is altered
+    AT (UTC)             KIND    TEXT
+    2026-01-01 12:00:00  damage  the archived file is altered
 
     As SignalWire describes it
     {

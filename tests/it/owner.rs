@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::harness::users::{NOBODY, give, run_as, snapshot};
+use super::harness::users::{NOBODY, command_as, give, run_as, snapshot};
 use super::harness::{Capability, Setting, has};
 use super::text;
 
@@ -183,4 +183,62 @@ fn a_user_is_refused_on_the_archive_of_another() {
         refused(&output, &format!("the user with the id {UNNAMED}"));
         assert_eq!(before(&setting), files, "{args:?}");
     }
+}
+
+#[test]
+fn who_may_not_read_or_write_gets_one_message_with_the_command_that_works() {
+    if !has(Capability::Root) {
+        return;
+    }
+    let setting = archive_of(NOBODY);
+    let mode = |path: &Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("chmod");
+    };
+    mode(setting.directory.path(), 0o755);
+    mode(&setting.database(), 0o640);
+    let readers = [
+        &["status"][..],
+        &["status", "--check"],
+        &["list"],
+        &["show", "d3"],
+    ];
+    for args in readers {
+        let output = run_as(&setting, STRANGER, args);
+        assert_ne!(output.status.code(), Some(0), "{output:?}");
+        let error = text(&output.stderr);
+        assert!(
+            error.contains("as that user, or as a member of its group, with: sudo -u nobody "),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert_eq!(text(&output.stdout), "");
+    }
+    // Without the token, which only root can read.
+    let writers = [
+        &["retry", "d3"][..],
+        &["verify"],
+        &["once"],
+        &["once", "--dry-run"],
+        &["run"],
+    ];
+    for args in writers {
+        let mut command = command_as(&setting, STRANGER, args);
+        let output = command.env_remove("ROOM_ARCHIVER_API_TOKEN").output();
+        let output = output.expect("setpriv is part of util-linux");
+        refused(&output, "the user 'nobody'");
+        let error = text(&output.stderr);
+        assert!(error.contains("with: sudo "), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    let mut command = command_as(&setting, STRANGER, &["doctor"]);
+    let output = command.env_remove("ROOM_ARCHIVER_API_TOKEN").output();
+    let output = output.expect("setpriv is part of util-linux");
+    let report = text(&output.stdout);
+    assert_eq!(
+        report
+            .matches("run this as the user 'nobody', with: sudo ")
+            .count(),
+        1,
+        "{report}"
+    );
 }

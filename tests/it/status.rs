@@ -1,9 +1,11 @@
 //! `status` is true of every state a recording can be in, and of an archive that is empty or not there.
 
 use chrono::TimeDelta;
+use fake_space::{Action, Rule};
 use room_archiver::store::{PassCounts, PassKind, PassOutcome};
 use serde_json::json;
 
+use super::harness::Setting;
 use super::harness::filled::{
     DAMAGED, DOWNLOADING, FAILED, Filled, LOST, NO_LINK, OLD, OPEN, PENDING, STUCK, UNLISTED, at,
     recording, session,
@@ -88,7 +90,8 @@ fn status_tells_the_truth_of_each_state() {
     assert_eq!(gaps[1]["since"], "2026-01-01T11:00:00.000Z");
 
     let errors = status["newest_errors"].as_array().expect("a list");
-    assert_eq!(errors.len(), 3);
+    // Not that of the lost one: nothing can be done about it.
+    assert_eq!(errors.len(), 2);
     assert_eq!(errors[0]["error"], "completed upstream, but without a link");
 }
 
@@ -129,6 +132,82 @@ fn status_shows_the_last_pass_of_each_kind_and_escapes_what_others_wrote() {
     assert!(text.contains("\nsweep   never"), "{text}");
     assert!(text.contains("team\\u001B[2J\\u000Aforged"), "{text}");
     assert!(text.contains(" 1 min 5 s "), "{text}");
+}
+
+#[test]
+fn errors_of_what_is_archived_by_now_no_longer_matter() {
+    let setting = Setting::with("[download]\nretry_initial = \"1ms\"\nretry_max = \"1ms\"\n");
+    setting.space.archivable("lesson");
+    let fault = setting.space.inject(Rule::media(Action::error(503)));
+    setting.once(4);
+    let errors = || {
+        let output = setting.run(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        status["newest_errors"].as_array().expect("a list").len()
+    };
+    assert_eq!(errors(), 1, "one for each recording");
+    setting.space.remove_fault(fault);
+    setting.due();
+    setting.once(0);
+    assert_eq!(errors(), 0);
+}
+
+#[test]
+fn check_exits_with_1_unless_the_archive_is_healthy() {
+    let filled = Filled::empty();
+    filled.with(async |_| ());
+    assert_eq!(filled.output(0, &["status", "--check"]).0, "healthy\n");
+    let (out, error) = filled.output(0, &["status", "--check", "--quiet"]);
+    assert_eq!((out.as_str(), error.as_str()), ("", ""));
+    let filled = Filled::with_every_state();
+    filled.output(0, &["status"]);
+    let (out, _) = filled.output(1, &["status", "--check"]);
+    assert!(out.starts_with("not healthy\n  stuck: "), "{out}");
+    let (out, error) = filled.output(1, &["status", "--check", "--quiet"]);
+    assert_eq!(out, "");
+    assert!(error.starts_with("not healthy\n"), "{error}");
+    let (json, _) = filled.output(1, &["status", "--check", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(status["healthy"], false);
+    // What can't be read is not healthy either.
+    std::fs::write(filled.path(), "these are no pages of SQLite\n".repeat(50)).expect("a file");
+    filled.output(1, &["status", "--check"]);
+}
+
+#[test]
+fn status_shows_the_disk_reserve_and_when_the_passes_run_next() {
+    let setting = Setting::with("[archive]\nmin_free_space = \"3 MiB\"\n");
+    setting.space.archivable("lesson");
+    setting.once(0);
+    let status = || -> serde_json::Value {
+        let output = setting.run(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let stopped = status();
+    assert_eq!(stopped["disk"]["min_free_bytes"], 3 << 20);
+    assert!(
+        stopped["disk"]["free_bytes"].as_u64() > Some(0),
+        "{stopped}"
+    );
+    assert_eq!(stopped["next_runs"]["poll"], json!(null), "nothing runs");
+    let mut daemon = setting.daemon();
+    setting.wait(|_| status()["running"] == true);
+    let running = status();
+    for pass in ["poll", "sweep", "verify"] {
+        let next = running["next_runs"][pass].as_str().expect(pass);
+        assert!(
+            next > running["at"].as_str().expect("a time"),
+            "{pass}: {next}"
+        );
+    }
+    let text = setting.run(&["status"]);
+    let text = super::text(&text.stdout);
+    assert!(text.contains("\nservice  running\n"), "{text}");
+    assert!(
+        text.contains("3.0 MiB are kept free (archive.min_free_space)"),
+        "{text}"
+    );
+    daemon.stop();
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub enum ConfigCommand {
     /// Print the settings in effect as TOML, and where each comes from
     #[command(after_help = "\
 Settings without a comment have their default values. The API token is not shown, only where it comes from.")]
-    Show,
+    Show(ConfigShowArgs),
 
     /// Let the running service read the configuration again, and wait until it has; `systemctl reload` runs this
     #[command(after_help = "\
@@ -24,4 +24,11 @@ pub struct ReloadArgs {
     /// Process id of the service; systemd sets the variable
     #[arg(long, env = "MAINPID", value_parser = clap::value_parser!(i32).range(1..))]
     pub pid: i32,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigShowArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }

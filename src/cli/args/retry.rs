@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::model::RecordingId;
+use super::IdPrefix;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -8,15 +8,15 @@ The recordings become due now; a running daemon downloads them next. Lost record
 
 Examples:
   room-archiver retry --stuck
-  room-archiver retry d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f")]
+  room-archiver retry d369a2a3 f6ac5b1f")]
 pub struct RetryArgs {
-    /// Ids of the recordings
+    /// Ids of the recordings, or their first characters
     #[arg(
         required_unless_present = "stuck",
         conflicts_with = "stuck",
         value_name = "ID"
     )]
-    pub ids: Vec<RecordingId>,
+    pub ids: Vec<IdPrefix>,
 
     /// All recordings that need attention: the rows of the view failures
     #[arg(long)]

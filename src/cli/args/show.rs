@@ -1,12 +1,18 @@
 use clap::Args;
 
-use crate::model::RecordingId;
+use super::IdPrefix;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  room-archiver show d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f")]
+Examples:
+  room-archiver show d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f
+  room-archiver show d369a2a3
+  room-archiver show d369a2a3 --json | jq .attempts")]
 pub struct ShowArgs {
-    /// Id of the recording
-    pub id: RecordingId,
+    /// Id of the recording, or its first characters
+    pub id: IdPrefix,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }

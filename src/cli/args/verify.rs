@@ -1,6 +1,6 @@
 use clap::Args;
 
-use crate::model::RecordingId;
+use super::IdPrefix;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -9,15 +9,21 @@ Damaged recordings are downloaded again while SignalWire has them; nothing is de
 
 Examples:
   room-archiver verify --full
-  room-archiver verify d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f
+  room-archiver verify d369a2a3
 
-Exit codes: 0 no damage, 1 some files could not be verified, 5 damage was found.")]
+Ctrl-C ends it: the results so far are kept.
+
+Exit codes: 0 no damage, 1 it was stopped, or some files could not be verified, 5 damage was found.")]
 pub struct VerifyArgs {
     /// Read every file, however long it takes
     #[arg(long, conflicts_with = "ids")]
     pub full: bool,
 
-    /// Ids of the recordings
+    /// Ids of the recordings, or their first characters
     #[arg(value_name = "ID")]
-    pub ids: Vec<RecordingId>,
+    pub ids: Vec<IdPrefix>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }

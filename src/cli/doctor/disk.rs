@@ -48,7 +48,7 @@ async fn database(path: &Path, report: &mut Report) -> Option<Store> {
                 "could not be created: this user can't write to '{}'",
                 parent.display()
             );
-            report.fail(NAME, &text, OWNER);
+            report.fail_as_user(NAME, &text, OWNER);
         }
         return None;
     }
@@ -145,13 +145,13 @@ async fn archive(
             );
         } else {
             let text = format!("this user can't create '{shown}' in '{}'", parent.display());
-            report.fail(NAME, &text, OWNER);
+            report.fail_as_user(NAME, &text, OWNER);
         }
         return false;
     }
     if !may_write(directory) {
         let text = format!("this user can't write to '{shown}'");
-        report.fail(NAME, &text, OWNER);
+        report.fail_as_user(NAME, &text, OWNER);
         return false;
     }
     let text = match store {
@@ -172,7 +172,7 @@ async fn archive(
             }
             Ok(Some(_)) => format!("'{shown}'"),
             Err(error) => {
-                report.fail(NAME, &format!("'{shown}': {error}"), OWNER);
+                report.fail_as_user(NAME, &format!("'{shown}': {error}"), OWNER);
                 return false;
             }
         },
@@ -198,7 +198,7 @@ fn space(directory: &Path, wanted: u64, report: &mut Report) {
                 report.ok(NAME, &text);
             }
         }
-        Err(error) => report.fail(NAME, &error.to_string(), OWNER),
+        Err(error) => report.fail_as_user(NAME, &error.to_string(), OWNER),
     }
 }
 

@@ -8,9 +8,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::super::table;
-use super::super::table::Column::{Left, Right};
+use super::super::table::Column::{Left, Right, Text};
 use super::facts::Status;
 use crate::cli::exit::Exit;
+use crate::cli::width::Width;
 use crate::cli::{out, runtime};
 use crate::config::{Config, DEFAULT_PATH, Environment, Loaded};
 use crate::escape;
@@ -145,7 +146,7 @@ fn config(name: &str, file: &Path, env: &Environment) -> Result<Config> {
 fn text(all: &All, now: DateTime<Utc>) -> String {
     let mut text = table::render(
         [
-            Left("INSTANCE"),
+            Text("INSTANCE"),
             Left("HEALTHY"),
             Left("RUNNING"),
             Right("ARCHIVED"),
@@ -154,6 +155,7 @@ fn text(all: &All, now: DateTime<Utc>) -> String {
             Left("LAST COMPLETE POLL"),
         ],
         all.instances.iter().map(|one| row(one, now)),
+        Width::of_stdout(),
     );
     for one in &all.instances {
         let problems = one.status.iter().flat_map(|status| &status.problems);

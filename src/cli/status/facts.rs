@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::app::health::{Problem, health};
+use crate::app::health::{NextRuns, Problem, health, next_runs};
+use crate::archive::root::Root;
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::model::{State, time};
@@ -25,6 +26,9 @@ pub(super) struct Status {
     pub(super) problems: Vec<Problem>,
     /// Whether the service, or another command, works on the archive.
     pub(super) running: bool,
+    pub(super) disk: Disk,
+    /// When the passes begin next.
+    pub(super) next_runs: NextRuns,
     /// Recordings by state.
     pub(super) recordings: BTreeMap<State, u64>,
     /// Bytes of the archived files.
@@ -46,7 +50,7 @@ pub(super) struct Status {
     pub(super) oldest_gaps: Vec<Gap>,
     /// The last pass of every kind.
     pub(super) passes: Vec<LastPass>,
-    /// The newest attempts that ended with an error.
+    /// The newest errors of recordings that are not archived.
     pub(super) newest_errors: Vec<FailedAttempt>,
     /// Why downloads do not start now, or only one at a time.
     pub(super) pauses: Vec<Pause>,
@@ -54,6 +58,16 @@ pub(super) struct Status {
     pub(super) cooldowns: Vec<Cooldown>,
     /// The webhooks, and what each has before it.
     pub(super) webhooks: Vec<Backlog>,
+}
+
+/// The disk of the archive.
+#[derive(Debug, Serialize)]
+pub(super) struct Disk {
+    pub(super) free_bytes: Option<u64>,
+    /// `archive.min_free_space`: downloads pause before less is free.
+    pub(super) min_free_bytes: u64,
+    /// Why it is unknown how much is free.
+    pub(super) error: Option<String>,
 }
 
 /// Rows of the view `queue` by state.
@@ -96,6 +110,8 @@ impl Status {
             healthy: problems.is_empty(),
             problems,
             running,
+            disk: Disk::read(config, facts.min_free_space),
+            next_runs: next_runs(&facts, now),
             queue: Queue::of(&counts),
             failures: facts.failures(),
             stuck: facts.stuck(),
@@ -121,6 +137,18 @@ impl Status {
             recordings: counts.by_state,
             archived_bytes: counts.archived_bytes,
         })
+    }
+}
+
+impl Disk {
+    /// The limit that the service works with is known from the database.
+    fn read(config: &Config, min_free_bytes: Option<u64>) -> Self {
+        let free = Root::open(&config.archive.directory).and_then(|root| root.free_space());
+        Self {
+            free_bytes: free.as_ref().ok().copied(),
+            min_free_bytes: min_free_bytes.unwrap_or(config.archive.min_free_space.0),
+            error: free.err().map(|error| error.to_string()),
+        }
     }
 }
 

@@ -4,53 +4,84 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
+use super::super::recordings::{COLUMNS, Line};
 use super::super::table;
-use super::super::table::Column::{Left, Right};
+use super::super::table::Column::{Id, Left, Note, Right, Spare, Text};
+use super::super::width::Width;
 use super::facts::Status;
 use crate::escape;
 use crate::human;
 use crate::model::{State, time};
 use crate::store::{PassKind, PauseKind};
 
-pub(super) fn render(status: &Status, now: DateTime<Utc>) -> String {
+pub(super) fn render(status: &Status, now: DateTime<Utc>, width: Width) -> String {
     let ago = |then: &str| {
         time::parse(then)
             .map(|then| human::age(then, now))
             .unwrap_or_default()
     };
-    let mut text = health(status);
-    text.push_str(&recordings(status));
+    let mut text = health(status, width);
     text.push('\n');
-    text.push_str(&passes(status, &ago));
-    pauses(&mut text, status, now);
-    failures(&mut text, status, &ago);
-    gaps(&mut text, status, &ago);
-    errors(&mut text, status, &ago);
-    concerns(&mut text, status);
-    webhooks(&mut text, status, &ago);
+    text.push_str(&service(status, width));
+    text.push('\n');
+    text.push_str(&recordings(status, width));
+    text.push('\n');
+    text.push_str(&passes(status, &ago, width));
+    pauses(&mut text, status, now, width);
+    failures(&mut text, status, &ago, width);
+    gaps(&mut text, status, &ago, width);
+    errors(&mut text, status, &ago, width);
+    concerns(&mut text, status, width);
+    webhooks(&mut text, status, &ago, width);
     if !status.cooldowns.is_empty() {
         text.push_str("\nHosts that are rate-limiting us\n");
         let rows = status.cooldowns.iter();
         let rows = rows.map(|one| [one.host.clone(), ago(&one.until)]);
-        text.push_str(&table::render([Left("HOST"), Left("ENDS")], rows));
+        text.push_str(&table::render([Text("HOST"), Left("ENDS")], rows, width));
     }
     text
 }
 
 /// Whether it is healthy, or why not.
-fn health(status: &Status) -> String {
+pub(super) fn health(status: &Status, width: Width) -> String {
     if status.healthy {
-        return "healthy\n\n".to_owned();
+        return "healthy\n".to_owned();
     }
     let mut text = "not healthy\n".to_owned();
     for problem in &status.problems {
-        let _ = writeln!(text, "  {}", escape::line(&problem.line()));
+        let line = format!("  {}", escape::line(&problem.line()));
+        text.push_str(&width.wrap(&line, 4));
     }
-    text + "\n"
+    text
 }
 
-fn recordings(status: &Status) -> String {
-    table::render(
+fn service(status: &Status, width: Width) -> String {
+    let running = if status.running {
+        "running"
+    } else {
+        "not running: no pass is scheduled"
+    };
+    let disk = &status.disk;
+    let kept = human::size(disk.min_free_bytes);
+    let disk = match (disk.free_bytes, &disk.error) {
+        (Some(free), _) if free < disk.min_free_bytes => format!(
+            "{} free: downloads wait until {kept} (archive.min_free_space) are free",
+            human::size(free)
+        ),
+        (Some(free), _) => format!(
+            "{} free, of which {kept} are kept free (archive.min_free_space)",
+            human::size(free)
+        ),
+        (None, error) => format!(
+            "free space unknown: {}",
+            escape::line(error.as_deref().unwrap_or_default())
+        ),
+    };
+    width.wrap(&format!("service  {running}"), 9) + &width.wrap(&format!("disk     {disk}"), 9)
+}
+
+fn recordings(status: &Status, width: Width) -> String {
+    let table = table::render(
         [Left("STATE"), Right("RECORDINGS"), Left("")],
         State::ALL.map(|state| {
             let count = status.recordings.get(&state).copied().unwrap_or(0);
@@ -60,42 +91,54 @@ fn recordings(status: &Status) -> String {
             };
             [state.to_string(), count.to_string(), note]
         }),
-    ) + &match status.queue.missing {
-        0 => "\nNo recording known to be completed upstream is left to archive.\n".to_owned(),
-        1 => "\n1 recording that is completed upstream is not archived yet.\n".to_owned(),
-        many => format!("\n{many} recordings that are completed upstream are not archived yet.\n"),
-    }
+        width,
+    );
+    let missing = match status.queue.missing {
+        0 => "No recording known to be completed upstream is left to archive.".to_owned(),
+        1 => "1 recording that is completed upstream is not archived yet.".to_owned(),
+        many => format!("{many} recordings that are completed upstream are not archived yet."),
+    };
+    table + "\n" + &width.wrap(&missing, 0)
 }
 
-fn passes(status: &Status, ago: &impl Fn(&str) -> String) -> String {
-    table::render(
+fn passes(status: &Status, ago: &impl Fn(&str) -> String, width: Width) -> String {
+    let next = |kind| {
+        let runs = &status.next_runs;
+        let at = match kind {
+            PassKind::Poll => &runs.poll,
+            PassKind::Sweep => &runs.sweep,
+            PassKind::Verify => &runs.verify,
+        };
+        at.as_deref().map(ago).unwrap_or_default()
+    };
+    let columns = [
+        Left("PASS"),
+        Left("STARTED"),
+        Spare("TOOK"),
+        Left("OUTCOME"),
+        Left("LAST COMPLETE"),
+        Left("NEXT"),
+        Note("ERROR"),
+    ];
+    let rows = PassKind::ALL.map(|kind| {
+        let last = status.passes.iter().find(|pass| pass.kind == kind);
+        let complete = last.and_then(|pass| pass.last_complete_at.as_deref());
         [
-            Left("PASS"),
-            Left("STARTED"),
-            Left("TOOK"),
-            Left("OUTCOME"),
-            Left("LAST COMPLETE"),
-            Left("ERROR"),
-        ],
-        PassKind::ALL.map(
-            |kind| match status.passes.iter().find(|pass| pass.kind == kind) {
-                Some(pass) => [
-                    kind.to_string(),
-                    ago(&pass.started_at),
-                    human::took(&pass.started_at, pass.ended_at.as_deref()),
-                    pass.outcome.to_string(),
-                    pass.last_complete_at
-                        .as_deref()
-                        .map_or_else(|| "never".to_owned(), ago),
-                    pass.error.clone().unwrap_or_default(),
-                ],
-                None => [kind.as_str(), "never", "", "", "never", ""].map(str::to_owned),
-            },
-        ),
-    )
+            kind.to_string(),
+            last.map_or_else(|| "never".to_owned(), |pass| ago(&pass.started_at)),
+            last.map(|pass| human::took(&pass.started_at, pass.ended_at.as_deref()))
+                .unwrap_or_default(),
+            last.map(|pass| pass.outcome.to_string())
+                .unwrap_or_default(),
+            complete.map_or_else(|| "never".to_owned(), ago),
+            next(kind),
+            last.and_then(|pass| pass.error.clone()).unwrap_or_default(),
+        ]
+    });
+    table::render(columns, rows, width)
 }
 
-fn pauses(text: &mut String, status: &Status, now: DateTime<Utc>) {
+fn pauses(text: &mut String, status: &Status, now: DateTime<Utc>, width: Width) {
     if status.pauses.is_empty() {
         return;
     }
@@ -114,11 +157,11 @@ fn pauses(text: &mut String, status: &Status, now: DateTime<Utc>) {
             pause.error.clone(),
         ]
     });
-    let columns = ["BEGAN", "REASON", "HOST", "ERROR"].map(Left);
-    text.push_str(&table::render(columns, rows));
+    let columns = [Left("BEGAN"), Left("REASON"), Text("HOST"), Note("ERROR")];
+    text.push_str(&table::render(columns, rows, width));
 }
 
-fn concerns(text: &mut String, status: &Status) {
+fn concerns(text: &mut String, status: &Status, width: Width) {
     let rows = status.concerns.iter().filter(|(_, count)| **count > 0);
     let rows: Vec<_> = rows
         .map(|(kind, count)| [(*kind).to_owned(), count.to_string()])
@@ -126,55 +169,73 @@ fn concerns(text: &mut String, status: &Status) {
     if rows.is_empty() {
         return;
     }
-    text.push_str("\nArchived recordings with a concern (details are in the view 'concerns' of the database)\n");
+    let title = "Archived recordings with a concern (see 'room-archiver show ID', or the view 'concerns' of the database)";
+    text.push('\n');
+    text.push_str(&width.wrap(title, 2));
     let columns = [Left("CONCERN"), Right("RECORDINGS")];
-    text.push_str(&table::render(columns, rows));
+    text.push_str(&table::render(columns, rows, width));
 }
 
-fn failures(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
-    if status.failures == 0 {
-        return;
-    }
-    let longest = status.stuck_since.as_deref().map(ago);
-    let longest = longest.map_or_else(String::new, |ago| format!(", the oldest: {ago}"));
-    // Writing to a String can't fail.
-    let _ = writeln!(
-        text,
-        "\nRecordings that need attention: {} ({} stuck{longest})",
-        status.failures, status.stuck
-    );
+fn failures(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String, width: Width) {
+    let needs = match status.failures {
+        0 => return,
+        1 => "1 recording needs attention".to_owned(),
+        many => format!("{many} recordings need attention"),
+    };
+    let stuck = match (status.stuck, status.stuck_since.as_deref().map(ago)) {
+        (0, _) => String::new(),
+        (stuck, None) => format!(": {stuck} stuck"),
+        (1, Some(ago)) => format!(": 1 stuck, since {ago}"),
+        (stuck, Some(ago)) => format!(": {stuck} stuck, the first since {ago}"),
+    };
+    text.push('\n');
+    text.push_str(&width.wrap(&format!("{needs}{stuck}"), 2));
     let rows = status.oldest_failures.iter().map(|failure| {
-        [
-            ago(&failure.since),
-            failure.state.to_string(),
-            failure.recording_id.clone(),
-            failure.room_name.clone().unwrap_or_default(),
-            failure.reason.clone(),
-        ]
+        let line = Line {
+            id: &failure.recording_id,
+            started_at: failure.started_at.as_deref(),
+            duration_seconds: failure.duration_seconds,
+            size_bytes: failure.size_bytes,
+            state: failure.state,
+            room_name: failure.room_name.as_deref(),
+        };
+        let [id, started, length, size, state, room] = line.cells();
+        let (since, reason) = (ago(&failure.since), failure.reason.clone());
+        [id, started, length, size, state, since, room, reason]
     });
-    let columns = ["SINCE", "STATE", "RECORDING", "ROOM", "REASON"].map(Left);
-    text.push_str(&table::render(columns, rows));
+    let [id, started, length, size, state, room] = COLUMNS;
+    let columns = [
+        id,
+        started,
+        length,
+        size,
+        state,
+        Left("SINCE"),
+        room,
+        Note("REASON"),
+    ];
+    text.push_str(&table::render(columns, rows, width));
     more(
         text,
         status.failures,
         status.oldest_failures.len(),
         "failures",
+        width,
     );
 }
 
-fn gaps(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
-    if status.gaps == 0 {
-        return;
-    }
-    let _ = writeln!(
-        text,
-        "\nSessions that are over and not complete: {}",
-        status.gaps
-    );
+fn gaps(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String, width: Width) {
+    let title = match status.gaps {
+        0 => return,
+        1 => "1 session is over and not complete".to_owned(),
+        many => format!("{many} sessions are over and not complete"),
+    };
+    text.push('\n');
+    text.push_str(&width.wrap(&title, 2));
     let rows = status.oldest_gaps.iter().map(|gap| {
         [
-            gap.since.as_deref().map(ago).unwrap_or_default(),
             gap.session_id.clone(),
+            gap.since.as_deref().map(ago).unwrap_or_default(),
             gap.recordings_listed.to_string(),
             gap.recordings_open.to_string(),
             gap.room_name.clone().unwrap_or_default(),
@@ -182,26 +243,37 @@ fn gaps(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
         ]
     });
     let columns = [
+        Id("SESSION"),
         Left("ENDED"),
-        Left("SESSION"),
         Right("LISTED"),
         Right("OPEN"),
-        Left("ROOM"),
-        Left("ERROR"),
+        Text("ROOM"),
+        Note("ERROR"),
     ];
-    text.push_str(&table::render(columns, rows));
-    more(text, status.gaps, status.oldest_gaps.len(), "gaps");
+    text.push_str(&table::render(columns, rows, width));
+    more(text, status.gaps, status.oldest_gaps.len(), "gaps", width);
 }
 
-fn errors(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
-    if status.newest_errors.is_empty() {
+/// The errors that are not in the list of failures already.
+fn errors(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String, width: Width) {
+    let shown = |id: &str| {
+        let mut failures = status.oldest_failures.iter();
+        failures.any(|failure| failure.recording_id == id)
+    };
+    let errors = status.newest_errors.iter();
+    let mut errors = errors
+        .filter(|attempt| !shown(&attempt.recording_id))
+        .peekable();
+    if errors.peek().is_none() {
         return;
     }
-    text.push_str("\nLatest download errors\n");
-    let rows = status.newest_errors.iter().map(|attempt| {
+    let title = "Latest errors of recordings that are tried again";
+    text.push('\n');
+    text.push_str(&width.wrap(title, 2));
+    let rows = errors.map(|attempt| {
         [
-            attempt.ended_at.as_deref().map(ago).unwrap_or_default(),
             attempt.recording_id.clone(),
+            attempt.ended_at.as_deref().map(ago).unwrap_or_default(),
             attempt.attempt.to_string(),
             attempt
                 .http_status
@@ -212,17 +284,17 @@ fn errors(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
         ]
     });
     let columns = [
+        Id("RECORDING"),
         Left("ENDED"),
-        Left("RECORDING"),
         Right("ATTEMPT"),
         Right("HTTP"),
         Left("OUTCOME"),
-        Left("ERROR"),
+        Note("ERROR"),
     ];
-    text.push_str(&table::render(columns, rows));
+    text.push_str(&table::render(columns, rows, width));
 }
 
-fn webhooks(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
+fn webhooks(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String, width: Width) {
     if status.webhooks.is_empty() {
         return;
     }
@@ -245,16 +317,16 @@ fn webhooks(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
         ]
     });
     let columns = [
-        Left("WEBHOOK"),
+        Text("WEBHOOK"),
         Left("STATE"),
         Left("SINCE"),
         Right("PENDING"),
         Right("FAILED"),
         Right("DROPPED"),
-        Left("ERROR"),
+        Note("ERROR"),
     ];
     text.push('\n');
-    text.push_str(&table::render(columns, rows));
+    text.push_str(&table::render(columns, rows, width));
     for webhook in &status.webhooks {
         let name = &webhook.name;
         if webhook.disabled_at.is_some() {
@@ -273,13 +345,11 @@ fn webhooks(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String) {
 }
 
 /// Says where the rest is, if not all rows were shown.
-fn more(text: &mut String, total: u64, shown: usize, view: &str) {
+fn more(text: &mut String, total: u64, shown: usize, view: &str, width: Width) {
     let rest = total.saturating_sub(shown as u64);
     if rest > 0 {
-        let _ = writeln!(
-            text,
-            "… and {rest} more: see the view '{view}' of the database"
-        );
+        let line = format!("… and {rest} more: see the view '{view}' of the database");
+        text.push_str(&width.wrap(&line, 2));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Everything the database knows of one recording, for a person who looks into it.
 
+use serde::Serialize;
+use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Column as _, Row as _};
+use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use crate::model::RecordingId;
 use crate::store::AttemptOutcome;
@@ -10,13 +12,13 @@ use crate::store::{Result, Store, during};
 
 statements! {
     READ_RECORDING = "SELECT id AS recording_id, state, skip_reason, damage, concerns, last_error,
-            path, CAST(archived_bytes AS TEXT) AS archived_bytes, sha256, archived_at, verified_at,
-            upstream_status, started_at, finished_at, CAST(duration_seconds AS TEXT) AS duration_seconds,
-            CAST(size_bytes AS TEXT) AS size_bytes, format, CAST(cost_in_dollars AS TEXT) AS cost_in_dollars,
+            path, archived_bytes, sha256, archived_at, verified_at,
+            upstream_status, started_at, finished_at, duration_seconds,
+            size_bytes, format, cost_in_dollars,
             updated_at, first_seen_at, completed_seen_at, pending_since, upstream_changed_at, upstream_gone_at,
-            CAST(attempts AS TEXT) AS attempts, CAST(nullif(retries, 0) AS TEXT) AS retries_in_a_row,
+            attempts, nullif(retries, 0) AS retries_in_a_row,
             next_attempt_at, waits_for, media_host, doubted_sha256,
-            CAST(nullif(part_bytes, 0) AS TEXT) AS part_bytes, CAST(part_total AS TEXT) AS part_total_bytes
+            nullif(part_bytes, 0) AS part_bytes, part_total AS part_total_bytes
          FROM recording WHERE id = ?";
     READ_SESSION = "SELECT s.id AS session_id, s.room_name, s.status, s.start_time, s.end_time, s.first_seen_at,
             s.listed_at, s.next_list_at, s.settled_at, s.upstream_gone_at
@@ -30,12 +32,12 @@ statements! {
 /// Everything that is known of one recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detail {
-    /// The recording: columns and their values, named as in the views, absent values left out.
-    pub recording: Vec<(String, String)>,
+    /// The recording: columns and their values, named as in the views; absent values are null.
+    pub recording: Vec<(String, Value)>,
     /// Its session, in the same way; empty if it has none.
-    pub session: Vec<(String, String)>,
+    pub session: Vec<(String, Value)>,
     /// SignalWire's object.
-    pub upstream: serde_json::Value,
+    pub upstream: Value,
     /// Every attempt.
     pub attempts: Vec<Attempt>,
     /// What is odd about its file: kind, detail, when it was noted.
@@ -45,7 +47,7 @@ pub struct Detail {
 }
 
 /// One row of the view `attempts`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Attempt {
     pub attempt: i64,
@@ -68,7 +70,6 @@ impl Store {
     pub async fn detail(&self, id: RecordingId) -> Result<Option<Detail>> {
         during("read a recording", async {
             let id = id.to_string();
-            // As text, for people: SQLite knows best how its numbers are written.
             let recording = sqlx::query(READ_RECORDING)
                 .bind(&id)
                 .fetch_optional(self.read())
@@ -116,15 +117,20 @@ impl Store {
     }
 }
 
-/// The columns of a row of texts that have a value.
-fn fields(row: &SqliteRow) -> Result<Vec<(String, String)>> {
-    let mut fields = Vec::new();
-    for column in row.columns() {
-        if let Some(value) = row.try_get::<Option<String>, _>(column.ordinal())? {
-            fields.push((column.name().to_owned(), value));
-        }
-    }
-    Ok(fields)
+/// The columns of a row, each with its value.
+fn fields(row: &SqliteRow) -> Result<Vec<(String, Value)>> {
+    let fields = row.columns().iter().map(|column| {
+        let at = column.ordinal();
+        let raw = row.try_get_raw(at)?;
+        let value = match raw.type_info().name() {
+            _ if raw.is_null() => Value::Null,
+            "INTEGER" => row.try_get::<i64, _>(at)?.into(),
+            "REAL" => row.try_get::<f64, _>(at)?.into(),
+            _ => row.try_get::<String, _>(at)?.into(),
+        };
+        Ok((column.name().to_owned(), value))
+    });
+    fields.collect()
 }
 
 fn attempt(row: &SqliteRow) -> Result<Attempt> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use crate::model::{State, time};
+use crate::model::{SessionId, State, time};
 use crate::store::rows::{json, statements, word};
 use crate::store::{Result, Store, during};
 
@@ -25,8 +25,14 @@ pub struct Filter {
     pub states: Vec<State>,
     /// In one of these rooms; an empty name stands for none.
     pub rooms: Option<Vec<String>>,
+    /// Of this session.
+    pub session: Option<SessionId>,
     /// Started at this time or later.
     pub since: Option<DateTime<Utc>>,
+    /// Started at this time or earlier.
+    pub until: Option<DateTime<Utc>>,
+    /// Only so many: those that started last.
+    pub newest: Option<u32>,
 }
 
 /// One line of a listing. Times as the views have them.
@@ -78,19 +84,38 @@ impl Store {
                 Some(_) => "r.started_at >= ?2",
                 None => "?2 IS NULL",
             };
+            let until = match filter.until {
+                Some(_) => "r.started_at <= ?4",
+                None => "?4 IS NULL",
+            };
+            let session = match filter.session {
+                Some(_) => "r.session_id = ?5",
+                None => "?5 IS NULL",
+            };
+            let order = match filter.newest {
+                Some(_) => "r.started_at DESC, r.id DESC",
+                None => "r.started_at, r.id",
+            };
             let query = format!(
-            "SELECT r.rowid FROM {from} AND {since} AND r.state IN (SELECT value FROM json_each(?3))
-             ORDER BY r.started_at, r.id"
-        );
-            sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+                "SELECT r.rowid FROM {from} AND {since} AND r.state IN (SELECT value FROM json_each(?3))
+                 AND {until} AND {session} ORDER BY {order} LIMIT ?6"
+            );
+            let mut keys: Vec<Key> = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
                 .bind(filter.rooms.as_deref().map(json).transpose()?)
                 .bind(filter.since.map(time::to_text))
                 .bind(json(&states)?)
+                .bind(filter.until.map(time::to_text))
+                .bind(filter.session.map(|id| id.to_string()))
+                // A negative limit is none.
+                .bind(filter.newest.map_or(-1, i64::from))
                 .fetch(self.read())
                 .map_ok(Key)
-                .map_err(Into::into)
                 .try_collect()
-                .await
+                .await?;
+            if filter.newest.is_some() {
+                keys.reverse();
+            }
+            Ok(keys)
         })
         .await
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use crate::model::{ConcernKind, State};
-use crate::store::rows::{statements, word};
+use crate::store::rows::{bytes, statements, word};
 use crate::store::{AttemptOutcome, PassKind, PassOutcome};
 use crate::store::{Result, Store, during};
 
@@ -29,14 +29,20 @@ statements! {
             (SELECT max(c.started_at) FROM pass c WHERE c.kind = p.kind AND c.outcome = 'complete')
                 AS last_complete_at
          FROM pass p WHERE id IN (SELECT max(id) FROM pass GROUP BY kind) ORDER BY kind";
-    FAILURES = "SELECT f.recording_id, f.room_name, f.state, f.reason, coalesce(iif(f.state = 'lost', r.upstream_gone_at, f.pending_since), f.first_seen_at) AS since
+    FAILURES = "SELECT f.recording_id, f.room_name, f.state, f.reason, r.started_at, r.duration_seconds,
+            coalesce(r.archived_bytes, r.size_bytes) AS size_bytes,
+            coalesce(iif(f.state = 'lost', r.upstream_gone_at, f.pending_since), f.first_seen_at) AS since
          FROM (SELECT * FROM failures ORDER BY first_seen_at, recording_id LIMIT ?) f
          JOIN recording r ON r.id = f.recording_id ORDER BY f.first_seen_at, f.recording_id";
     GAPS = "SELECT g.session_id, g.room_name, coalesce(s.ended_at, s.upstream_gone_at) AS since,
             g.recordings_listed, g.recordings_open, g.list_error
          FROM gaps g JOIN session s ON s.id = g.session_id ORDER BY since, g.session_id LIMIT ?";
-    NEWEST_ERRORS = "SELECT recording_id, number AS attempt, ended_at, http_status, outcome, error FROM attempt
-         WHERE error IS NOT NULL ORDER BY id DESC LIMIT ?";
+    // Only the last finished attempt of each recording, and only while it is not archived.
+    NEWEST_ERRORS = "SELECT a.recording_id, a.number AS attempt, a.ended_at, a.http_status, a.outcome, a.error
+         FROM recording r INDEXED BY recording_state CROSS JOIN attempt a ON a.id =
+            (SELECT max(l.id) FROM attempt l WHERE l.recording_id = r.id AND l.outcome <> 'running')
+         WHERE r.state IN ('pending', 'downloading', 'damaged') AND a.error IS NOT NULL
+         ORDER BY a.id DESC LIMIT ?";
 }
 
 /// How many recordings there are of each kind that matters.
@@ -90,12 +96,16 @@ pub struct LastPass {
 }
 
 /// A recording that needs attention.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the other fields are what they are called")]
 pub struct Failure {
     pub recording_id: String,
     pub room_name: Option<String>,
     pub state: State,
+    pub started_at: Option<String>,
+    pub duration_seconds: Option<f64>,
+    /// Bytes: of the file if there is one, else as SignalWire reports it.
+    pub size_bytes: Option<u64>,
     /// Since when it has been so, as well as it is known.
     pub since: String,
     /// What is wrong, in a sentence.
@@ -218,6 +228,9 @@ impl Store {
                         recording_id: row.try_get("recording_id")?,
                         room_name: row.try_get("room_name")?,
                         state: word(row, "state")?,
+                        started_at: row.try_get("started_at")?,
+                        duration_seconds: row.try_get("duration_seconds")?,
+                        size_bytes: bytes(row, "size_bytes")?,
                         since: row.try_get("since")?,
                         reason: row.try_get("reason")?,
                     })
@@ -250,7 +263,8 @@ impl Store {
         .await
     }
 
-    /// The newest `limit` attempts that ended with an error, the newest first.
+    /// The errors that still matter, the newest `limit` of them, the newest first: of recordings that are not
+    /// archived, those with which their last attempts ended.
     pub async fn newest_errors(&self, limit: u32) -> Result<Vec<FailedAttempt>> {
         during("list errors", async {
             sqlx::query(NEWEST_ERRORS)

@@ -19,7 +19,7 @@ pub(super) fn examine(config: &Config, report: &mut Report) {
     let directory = &config.archive.directory;
     if let Some((path, owner)) = owner::foreign(&config.database.path, directory) {
         let text = format!(
-            "not tried: '{}' belongs to {owner}; run 'doctor' as that user (see 'By hand' in the README)",
+            "not tried: '{}' belongs to {owner}; run 'doctor' as that user",
             path.display()
         );
         report.note(NAME, &text);

@@ -1,6 +1,6 @@
-use super::super::facts::{Cooldown, Queue};
+use super::super::facts::{Cooldown, Disk, Queue};
 use super::*;
-use crate::app::health::{Problem, ProblemKind};
+use crate::app::health::{NextRuns, Problem, ProblemKind};
 use crate::model::ConcernKind;
 use crate::store::{
     AttemptOutcome, Counts, FailedAttempt, Failure, Gap, LastPass, PassOutcome, Pause,
@@ -18,6 +18,16 @@ fn quiet() -> Status {
         healthy: true,
         problems: Vec::new(),
         running: true,
+        disk: Disk {
+            free_bytes: Some(12 << 30),
+            min_free_bytes: 1 << 30,
+            error: None,
+        },
+        next_runs: NextRuns {
+            poll: Some("2026-11-23T20:05:00.000Z".to_owned()),
+            sweep: Some("2026-11-24T03:00:00.000Z".to_owned()),
+            verify: None,
+        },
         queue: Queue::of(&counts),
         recordings: counts.by_state,
         archived_bytes: 0,
@@ -53,13 +63,20 @@ fn pass(
 }
 
 fn text(status: &Status) -> String {
-    render(status, time::parse(&status.at).expect("a time"))
+    render(
+        status,
+        time::parse(&status.at).expect("a time"),
+        Width::Full,
+    )
 }
 
 #[test]
 fn a_quiet_archive_is_healthy() {
     insta::assert_snapshot!(text(&quiet()), @"
     healthy
+
+    service  running
+    disk     12.0 GiB free, of which 1.0 GiB are kept free (archive.min_free_space)
 
     STATE        RECORDINGS
     waiting               0
@@ -72,9 +89,9 @@ fn a_quiet_archive_is_healthy() {
 
     No recording known to be completed upstream is left to archive.
 
-    PASS    STARTED  TOOK  OUTCOME  LAST COMPLETE  ERROR
-    poll    never                   never
-    sweep   never                   never
+    PASS    STARTED  TOOK  OUTCOME  LAST COMPLETE  NEXT      ERROR
+    poll    never                   never          in 5 min
+    sweep   never                   never          in 7 h
     verify  never                   never
     ");
 }
@@ -115,6 +132,9 @@ fn troubled() -> Status {
         recording_id: ID.to_owned(),
         room_name: Some("standup".to_owned()),
         state: State::Damaged,
+        started_at: Some("2026-11-23T10:00:00.000Z".to_owned()),
+        duration_seconds: Some(3_720.0),
+        size_bytes: Some(4_096),
         since: "2026-11-23T16:48:00.000Z".to_owned(),
         reason: "the archived file is missing".to_owned(),
     }];
@@ -135,14 +155,16 @@ fn troubled() -> Status {
         ),
         pass(PassKind::Sweep, None, PassOutcome::Running, None),
     ];
-    status.newest_errors = vec![FailedAttempt {
-        recording_id: ID.to_owned(),
+    let failed = |id: &str| FailedAttempt {
+        recording_id: id.to_owned(),
         attempt: 3,
         ended_at: Some("2026-11-23T19:59:20.000Z".to_owned()),
         http_status: Some(503),
         outcome: AttemptOutcome::Retry,
         error: "the media server answered 503".to_owned(),
-    }];
+    };
+    // That of the first is in the list of failures already.
+    status.newest_errors = vec![failed(ID), failed("e369a2a3-751a-4ffb-9ad5-a2002b9f0f3f")];
     status.cooldowns = vec![Cooldown {
         host: "media.example".to_owned(),
         until: "2026-11-23T20:00:40.000Z".to_owned(),
@@ -156,6 +178,9 @@ fn what_needs_attention_is_shown_with_its_age() {
     not healthy
       api: downloads have been paused for 3 min: refused\u001B[2J
 
+    service  running
+    disk     12.0 GiB free, of which 1.0 GiB are kept free (archive.min_free_space)
+
     STATE        RECORDINGS
     waiting               0
     skipped               0
@@ -167,9 +192,9 @@ fn what_needs_attention_is_shown_with_its_age() {
 
     3 recordings that are completed upstream are not archived yet.
 
-    PASS    STARTED    TOOK  OUTCOME  LAST COMPLETE  ERROR
-    poll    5 min ago  2 s   failed   1 d ago        no answer
-    sweep   5 min ago        running  1 d ago
+    PASS    STARTED    TOOK  OUTCOME  LAST COMPLETE  NEXT      ERROR
+    poll    5 min ago   2 s  failed   1 d ago        in 5 min  no answer
+    sweep   5 min ago        running  1 d ago        in 7 h
     verify  never                     never
 
     Downloads are paused or slowed down
@@ -177,20 +202,20 @@ fn what_needs_attention_is_shown_with_its_age() {
     3 min ago  API                                  refused
     1 min ago  media host fails  media.example:443  connection refused
 
-    Recordings that need attention: 12 (1 stuck, the oldest: 3 d 8 h ago)
-    SINCE           STATE    RECORDING                             ROOM     REASON
-    3 h 12 min ago  damaged  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f  standup  the archived file is missing
+    12 recordings need attention: 1 stuck, since 3 d 8 h ago
+    RECORDING                             STARTED (UTC)           LENGTH     SIZE  STATE    SINCE           ROOM     REASON
+    d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f  2026-11-23 10:00:00  1 h 2 min  4.0 KiB  damaged  3 h 12 min ago  standup  the archived file is missing
     … and 11 more: see the view 'failures' of the database
 
-    Sessions that are over and not complete: 1
-    ENDED    SESSION                               LISTED  OPEN  ROOM  ERROR
-    2 d ago  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f       2     1        forbidden (HTTP 403)
+    1 session is over and not complete
+    SESSION                               ENDED    LISTED  OPEN  ROOM  ERROR
+    d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f  2 d ago       2     1        forbidden (HTTP 403)
 
-    Latest download errors
-    ENDED     RECORDING                             ATTEMPT  HTTP  OUTCOME  ERROR
-    40 s ago  d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f        3   503  retry    the media server answered 503
+    Latest errors of recordings that are tried again
+    RECORDING                             ENDED     ATTEMPT  HTTP  OUTCOME  ERROR
+    e369a2a3-751a-4ffb-9ad5-a2002b9f0f3f  40 s ago        3   503  retry    the media server answered 503
 
-    Archived recordings with a concern (details are in the view 'concerns' of the database)
+    Archived recordings with a concern (see 'room-archiver show ID', or the view 'concerns' of the database)
     CONCERN   RECORDINGS
     duration           7
 
@@ -198,4 +223,24 @@ fn what_needs_attention_is_shown_with_its_age() {
     HOST           ENDS
     media.example  in 40 s
     ");
+}
+
+#[test]
+fn on_a_terminal_of_80_columns_nothing_wraps() {
+    let mut status = troubled();
+    let long = "a reason that is longer than a terminal is wide, ".repeat(4);
+    status.problems[0].text.clone_from(&long);
+    status.oldest_failures[0].room_name =
+        Some("会議室 of the whole team on Monday morning".to_owned());
+    status.oldest_failures[0].reason.clone_from(&long);
+    status.oldest_gaps[0].list_error = Some(long.clone());
+    status.passes[0].error = Some(long);
+    status.disk.free_bytes = Some(5);
+    let now = time::parse(&status.at).expect("a time");
+    for columns in [40, 80, 120] {
+        for line in render(&status, now, Width::Columns(columns)).lines() {
+            let width = crate::cli::width::columns(line);
+            assert!(width <= columns, "{columns}: {line}");
+        }
+    }
 }
