@@ -20,7 +20,7 @@ pub fn run(file: Option<&Path>, env: &Environment) -> Result<Exit> {
         env.clone()
     };
     block_on(async {
-        let end = app::run(file, &env).await;
+        let end = Box::pin(app::run(file, &env)).await;
         end.map(|end| -> Exit { end.exit() })
     })?
 }

@@ -4,6 +4,7 @@
 
 mod classic;
 mod process;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use self::webhooks::Webhooks;
 use crate::clock::Clock;
 
 /// A label's value, fixed at compile time, so that no external text becomes one.
@@ -87,10 +89,7 @@ pub struct Metrics {
     paused: Family<ByReason, Gauge>,
     credentials_ok: Gauge,
     downloads_active: Gauge,
-    webhook_pending: Gauge,
-    webhook_failed: Gauge,
-    webhook_dropped: Gauge,
-    webhook_oldest: Gauge,
+    webhooks: Webhooks,
 }
 
 impl Metrics {
@@ -181,23 +180,7 @@ impl Metrics {
                 "1 while the API accepts the credentials",
             ),
             downloads_active: add(r, "downloads_active", "Downloads under way"),
-            webhook_pending: add(
-                r,
-                "webhook_pending",
-                "Events still to be delivered to webhooks",
-            ),
-            webhook_failed: add(r, "webhook_failed", "Events given up for webhooks"),
-            webhook_dropped: add(
-                r,
-                "webhook_dropped",
-                "Events that webhooks never got, as too many waited",
-            ),
-            webhook_oldest: unit(
-                r,
-                "webhook_oldest_pending",
-                "Age of the oldest event still to be delivered, 0: none",
-                Unit::Seconds,
-            ),
+            webhooks: Webhooks::register(r),
             registry: Arc::default(),
         };
         metrics.note_reload(Some(clock.now()));
@@ -356,10 +339,10 @@ impl Metrics {
 
     /// How many events webhooks are still to get, did not accept and never got, and the age of the oldest of the first.
     pub fn set_webhooks(&self, pending: u64, failed: u64, dropped: u64, oldest: Duration) {
-        self.webhook_pending.set(signed(pending));
-        self.webhook_failed.set(signed(failed));
-        self.webhook_dropped.set(signed(dropped));
-        self.webhook_oldest.set(signed(oldest.as_secs()));
+        self.webhooks.pending.set(signed(pending));
+        self.webhooks.failed.set(signed(failed));
+        self.webhooks.dropped.set(signed(dropped));
+        self.webhooks.oldest.set(signed(oldest.as_secs()));
     }
 
     /// All metrics in the text format of Prometheus, version 0.0.4.

@@ -11,6 +11,7 @@ Reads only the database and the free space, whether or not the daemon runs.
 
 Exit codes: 0 the status was read (with --check: and the archive is healthy), 1 it could not be read
 (with --check: or the archive is not healthy), 2 wrong configuration.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct StatusArgs {
     /// Print one JSON object
     #[arg(long)]

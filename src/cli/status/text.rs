@@ -94,7 +94,7 @@ fn recordings(status: &Status, width: Width) -> String {
         width,
     );
     let missing = match status.queue.missing {
-        0 => "No recording known to be completed upstream is left to archive.".to_owned(),
+        0 => "All recordings completed upstream are archived.".to_owned(),
         1 => "1 recording that is completed upstream is not archived yet.".to_owned(),
         many => format!("{many} recordings that are completed upstream are not archived yet."),
     };

@@ -87,7 +87,7 @@ fn a_quiet_archive_is_healthy() {
     lost                  0
     damaged               0
 
-    No recording known to be completed upstream is left to archive.
+    All recordings completed upstream are archived.
 
     PASS    STARTED  TOOK  OUTCOME  LAST COMPLETE  NEXT      ERROR
     poll    never                   never          in 5 min
