@@ -130,10 +130,10 @@ fn each_page_works_in_a_browser_without_scripts_complaints_or_foreign_requests()
         browser.goto(&format!("{home}{path}"));
         let width = number(&browser.eval("document.documentElement.scrollWidth"));
         assert!(width <= 360.0, "{path}: {width}");
-        if name == "recordings" {
-            if let Some(pictures) = &pictures {
-                browser.picture(&pictures.join("phone.png"));
-            }
+        if name == "recordings"
+            && let Some(pictures) = &pictures
+        {
+            browser.picture(&pictures.join("phone.png"));
         }
     }
 }

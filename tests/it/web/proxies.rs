@@ -111,12 +111,12 @@ fn check(setting: &Setting, port: u16, page: &mut Page) {
         &format!("{ALICE}X-Remote-User: mallory\r\n"),
     );
     assert_eq!(one.status, 200, "{}", one.text());
-    let part = get(
+    let range = get(
         port,
         &format!("/media/{id}"),
         &format!("{ALICE}Range: bytes=1-3\r\n"),
     );
-    assert_eq!((part.status, part.body.len()), (206, 3));
+    assert_eq!((range.status, range.body.len()), (206, 3));
     let line = page.child.line("showed a recording");
     assert!(
         line.contains("user=alice") || line.contains("user=\"alice\""),
@@ -145,16 +145,13 @@ fn nginx_with_the_documented_configuration_lets_users_in_and_names_them() {
             "/etc/nginx/room-archiver.htpasswd",
             &users.display().to_string(),
         );
-    let server: String = server
-        .lines()
-        .filter(|line| !line.contains("ssl_"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let plain = |line: &&str| !line.contains("ssl_");
+    let server = server.lines().filter(plain).collect::<Vec<_>>().join("\n");
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {}/{kind};\n", directory.display()))
         .concat();
     let config = format!(
-        "daemon off; pid {0}/nginx.pid; error_log stderr; {user}\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{server}}}\n",
+        "daemon off; pid {0}/nginx.pid; error_log stderr; {user}\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{server}\n}}\n",
         directory.display(),
         user = if rustix::process::geteuid().is_root() {
             "user root;"

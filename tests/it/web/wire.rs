@@ -30,10 +30,12 @@ impl Wire {
                 let seen = seen.clone();
                 std::thread::spawn(move || {
                     relay(viewer, page, |bytes| {
-                        seen.lock().expect("no panic").extend_from_slice(bytes)
+                        seen.lock().expect("no panic").extend_from_slice(bytes);
                     })
                 });
-                std::thread::spawn(move || relay(from, to, |_| {}));
+                std::thread::spawn(move || {
+                    relay(from, to, |_| {});
+                });
             }
         });
         wire
