@@ -14,6 +14,8 @@ mod pages;
 mod query;
 mod range;
 mod render;
+mod site;
+mod trust;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,16 +23,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+pub use db::Judge;
 use db::{Database, Snapshots};
-pub use guard::Trust;
 pub use listen::{Activated, Listener};
-
-/// What keeps the archive from being healthy, a line each; or why the database can't be read, in a sentence.
-pub type Judge = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<String>, String>> + Send + Sync>;
+use site::{Shared, Site};
+pub use trust::Trust;
 
 /// What the page is made of.
 pub struct Options {
@@ -44,17 +44,6 @@ pub struct Options {
     pub judge: Judge,
     /// The time.
     pub clock: Clock,
-}
-
-/// What requests share.
-type Shared = Arc<Site>;
-
-struct Site {
-    database: Arc<Database>,
-    snapshots: Arc<Snapshots>,
-    archive: PathBuf,
-    trust: Trust,
-    clock: Clock,
 }
 
 /// Serves the page until `stop`.

@@ -190,7 +190,7 @@ fn line(name: &str, text: &str, (done, bytes): (u64, u64), width: usize) -> Stri
     let room = width.saturating_sub(columns(&text) + 1);
     let name = cut(name, room.min(NAME));
     if bytes == 0 {
-        return format!("{name} {text}").trim_end().to_owned();
+        return cut(format!("{name} {text}").trim(), width);
     }
     let padding = " ".repeat(room.min(NAME).saturating_sub(columns(&name)));
     let bar = bar(done, bytes, room.saturating_sub(NAME + 1));

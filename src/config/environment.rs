@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::store_keys::VARIABLES;
+/// The variables that most tools for object stores read.
+pub(super) const STORE_KEYS: [&str; 3] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
 
 /// The variables that concern the configuration. No Debug: it may contain the token.
 #[derive(Clone, Default)]
@@ -18,7 +23,7 @@ impl Environment {
                 let name = name.into_string().ok()?;
                 let ours = name.starts_with("ROOM_ARCHIVER")
                     || name == "CREDENTIALS_DIRECTORY"
-                    || VARIABLES.contains(&name.as_str());
+                    || STORE_KEYS.contains(&name.as_str());
                 ours.then(|| (name, value.to_string_lossy().into_owned()))
             })
             .collect()

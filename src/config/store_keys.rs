@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::Environment;
+use super::environment::{Environment, STORE_KEYS};
 use super::sections::Config;
 use crate::model::AccessKey;
 
@@ -45,13 +45,6 @@ pub enum StoreKeysError {
     },
 }
 
-/// The variables that most tools for object stores read.
-pub(super) const VARIABLES: [&str; 3] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-];
-
 impl Config {
     /// The access key of the target `name`: the systemd credential `copies_NAME`, else the file
     /// `copies.NAME.credentials_file`, else the usual environment variables.
@@ -72,7 +65,7 @@ impl Config {
         if let Some(path) = target.and_then(|target| target.credentials_file.as_ref()) {
             return from_file(name, path, read(path));
         }
-        let [id, secret, token] = VARIABLES.map(|name| env.get(name));
+        let [id, secret, token] = STORE_KEYS.map(|name| env.get(name));
         let not_set = || StoreKeysError::NotSet(name.to_owned());
         let (id, secret) = id.zip(secret).ok_or_else(not_set)?;
         AccessKey::new(id, secret, token).ok_or_else(not_set)

@@ -4,6 +4,7 @@
 
 mod classic;
 mod process;
+mod register;
 mod webhooks;
 
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Metric, Registry, Unit};
+use prometheus_client::registry::{Registry, Unit};
 
+use self::register::{add, unit};
 use self::webhooks::Webhooks;
 use crate::clock::Clock;
 
@@ -359,24 +361,6 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
-}
-
-fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
-    registry.register(name, help, metric.clone());
-    metric
-}
-
-/// As [`add`], with the unit that ends the metric's name.
-fn unit<M: Metric + Clone + Default>(
-    registry: &mut Registry,
-    name: &str,
-    help: &str,
-    unit: Unit,
-) -> M {
-    let metric = M::default();
-    registry.register_with_unit(name, help, unit, metric.clone());
-    metric
 }
 
 fn pass_seconds(registry: &mut Registry) -> Family<ByKind, Histogram> {

@@ -2,6 +2,7 @@
 //! so that no viewer keeps the database from being checkpointed.
 
 mod gaps;
+mod place;
 mod recording;
 mod recordings;
 mod rooms;
@@ -10,16 +11,18 @@ mod snapshot;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::sync::Mutex;
 
-use super::Judge;
 use super::failure::Failure;
+pub(super) use place::Place;
 pub(super) use recording::{ArchivedFile, Attempt, Copy, Detail, Note};
-pub(super) use recordings::{Place, Recording, Wanted};
+pub(super) use recordings::{Recording, Wanted};
 pub(super) use rooms::Room;
 pub(super) use sessions::{Session, WantedSessions};
 pub(super) use snapshot::{Day, Snapshot, Snapshots};
@@ -48,6 +51,9 @@ pub(super) struct Listed<T, P> {
     /// The page is not full because the search stopped there.
     pub(super) cut: bool,
 }
+
+/// What keeps the archive from being healthy, a line each; or why the database can't be read, in a sentence.
+pub type Judge = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<String>, String>> + Send + Sync>;
 
 /// The database file, opened again when it was replaced.
 pub(super) struct Database {

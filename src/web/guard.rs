@@ -9,7 +9,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use axum::middleware::Next;
 
 use super::failure::Failure;
-use super::{Shared, render};
+use super::render;
+use super::site::Shared;
+use super::trust::Trust;
 use crate::escape;
 
 /// The longest user name that is logged.
@@ -51,17 +53,6 @@ pub(super) struct Viewer {
     pub(super) user: String,
     /// The address of the connection.
     pub(super) peer: String,
-}
-
-/// Whom to believe what.
-#[derive(Debug, Clone, Default)]
-pub struct Trust {
-    /// Host names, besides those of loopback.
-    pub hosts: Vec<String>,
-    /// Proxies by address; whoever can use the socket is one, too.
-    pub proxies: Vec<IpAddr>,
-    /// The header in which a proxy names the user. With it, requests without a user are refused.
-    pub user_header: Option<HeaderName>,
 }
 
 /// Lets a request pass, or answers it.

@@ -1,32 +1,29 @@
 //! The pages: each reads what it shows, then renders it.
 
+mod common;
 mod recording;
 mod status;
 
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Method, Response};
+use axum::http::{HeaderMap, Method};
 use minijinja::{Value, context};
 
 use super::db::{ArchivedFile, Listed, Recording, Room, Session};
 use super::failure::Failure;
 use super::guard::Viewer;
 use super::listen::Steps;
+use super::media as files;
 use super::query::{Query, link};
 use super::render::{minute, page, shown, size};
-use super::{Shared, media as files};
+use super::site::{Shared, Site};
 use crate::human;
 use crate::model::{ConcernKind, RecordingId, SessionId, State as Of};
+use common::{NAME, NO_RECORDING, Page};
 pub(super) use recording::recording;
 pub(super) use status::status;
-
-/// Characters of a room's name in a list. It is shown in full on the pages of its recordings.
-const NAME: usize = 48;
-
-type Page = Result<Response<Body>, Failure>;
 
 /// A row of recordings.
 fn row(row: &Recording) -> Value {
@@ -183,8 +180,6 @@ pub(super) async fn media(
     Ok(response)
 }
 
-const NO_RECORDING: Failure = Failure::NotFound("There is no recording with this id.");
-
 impl Viewer {
     /// Notes who looked at a recording.
     fn saw(&self, id: RecordingId, what: &'static str) {
@@ -197,7 +192,7 @@ pub(super) async fn nothing() -> Failure {
     Failure::NotFound("There is no page at this address.")
 }
 
-impl super::Site {
+impl Site {
     /// How old what was counted is.
     fn age(&self, counted: &Arc<super::db::Snapshot>) -> String {
         human::duration(self.clock.monotonic().saturating_sub(counted.at))

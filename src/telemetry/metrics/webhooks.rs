@@ -3,7 +3,7 @@
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{add, unit};
+use super::register::{add, unit};
 
 /// The gauges of all webhooks together.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::ROWS;
-use super::recordings::Place;
+use super::place::Place;
 use super::sessions::{Page, Session, WantedSessions};
 
 /// SQLite's steps between two looks at the budget.

@@ -8,6 +8,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
 
+use super::place::Place;
 use super::sessions::Session;
 use super::{LAST, Listed, REACH, ROWS, number};
 use crate::model::{ConcernKind, State};
@@ -36,17 +37,6 @@ pub(in crate::web) struct Wanted {
     pub(in crate::web) state: Option<State>,
     /// With a concern of one of these kinds; empty: with or without.
     pub(in crate::web) concerns: Vec<ConcernKind>,
-}
-
-/// The row that a page begins behind, or for a room the session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::web) struct Place {
-    /// When the recording started; by room: its session.
-    pub(in crate::web) at: Option<String>,
-    /// The recording; by room: the session.
-    pub(in crate::web) id: String,
-    /// By room: how many of that session's recordings were shown, if more of them follow.
-    pub(in crate::web) shown: Option<u32>,
 }
 
 /// Rows between two places of an index; see [`Wanted::span`].

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqlitePool};
 
-use super::recordings::Place;
+use super::place::Place;
 use super::{LAST, Listed, ROWS, number};
 
 /// One row of the list.

@@ -4,16 +4,16 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use minijinja::{Value, context};
 
-use super::{NO_RECORDING, Page};
+use super::common::{NO_RECORDING, Page};
 use crate::human;
 use crate::model::RecordingId;
-use crate::web::Shared;
 use crate::web::db::{ArchivedFile, Attempt, Copy, Detail, Note};
 use crate::web::failure::Failure;
 use crate::web::guard::Viewer;
 use crate::web::media;
 use crate::web::query::link;
 use crate::web::render::{minute, page, shown, size};
+use crate::web::site::Shared;
 
 /// Characters of a message, and of any other value.
 const MESSAGE: usize = 200;

@@ -3,11 +3,11 @@
 use axum::extract::State;
 use minijinja::{Value, context};
 
-use super::{NAME, Page};
+use super::common::{NAME, Page};
 use crate::human;
-use crate::web::Shared;
 use crate::web::chart::{self, Chart};
 use crate::web::render::{minute, page, shown, size};
+use crate::web::site::Shared;
 
 /// Days in the table beside the charts.
 const DAYS: usize = 10;

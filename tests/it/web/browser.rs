@@ -286,7 +286,8 @@ fn axe_finds_nothing_on_any_page() {
 fn the_documentation_shows_the_pictures_of_the_browser() {
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images");
     let page = include_str!("../../../docs/web.md");
-    for name in crate::harness::names(&images) {
+    let taken = |name: &String| Path::new(name).extension() == Some("png".as_ref());
+    for name in crate::harness::names(&images).into_iter().filter(taken) {
         assert!(page.contains(&format!("images/{name}")), "{name}");
     }
 }

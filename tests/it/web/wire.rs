@@ -31,7 +31,7 @@ impl Wire {
                 std::thread::spawn(move || {
                     relay(viewer, page, |bytes| {
                         seen.lock().expect("no panic").extend_from_slice(bytes);
-                    })
+                    });
                 });
                 std::thread::spawn(move || {
                     relay(from, to, |_| {});
