@@ -1,5 +1,5 @@
 //! How requests reach an object store: HTTP/1.1 without redirects and proxies, given up when nothing moves, with
-//! answers of limited length, each noted in its [`Call`].
+//! answers of limited length, each noted in its `Call`.
 //!
 //! There is no limit for a whole request: 64 MiB over a slow line take minutes and are well. So `reqwest`'s own
 //! time-outs are of no use: its read time-out counts from the start of the request, not of the answer.
