@@ -11,7 +11,8 @@ CREATE TABLE copy_target (
     verified_at   TEXT,               -- when all its copies were last looked for
     strays_at     TEXT,               -- when unfinished uploads that nobody knows were last looked for
     failing_since TEXT,               -- since when it fails
-    error         TEXT                -- how
+    error         TEXT,               -- how
+    needs_help    INTEGER NOT NULL DEFAULT 0 CHECK (needs_help IN (0, 1)) -- it does not pass by itself
 ) STRICT;
 
 CREATE TABLE copy (

@@ -1,5 +1,6 @@
 //! The composition root: makes the parts from the configuration and wires them together.
 
+mod copies;
 mod daemon;
 pub mod health;
 mod logging;
@@ -31,7 +32,7 @@ use crate::archive::root::Root;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Order};
 use crate::cooldown::Cooldowns;
-use crate::download::{Board, Hosts, Media, Rate, Setup, Throttle, Wake, failure};
+use crate::download::{Board, Hosts, Media, Rate, Setup, Wake, failure};
 use crate::instance::Instance;
 use crate::links::Links;
 use crate::model::ApiToken;
@@ -43,6 +44,7 @@ use crate::reconcile::{self, Source};
 use crate::sidecar::Keeper;
 use crate::signalwire::{self, Client};
 use crate::store::{self, Access, Store};
+use crate::throttle::Throttle;
 use crate::verify::Verifier;
 
 const NO_TLS: &str = "could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)";

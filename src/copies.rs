@@ -1,13 +1,27 @@
 //! Copies of archived recordings in object stores (S3 and compatible).
 //!
 //! [`Target`] is one store: it sends single requests, and says exactly how one failed. It never tries again: when and
-//! whether is decided by those who use it.
+//! whether is decided by those who use it. [`Copier`] copies what the store says is due, a job for each recording:
+//!
+//! ```text
+//! look at the key (HEAD) → read and hash the file → send it, or its parts → complete → look again → state copied
+//! ```
 
 mod answer;
+mod breaker;
 pub mod http;
+mod job;
+mod queue;
+mod setup;
+mod source;
+mod strays;
 mod target;
 mod trouble;
+mod upload;
+mod verify;
 mod xml;
 
+pub use queue::Copier;
+pub use setup::Setup;
 pub use target::{Listed, Object, Place, Receipt, Target, UnfinishedUpload};
 pub use trouble::{StoreError, Trouble};

@@ -26,4 +26,3 @@ pub use queue::{Downloader, Pause, Until};
 pub use rate::Rate;
 pub use setup::Setup;
 pub use wake::Wake;
-pub use write::throttle::Throttle;

@@ -39,6 +39,7 @@ pub mod sidecar;
 pub mod signalwire;
 pub mod store;
 pub mod telemetry;
+pub mod throttle;
 pub mod verify;
 pub mod version;
 pub mod web;

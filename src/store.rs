@@ -22,7 +22,8 @@ mod trouble;
 mod work;
 
 pub use copies::{
-    Copied, CopyFailure, CopyRow, CopyState, TargetId, TargetName, TargetRow, Upload, UploadRow,
+    Copied, CopyFacts, CopyFailure, CopyOf, CopyRow, CopyState, SeenObject, TargetId, TargetName,
+    TargetRow, Upload, UploadRow, VerifiableCopy,
 };
 pub use discovery::{
     Applied, DueSession, Horizon, NEXT_PASS, Pass, PassCounts, PassKind, PassOutcome, Placement,

@@ -47,7 +47,7 @@ pub async fn run(file: Option<&Path>, env: &Environment) -> Result<End> {
     let webhooks = super::webhooks::endpoints(&config, env)?;
     let lifecycle = Lifecycle::new(clock.clone(), Systemd::from_env());
     let app = Arc::new(App::open(&config, clock.clone(), lifecycle.stop()).await?);
-    let service = Service::start(&app, &lifecycle, &config, token, webhooks).await?;
+    let service = Service::start(&app, &lifecycle, &config, token, webhooks, env).await?;
     tracing::info!(version = VERSION, "started");
     let loader = Loader {
         file: file.map(Path::to_owned),
@@ -88,6 +88,7 @@ struct Service {
     verify_budget: watch::Sender<u64>,
     keeper: watch::Sender<Option<Keeper>>,
     webhooks: watch::Sender<Vec<Arc<Endpoint>>>,
+    copies: watch::Sender<Arc<Config>>,
     scheduler: Scheduler,
     metrics: Metrics,
     ping: watch::Sender<ping::Target>,
@@ -102,6 +103,7 @@ impl Service {
         config: &Config,
         token: crate::model::ApiToken,
         webhooks: Vec<Arc<Endpoint>>,
+        env: &Environment,
     ) -> Result<Self> {
         let client = app.client(config, token)?;
         let (poll_pulse, poll_beat) = beating(lifecycle.pulse("discovery"));
@@ -168,6 +170,9 @@ impl Service {
         });
         lifecycle.spawn_critical("verification", verifying);
         let metrics = reporter.metrics.clone();
+        let (copies, configs) = watch::channel(Arc::new(config.clone()));
+        let copying = super::copies::run(app.clone(), configs, env.clone(), download_beat.clone());
+        lifecycle.spawn_critical("copies", copying);
         lifecycle.spawn_critical("reports", reporter.run());
         let (keeper, keepers) = watch::channel(app.keeper(config));
         lifecycle.spawn_critical("sidecars", sidecars::keep(app.clone(), keepers));
@@ -179,6 +184,7 @@ impl Service {
             verify_budget,
             keeper,
             webhooks,
+            copies,
             scheduler,
             metrics,
             ping,
@@ -203,7 +209,7 @@ fn beating(pulse: Pulse) -> (Arc<Pulse>, Beat) {
 
 /// After a failure of the database: waits until it is worth trying again. Returns whether it is; else the process
 /// is to stop.
-async fn wait_to_retry(
+pub(super) async fn wait_to_retry(
     app: &App,
     pulse: Option<&Pulse>,
     error: store::Error,
@@ -389,6 +395,7 @@ impl Loader<'_> {
         service
             .scheduler
             .replace(super::schedules(&new, &app.store).await?);
+        service.copies.send_replace(Arc::new(new.clone()));
         app.wake.wake();
         if later.is_empty() {
             tracing::info!("the configuration was reloaded");

@@ -1,6 +1,8 @@
 //! Whether the archive makes progress: a pure function of facts that the database has. The service and `status`,
 //! which is another process, come to the same answer.
 
+mod copies;
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -44,6 +46,8 @@ words! {
         Webhooks = "webhooks",
         /// Metrics and health can't be served.
         Telemetry = "telemetry",
+        /// Recordings are not copied to an object store.
+        Copies = "copies",
     }
 }
 
@@ -125,6 +129,11 @@ pub fn health(facts: &Facts, now: DateTime<Utc>) -> Vec<Problem> {
     if let Some((since, error)) = facts.telemetry.as_ref().filter(|_| !facts.stopped) {
         let text = format!("no metrics for {}: {error}", found.age(*since));
         found.add(ProblemKind::Telemetry, *since, text);
+    }
+    for target in &facts.copies {
+        for (since, text) in copies::problems(target, facts.stuck_after, most, now) {
+            found.add(ProblemKind::Copies, since, text);
+        }
     }
     found.problems.sort_by_key(|problem| problem.kind);
     found.problems

@@ -17,7 +17,7 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{ConcernKind, State};
 use crate::poll::Report;
 use crate::store::{
-    self, AttemptOutcome, Backlog, Counts, Facts, PassKind, PassOutcome, PauseKind,
+    self, AttemptOutcome, Backlog, CopyState, Counts, Facts, PassKind, PassOutcome, PauseKind,
 };
 use crate::telemetry::http::Health;
 use crate::telemetry::metrics::Metrics;
@@ -271,6 +271,20 @@ impl Reporter {
         self.metrics
             .set_credentials_ok(passes.refused_since.is_none());
         self.metrics.set_database_ok(facts.database.is_none());
+        for one in &facts.copies {
+            let pending = one.pending.saturating_sub(one.missing + one.differs);
+            for (state, count) in [
+                (CopyState::Pending, pending),
+                (CopyState::Copied, one.copied),
+                (CopyState::Missing, one.missing),
+                (CopyState::Differs, one.differs),
+            ] {
+                self.metrics.set_copies(&one.target, state.as_str(), count);
+            }
+            let failing = one.failing_since.is_some();
+            self.metrics
+                .set_copies_lag(&one.target, failing, age(one.oldest));
+        }
     }
 
     fn show_backlogs(&self, backlogs: &[Backlog], now: DateTime<Utc>) {

@@ -1,6 +1,7 @@
 //! `status`: whether the archive is healthy and what needs attention, as text or JSON.
 
 mod all;
+mod copies;
 mod facts;
 mod text;
 

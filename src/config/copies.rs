@@ -30,6 +30,8 @@ pub struct CopyTarget {
     pub concurrency: usize,
     /// Bytes per second over all uploads to this target; 0: no limit.
     pub bandwidth_limit: Size,
+    /// The most bytes of copies that a verification reads back; without, it only looks whether they are there.
+    pub verify_bytes_per_run: Size,
     /// The length of the parts of an upload; longer for files that would have more than 10,000.
     pub part_size: Size,
 }
@@ -44,6 +46,7 @@ impl Default for CopyTarget {
             credentials_file: None,
             concurrency: 2,
             bandwidth_limit: Size(0),
+            verify_bytes_per_run: Size(0),
             part_size: Size(8 << 20),
         }
     }

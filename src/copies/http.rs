@@ -4,6 +4,7 @@
 //! There is no limit for a whole request: 64 MiB over a slow line take minutes and are well. So `reqwest`'s own
 //! time-outs are of no use: its read time-out counts from the start of the request, not of the answer.
 
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use futures::future::{Either, select};
 use futures::stream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
@@ -27,6 +28,7 @@ use super::xml;
 use crate::clock::Clock;
 use crate::cooldown::{Cooldowns, parse_http_date};
 use crate::model::AccessKey;
+use crate::throttle::Throttle;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -56,6 +58,7 @@ impl Default for Patience {
 pub(super) struct Connector {
     pub client: reqwest::Client,
     pub patience: Patience,
+    pub throttle: Throttle,
     pub clock: Clock,
     pub cooldowns: Cooldowns,
     /// Host and port, for the rate limit.
@@ -115,10 +118,14 @@ impl Connector {
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
         let moved = Arc::new(Moved::default());
-        *request.body_mut() = Some(reqwest::Body::wrap(Watched {
-            body,
-            moved: moved.clone(),
-        }));
+        moved
+            .all
+            .store(body.as_bytes().is_some(), Ordering::Relaxed);
+        *request.body_mut() = match body.as_bytes() {
+            Some(bytes) if bytes.is_empty() => None,
+            Some(bytes) => Some(bytes.clone().into()),
+            None => Some(self.sent(body, &moved)),
+        };
         let response = self.patient(self.client.execute(request), &moved).await?;
         let (parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
         call.note(|answer| self.note_head(&parts, answer));
@@ -175,6 +182,23 @@ impl Connector {
             || text.contains("Signature")
     }
 
+    /// A body that keeps to the bandwidth limit, and notes how far it was sent. Its length is in the header.
+    fn sent(&self, body: HttpRequestBody, moved: &Arc<Moved>) -> reqwest::Body {
+        let (throttle, moved) = (self.throttle.clone(), moved.clone());
+        reqwest::Body::wrap_stream(stream::unfold(body, move |mut body| {
+            let (throttle, moved) = (throttle.clone(), moved.clone());
+            async move {
+                let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+                let chunk = frame?.map(|frame| frame.into_data().unwrap_or_default());
+                let length = chunk.as_ref().map_or(0, Bytes::len) as u64;
+                throttle.take(length).await;
+                moved.bytes.fetch_add(length, Ordering::Relaxed);
+                moved.all.store(body.is_end_stream(), Ordering::Relaxed);
+                Some((chunk, body))
+            }
+        }))
+    }
+
     /// Waits for an answer as long as something moves.
     async fn patient(
         &self,
@@ -211,44 +235,6 @@ impl Connector {
 struct Moved {
     bytes: AtomicU64,
     all: AtomicBool,
-}
-
-/// A body that notes how far it was sent.
-struct Watched {
-    body: HttpRequestBody,
-    moved: Arc<Moved>,
-}
-
-impl Body for Watched {
-    type Data = Bytes;
-    type Error = HttpError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            self.moved.bytes.fetch_add(length as u64, Ordering::Relaxed);
-        }
-        if self.body.is_end_stream() {
-            self.moved.all.store(true, Ordering::Relaxed);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let end = self.body.is_end_stream();
-        if end {
-            self.moved.all.store(true, Ordering::Relaxed);
-        }
-        end
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// The body of an object, as it arrives. The mutex makes a stream `Sync`, as `object_store` wants it; nobody waits

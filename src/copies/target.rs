@@ -26,6 +26,7 @@ use super::xml;
 use crate::clock::Clock;
 use crate::cooldown::Cooldowns;
 use crate::model::{AccessKey, host_and_port};
+use crate::throttle::Throttle;
 
 /// Metadata of an object: the SHA-256 of its content, hexadecimal.
 const SHA256: &str = "sha256";
@@ -115,6 +116,7 @@ impl Target {
         clock: Clock,
         cooldowns: Cooldowns,
         patience: Patience,
+        throttle: Throttle,
     ) -> Result<Self, StoreError> {
         let unusable = |error: &dyn std::error::Error| {
             StoreError::new(
@@ -128,6 +130,7 @@ impl Target {
         let connector = Connector {
             client: http::client().map_err(|error| unusable(&error))?,
             patience,
+            throttle,
             clock: clock.clone(),
             cooldowns: cooldowns.clone(),
             host: host.clone(),
@@ -241,7 +244,7 @@ impl Target {
         let put = call.run(self.store.put_opts(&key, content, options)).await;
         let put = judged(put, &call, "upload an object")?;
         Ok(Receipt {
-            etag: put.e_tag,
+            etag: put.e_tag.map(plain),
             version: put.version,
         })
     }
@@ -313,7 +316,7 @@ impl Target {
         }
         let completed = judged(completed, &call, "complete an upload")?;
         Ok(Receipt {
-            etag: completed.e_tag,
+            etag: completed.e_tag.map(plain),
             version: completed.version,
         })
     }
@@ -431,7 +434,7 @@ impl Target {
             Some(Listed {
                 key: self.below(object.location.as_ref())?,
                 bytes: object.size,
-                etag: object.e_tag,
+                etag: object.e_tag.map(plain),
             })
         });
         if page.page_token.is_some() && page.page_token == token {
@@ -582,10 +585,21 @@ fn object(found: &object_store::GetResult) -> Object {
     };
     Object {
         bytes: found.meta.size,
-        etag: found.meta.e_tag.clone(),
+        etag: found.meta.e_tag.clone().map(plain),
         version: found.meta.version.clone(),
         sha256: metadata(SHA256),
         token: metadata(TOKEN),
+    }
+}
+
+/// An `ETag` without its quotes: some stores leave them out of lists.
+fn plain(etag: String) -> String {
+    match etag
+        .strip_prefix('"')
+        .and_then(|etag| etag.strip_suffix('"'))
+    {
+        Some(inner) => inner.to_owned(),
+        None => etag,
     }
 }
 

@@ -8,7 +8,6 @@ use super::hosts::Hosts;
 use super::http::client::Media;
 use super::progress::Board;
 use super::rate::Rate;
-use super::write::throttle::Throttle;
 use crate::archive::part::Batches;
 use crate::archive::paths::Template;
 use crate::archive::root::Root;
@@ -17,6 +16,7 @@ use crate::cooldown::Cooldowns;
 use crate::links::Links;
 use crate::signalwire::Client;
 use crate::store::{Order, Store};
+use crate::throttle::Throttle;
 
 /// Everything a download needs. A reload makes a new one; transfers under way keep theirs.
 #[expect(missing_docs, reason = "the other fields are what they are called")]

@@ -2,18 +2,24 @@
 
 mod due;
 mod ended;
+mod facts;
 mod targets;
 mod uploads;
+mod verified;
 
 pub use due::{CopyRow, CopyState};
 pub use ended::{Copied, CopyFailure};
+pub use facts::{CopyFacts, CopyOf};
 pub use targets::{TargetId, TargetName, TargetRow};
 pub use uploads::{Upload, UploadRow};
+pub use verified::{SeenObject, VerifiableCopy};
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&[&str]] = &[
     due::STATEMENTS,
     ended::STATEMENTS,
+    facts::STATEMENTS,
     targets::STATEMENTS,
     uploads::STATEMENTS,
+    verified::STATEMENTS,
 ];

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
 
-use super::PauseKind;
+use super::{CopyFacts, PauseKind};
 use crate::model::time;
 use crate::store::rows::statements;
 use crate::store::{Error, Result, Store, WebhookState, during};
@@ -74,6 +74,8 @@ pub struct Facts {
     pub telemetry: Option<(DateTime<Utc>, String)>,
     /// `archive.min_free_space`, once a configuration was applied.
     pub min_free_space: Option<u64>,
+    /// The targets of copies.
+    pub copies: Vec<CopyFacts>,
     /// No service works on the archive: the database does not know that.
     pub stopped: bool,
 }
@@ -207,6 +209,7 @@ impl Store {
                 .and_then(|seconds| seconds.parse().ok())
                 .and_then(TimeDelta::try_seconds);
             let before = stuck_after.and_then(|after| now.checked_sub_signed(after));
+            let late_before = before;
             // Without a configuration nothing is stuck: no time is before this one.
             let before = before.map(time::to_text).unwrap_or_default();
             let mut facts = Facts {
@@ -218,6 +221,7 @@ impl Store {
                 webhooks: self.webhooks().await?,
                 database: self.trouble.now(),
                 telemetry: self.telemetry_failure().await?,
+                copies: self.copy_facts(late_before).await?,
                 stuck_after,
                 ..Facts::default()
             };

@@ -3,6 +3,7 @@
 //! Labels are fixed words from short lists: never ids, hosts, rooms or links.
 
 mod classic;
+mod copies;
 mod process;
 mod register;
 mod webhooks;
@@ -21,6 +22,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::copies::Copies;
 use self::register::{add, unit};
 use self::webhooks::Webhooks;
 use crate::clock::Clock;
@@ -92,6 +94,7 @@ pub struct Metrics {
     credentials_ok: Gauge,
     downloads_active: Gauge,
     webhooks: Webhooks,
+    copies: Copies,
 }
 
 impl Metrics {
@@ -183,6 +186,7 @@ impl Metrics {
             ),
             downloads_active: add(r, "downloads_active", "Downloads under way"),
             webhooks: Webhooks::register(r),
+            copies: Copies::register(r),
             registry: Arc::default(),
         };
         metrics.note_reload(Some(clock.now()));

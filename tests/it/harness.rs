@@ -1,6 +1,7 @@
 //! What the tests stand on, a file for each purpose.
 
 mod archive;
+pub mod bucket;
 mod capability;
 mod child;
 pub mod disk;

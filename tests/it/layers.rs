@@ -44,6 +44,7 @@ const PROGRAM: &[&[&str]] = &[
         "lifecycle",
         "store",
         "telemetry",
+        "throttle",
     ],
     &["owner", "schedule", "sidecar", "signalwire"],
     &["config"],

@@ -9,6 +9,7 @@ mod bundle;
 mod canary;
 mod catalogue;
 mod contrib;
+mod copies;
 mod crash;
 mod database_faults;
 mod database_trouble;

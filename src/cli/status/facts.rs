@@ -10,7 +10,9 @@ use crate::archive::root::Root;
 use crate::config::Config;
 use crate::instance::Instance;
 use crate::model::{State, time};
-use crate::store::{self, Backlog, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store};
+use crate::store::{
+    self, Backlog, CopyFacts, Counts, FailedAttempt, Failure, Gap, LastPass, Pause, Store,
+};
 
 /// Rows shown of a list that may be long; the counts are of all rows.
 const SHOWN: u32 = 10;
@@ -54,6 +56,8 @@ pub(super) struct Status {
     pub(super) newest_errors: Vec<FailedAttempt>,
     /// Why downloads do not start now, or only one at a time.
     pub(super) pauses: Vec<Pause>,
+    /// The object stores that recordings are copied to.
+    pub(super) copies: Vec<CopyFacts>,
     /// Hosts that are rate-limiting us.
     pub(super) cooldowns: Vec<Cooldown>,
     /// The webhooks, and what each has before it.
@@ -128,6 +132,7 @@ impl Status {
             newest_errors: store.newest_errors(SHOWN).await?,
             webhooks: store.backlogs().await?,
             pauses: facts.pauses,
+            copies: facts.copies,
             cooldowns: cooldowns
                 .map(|(host, until)| Cooldown {
                     host,

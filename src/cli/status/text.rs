@@ -33,6 +33,7 @@ pub(super) fn render(status: &Status, now: DateTime<Utc>, width: Width) -> Strin
     errors(&mut text, status, &ago, width);
     concerns(&mut text, status, width);
     webhooks(&mut text, status, &ago, width);
+    text.push_str(&super::copies::render(&status.copies, now, width));
     if !status.cooldowns.is_empty() {
         text.push_str("\nHosts that are rate-limiting us\n");
         let rows = status.cooldowns.iter();

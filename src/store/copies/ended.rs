@@ -14,7 +14,7 @@ statements! {
          WHERE target = ?7 AND recording = ?8 AND state <> 'copied'";
     TARGET_COPIED = "UPDATE copy_target SET copied_at = ? WHERE id = ?";
     FORGET_UPLOADS = "DELETE FROM upload WHERE target = ? AND recording = ? AND NOT abandoned";
-    COPY_FAILED = "UPDATE copy SET state = ?1, retries = retries + 1, next_attempt_at = ?2, waits_for_target = ?3,
+    COPY_FAILED = "UPDATE copy SET state = ?1, retries = iif(?8, 0, retries + 1), next_attempt_at = ?2, waits_for_target = ?3,
             error = ?4, due_since = coalesce(due_since, iif(?3, NULL, ?7))
          WHERE target = ?5 AND recording = ?6 AND state <> 'copied'";
     COPY_FAILED_EVENT = "INSERT INTO event (at, kind, recording_id, text) SELECT ?1, 'copy', ?2, ?3
@@ -46,6 +46,8 @@ pub struct CopyFailure {
     pub again_at: DateTime<Utc>,
     /// Whether the target failed, not this copy: it is tried again as soon as the target works.
     pub target_failed: bool,
+    /// Whether parts arrived before it failed: then the wait does not grow.
+    pub progressed: bool,
     /// Whether operators need to be able to look it up later.
     pub event: bool,
 }
@@ -102,6 +104,7 @@ impl Store {
                 .bind(target.0)
                 .bind(recording)
                 .bind(&now)
+                .bind(failure.progressed)
                 .execute(on(&mut tx))
                 .await?;
             if failure.event {

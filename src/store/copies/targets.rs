@@ -5,18 +5,18 @@ use sqlx::Row as _;
 
 use crate::model::time;
 use crate::store::rows::{at, statements};
-use crate::store::{Result, Store, during, on};
+use crate::store::{Error, Result, Store, during, on};
 
 statements! {
-    TARGETS = "SELECT id, name, url, configured, copied_at, verified_at, strays_at, failing_since, error
+    TARGETS = "SELECT id, name, url, configured, added_at, copied_at, verified_at, strays_at, failing_since, error
          FROM copy_target ORDER BY name";
     UNCONFIGURE = "UPDATE copy_target SET configured = 0";
     CONFIGURE = "INSERT INTO copy_target (name, url, configured, added_at) VALUES (?1, ?2, 1, ?3)
          ON CONFLICT (name) DO UPDATE SET configured = 1,
             url = iif(EXISTS (SELECT 1 FROM copy WHERE target = copy_target.id AND key IS NOT NULL),
                 copy_target.url, excluded.url)";
-    TARGET_WORKS = "UPDATE copy_target SET failing_since = NULL, error = NULL WHERE id = ? AND failing_since IS NOT NULL";
-    TARGET_FAILS = "UPDATE copy_target SET failing_since = coalesce(failing_since, ?), error = ? WHERE id = ?";
+    TARGET_WORKS = "UPDATE copy_target SET failing_since = NULL, error = NULL, needs_help = 0 WHERE id = ? AND failing_since IS NOT NULL";
+    TARGET_FAILS = "UPDATE copy_target SET failing_since = coalesce(failing_since, ?), error = ?, needs_help = ? WHERE id = ?";
     TARGET_VERIFIED = "UPDATE copy_target SET verified_at = ? WHERE id = ?";
     STRAYS_SOUGHT = "UPDATE copy_target SET strays_at = ? WHERE id = ?";
 }
@@ -45,6 +45,8 @@ pub struct TargetRow {
     pub url: String,
     /// Whether it is in the configuration.
     pub configured: bool,
+    /// When it was first configured.
+    pub added_at: DateTime<Utc>,
     /// When a recording was last copied to it.
     pub copied_at: Option<DateTime<Utc>>,
     /// When all its copies were last looked for.
@@ -83,6 +85,7 @@ impl Store {
                         name: row.try_get("name")?,
                         url: row.try_get("url")?,
                         configured: row.try_get("configured")?,
+                        added_at: at(row, "added_at")?.ok_or(Error::Content("time"))?,
                         copied_at: at(row, "copied_at")?,
                         verified_at: at(row, "verified_at")?,
                         strays_at: at(row, "strays_at")?,
@@ -95,20 +98,21 @@ impl Store {
         .await
     }
 
-    /// Notes that a target fails, or that it works (`None`).
+    /// Notes that a target fails, and whether that passes only with help; or that it works (`None`).
     pub async fn target_fails(
         &self,
         target: TargetId,
-        error: Option<&str>,
+        error: Option<(&str, bool)>,
         now: DateTime<Utc>,
     ) -> Result<()> {
         during("note how a target of copies does", async {
             let mut tx = self.write().await?;
             let query = match error {
                 None => sqlx::query(TARGET_WORKS),
-                Some(error) => sqlx::query(TARGET_FAILS)
-                    .bind(time::to_text(now))
-                    .bind(error),
+                Some((error, needs_help)) => {
+                    let query = sqlx::query(TARGET_FAILS).bind(time::to_text(now));
+                    query.bind(error).bind(needs_help)
+                }
             };
             query.bind(target.0).execute(on(&mut tx)).await?;
             Ok(tx.commit().await?)

@@ -16,6 +16,8 @@ pub enum Capability {
     NetworkNamespaces,
     /// To trace programs, which lets system calls fail.
     Strace,
+    /// A server of an object store, by other authors.
+    S3Server,
     /// Writes past the page cache in temporary directories.
     DirectWrites,
     /// To format manual pages.

@@ -14,6 +14,7 @@ fn quiet() -> Status {
         ..Counts::default()
     };
     Status {
+        copies: Vec::new(),
         at: "2026-11-23T20:00:00.000Z".to_owned(),
         healthy: true,
         problems: Vec::new(),

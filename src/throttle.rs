@@ -1,11 +1,11 @@
-//! The bandwidth limit over all downloads: a bucket that fills with time.
+//! A bandwidth limit over many transfers: a bucket that fills with time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// Shares a number of bytes a second among all downloads. Clones share it.
+/// Shares a number of bytes a second among all transfers. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Throttle {
     limit: u64,
@@ -25,7 +25,7 @@ impl Throttle {
         }
     }
 
-    /// Takes bytes that have arrived, and waits until they are paid for.
+    /// Takes bytes that have arrived or are to be sent, and waits until they are paid for.
     pub async fn take(&self, bytes: u64) {
         let wait = self.charge(bytes);
         if !wait.is_zero() {

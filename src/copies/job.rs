@@ -1,0 +1,289 @@
+//! One copy: from the look at the key to the verified object.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::TryStreamExt as _;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::setup::{Setup, part_bytes};
+use super::source::{Source, SourceError, hex};
+use super::target::Object;
+use super::upload::Upload;
+use super::{StoreError, Trouble};
+use crate::store::{self, Copied, CopyFailure, CopyRow, CopyState};
+
+/// An object that is not ours is looked at again so much later: somebody has to act.
+const DIFFERS_AGAIN: TimeDelta = TimeDelta::hours(1);
+
+/// Why a recording was not copied.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// A request failed.
+    Target(StoreError),
+    /// Another object is under the key.
+    Differs(String),
+    /// The local file is not what was archived.
+    Damaged(&'static str),
+    /// The local file could not be read.
+    Unreadable(std::io::Error),
+    /// The database failed.
+    Store(store::Error),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Target(error)
+    }
+}
+
+impl From<store::Error> for Failed {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<SourceError> for Failed {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Damaged(how) => Self::Damaged(how),
+            SourceError::Unreadable(error) => Self::Unreadable(error),
+        }
+    }
+}
+
+/// One copy under way.
+pub(super) struct Job {
+    pub setup: Arc<Setup>,
+    pub row: CopyRow,
+    /// One for each part that is in memory.
+    pub permits: Arc<Semaphore>,
+    /// Whether a part arrived.
+    pub progressed: Arc<AtomicBool>,
+}
+
+/// What is under a key, compared with a recording.
+enum Found {
+    Nothing,
+    Same(Object),
+    Other(String),
+}
+
+impl Job {
+    /// Copies the recording, and notes that.
+    pub(super) async fn run(&self) -> Result<(), Failed> {
+        let Self { setup, row, .. } = self;
+        let source = Source::open(setup.root.clone(), &row.path, row.bytes).await?;
+        let object = match self.look(None).await? {
+            Found::Same(object) => object,
+            Found::Other(text) => return Err(Failed::Differs(text)),
+            Found::Nothing => {
+                let token = self.upload(source).await?;
+                // Only what is seen there counts, whatever the upload was answered.
+                match self.look(token.as_deref()).await? {
+                    Found::Same(object) => object,
+                    Found::Other(text) => return Err(Failed::Differs(text)),
+                    Found::Nothing => {
+                        let detail = "the object is not there after its upload";
+                        let error = StoreError::new(Trouble::Unavailable, "find the copy", detail);
+                        return Err(error.into());
+                    }
+                }
+            }
+        };
+        let copied = Copied {
+            key: row.path.clone(),
+            bytes: row.bytes,
+            sha256: row.sha256.clone(),
+            etag: object.etag,
+            version: object.version,
+        };
+        let now = setup.clock.now();
+        setup.store.copied(setup.id, row, &copied, now).await?;
+        Ok(())
+    }
+
+    /// Uploads the file; returns the token of the object, if the object has to have it.
+    async fn upload(&self, source: Source) -> Result<Option<String>, Failed> {
+        let Self { setup, row, .. } = self;
+        let part = part_bytes(row.bytes, setup.part_bytes);
+        if row.bytes <= part {
+            return self.upload_whole(source).await;
+        }
+        let mut upload = Upload::resume_or_begin(setup, row, part).await?;
+        let source = upload.send(source, &self.permits, &self.progressed).await?;
+        if !source.agrees(&row.sha256) {
+            upload.abandon().await?;
+            return Err(Failed::Damaged("altered"));
+        }
+        // The upload may have taken hours, and its completion replaces whatever is there.
+        match self.look(None).await? {
+            Found::Nothing => {}
+            Found::Same(_) => {
+                upload.abandon().await?;
+                return Ok(None);
+            }
+            Found::Other(text) => {
+                upload.abandon().await?;
+                return Err(Failed::Differs(text));
+            }
+        }
+        match upload.complete().await {
+            Ok(()) => Ok(Some(upload.token.clone())),
+            Err(Failed::Target(error)) => self.doubtful(upload, error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The completion failed, or its answer was lost: whether the object is there decides.
+    async fn doubtful(
+        &self,
+        upload: Upload<'_>,
+        error: StoreError,
+    ) -> Result<Option<String>, Failed> {
+        if let Found::Same(_) = self.look(Some(&upload.token)).await? {
+            return Ok(Some(upload.token));
+        }
+        match error.trouble {
+            // A part is not what its receipt says, or all of them are gone.
+            Trouble::NoUpload | Trouble::Gone | Trouble::Checksum | Trouble::Rejected => {
+                upload.abandon().await?;
+            }
+            _ => {}
+        }
+        Err(error.into())
+    }
+
+    async fn upload_whole(&self, source: Source) -> Result<Option<String>, Failed> {
+        let Self { setup, row, .. } = self;
+        let _permit = self.permits.acquire().await.ok();
+        let (source, content) = source.part(row.bytes).await?;
+        if !source.agrees(&row.sha256) {
+            return Err(Failed::Damaged("altered"));
+        }
+        let token = new_token(&row.sha256, setup.clock.now());
+        let (key, target) = (&row.path, &setup.target);
+        let created = target.create(key, content.clone(), &row.sha256, &token);
+        match created.await {
+            Err(error) if error.trouble == Trouble::Unsupported => {
+                target.replace(key, content, &row.sha256, &token).await?;
+            }
+            // Somebody else was faster, or this is the answer to a request that was sent twice: the look decides.
+            Err(error) if error.trouble == Trouble::Exists => return Ok(None),
+            created => drop(created?),
+        }
+        Ok(Some(token))
+    }
+
+    /// What is under the key. With a token, only the object of that upload is the same.
+    async fn look(&self, token: Option<&str>) -> Result<Found, Failed> {
+        let (row, target) = (&self.row, &self.setup.target);
+        let Some(object) = target.head(&row.path).await? else {
+            return Ok(Found::Nothing);
+        };
+        let same_size = object.bytes == row.bytes;
+        let found = match &object.sha256 {
+            Some(sha256) if same_size && *sha256 == row.sha256 => {
+                let another = token.is_some() && object.token.as_deref() != token;
+                if another {
+                    tracing::warn!(recording.id = %row.id, copies.target = self.setup.name, "another upload of the same recording was faster");
+                }
+                Found::Same(object)
+            }
+            // Copied by another program, say: its content decides.
+            None if same_size && self.content_agrees().await? => Found::Same(object),
+            _ => Found::Other(format!(
+                "another object is under the key '{}': it is not overwritten; move it away, or give this archive a prefix of its own",
+                row.path
+            )),
+        };
+        Ok(found)
+    }
+
+    /// Reads the object, and compares its hash.
+    async fn content_agrees(&self) -> Result<bool, Failed> {
+        let (row, target) = (&self.row, &self.setup.target);
+        Ok(
+            read_back(target, &row.path, row.bytes, &*self.setup.beat).await?
+                == Some(row.sha256.clone()),
+        )
+    }
+
+    /// What follows a failure; `None`: the database failed.
+    pub(super) fn failure(&self, failed: &Failed) -> Option<CopyFailure> {
+        let (now, name) = (self.setup.clock.now(), &self.setup.name);
+        let progressed = self.progressed.load(Ordering::Relaxed);
+        let failures = if progressed { 0 } else { self.row.retries };
+        let later = now + self.setup.wait(failures);
+        let state = match self.row.state {
+            CopyState::Copied => CopyState::Pending,
+            state => state,
+        };
+        let failure = |state, error, again_at: DateTime<Utc>, event| CopyFailure {
+            state,
+            error,
+            again_at,
+            target_failed: false,
+            progressed,
+            event,
+        };
+        Some(match failed {
+            Failed::Store(_) => return None,
+            Failed::Target(error) => {
+                let again_at = match error.trouble {
+                    Trouble::SlowDown { until } => until.max(later),
+                    _ => later,
+                };
+                CopyFailure {
+                    target_failed: error.trouble.concerns_target(),
+                    ..failure(state, error.to_string(), again_at, false)
+                }
+            }
+            Failed::Differs(text) => {
+                let text = format!("not copied to '{name}': {text}");
+                failure(CopyState::Differs, text, now + DIFFERS_AGAIN, true)
+            }
+            Failed::Damaged(how) => failure(state, format!("the local file is {how}"), later, true),
+            Failed::Unreadable(error) => {
+                let text = format!("could not read the local file: {error}");
+                failure(state, text, later, false)
+            }
+        })
+    }
+}
+
+/// The SHA-256 of an object of `bytes` bytes, read in full; `None`: it has another length.
+pub(super) async fn read_back(
+    target: &super::Target,
+    key: &str,
+    bytes: u64,
+    beat: &(dyn Fn() + Send + Sync),
+) -> Result<Option<String>, StoreError> {
+    let (_, mut content) = target.read(key).await?;
+    let (mut hash, mut length) = (Sha256::new(), 0);
+    while let Some(chunk) = content.try_next().await? {
+        length += chunk.len() as u64;
+        // It may never end.
+        if length > bytes {
+            return Ok(None);
+        }
+        hash.update(&chunk);
+        beat();
+    }
+    Ok((length == bytes).then(|| hex(hash)))
+}
+
+/// Enough to tell one upload from any other: it is no secret.
+fn rand_bits(sha256: &str, now: DateTime<Utc>) -> u128 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let hash = |salt: u8| u128::from(RandomState::new().hash_one((sha256, now, salt)));
+    hash(0) << 64 | hash(1)
+}
+
+/// The token of a new upload.
+pub(super) fn new_token(sha256: &str, now: DateTime<Utc>) -> String {
+    Uuid::from_u128(rand_bits(sha256, now)).to_string()
+}
