@@ -7,6 +7,7 @@ mod logging;
 mod ping;
 pub mod reload;
 mod report;
+mod retry;
 mod sidecars;
 mod slots;
 mod telemetry;

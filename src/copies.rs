@@ -9,6 +9,7 @@
 
 mod answer;
 mod breaker;
+mod failed;
 pub mod http;
 mod job;
 mod queue;

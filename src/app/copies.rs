@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::retry::wait_to_retry;
 use super::{App, Beat};
 use crate::config::{Config, CopyTarget, Environment};
 use crate::copies::http::Patience;
@@ -27,7 +28,7 @@ pub(super) async fn run(
         let copiers = match copiers(&app, &config, &env, &stop, &beat).await {
             Ok(copiers) => copiers,
             Err(error) => {
-                super::daemon::wait_to_retry(&app, None, error).await?;
+                wait_to_retry(&app, None, error).await?;
                 continue;
             }
         };
@@ -64,7 +65,7 @@ pub(super) async fn run(
 /// Runs a copier, again after each failure of the database that may pass.
 async fn copy(app: Arc<App>, mut copier: Copier) -> store::Result<()> {
     while let Err(error) = copier.run().await {
-        if !super::daemon::wait_to_retry(&app, None, error).await? {
+        if !wait_to_retry(&app, None, error).await? {
             break;
         }
     }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use chrono::TimeDelta;
@@ -10,6 +9,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::logging::{init_logs, level};
 use super::report::{Passes, Reporter};
+use super::retry::wait_to_retry;
 use super::{App, Beat, ping, reload, sidecars, telemetry};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
@@ -29,8 +29,6 @@ use crate::version::VERSION;
 
 /// Passes and events are kept for this long.
 const KEPT: TimeDelta = TimeDelta::days(90);
-/// After a failure of the database that may pass, a task tries again so much later.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs the service until it is stopped.
 ///
@@ -205,23 +203,6 @@ fn beating(pulse: Pulse) -> (Arc<Pulse>, Beat) {
         }
     });
     (pulse, beat)
-}
-
-/// After a failure of the database: waits until it is worth trying again. Returns whether it is; else the process
-/// is to stop.
-pub(super) async fn wait_to_retry(
-    app: &App,
-    pulse: Option<&Pulse>,
-    error: store::Error,
-) -> store::Result<bool> {
-    app.tolerate(Err(error))?;
-    let wait = tokio::time::sleep(AGAIN);
-    let wait = app.stop.run_until_cancelled(wait);
-    let waited = match pulse {
-        Some(pulse) => pulse.rest(wait).await,
-        None => wait.await,
-    };
-    Ok(waited.is_some())
 }
 
 /// Runs a pass for each tick, one at a time: ticks during a pass are one more pass after it.

@@ -17,24 +17,32 @@ use crate::config::Environment;
 use crate::escape;
 use crate::human;
 use crate::model::time;
-use crate::store::{Access, Attempt, Detail, WaitsFor};
+use crate::store::{Access, Attempt, CopyOf, Detail, WaitsFor};
 
 pub(super) fn run(args: &ShowArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let now = Clock::system().now();
-    let (detail, archive) = database::with(file, env, Access::Read, async |store, config| {
-        let id = ids::recording(store, &args.id).await?;
-        match store.detail(id).await? {
-            Some(detail) => Ok((detail, config.archive.directory.clone())),
-            None => bail!(
-                "no recording {id} is known: if it is new, run 'room-archiver once --sweep' first"
-            ),
-        }
-    })?;
+    let (detail, copies, archive) = database::with(
+        file,
+        env,
+        Access::Read,
+        async |store, config| {
+            let id = ids::recording(store, &args.id).await?;
+            match store.detail(id).await? {
+                Some(detail) => {
+                    let copies = store.copies_of(id).await?;
+                    Ok((detail, copies, config.archive.directory.clone()))
+                }
+                None => bail!(
+                    "no recording {id} is known: if it is new, run 'room-archiver once --sweep' first"
+                ),
+            }
+        },
+    )?;
     let detail = with_file(detail, &archive);
     if args.json {
-        out::json(&object(&detail))?;
+        out::json(&object(&detail, &copies))?;
     } else {
-        out::print(&describe(&detail, now, Width::of_stdout())?)?;
+        out::print(&describe(&detail, &copies, now, Width::of_stdout())?)?;
     }
     Ok(Exit::Done)
 }
@@ -51,7 +59,7 @@ fn with_file(mut detail: Detail, archive: &Path) -> Detail {
 }
 
 /// The JSON that scripts read: never rename a key.
-fn object(detail: &Detail) -> Value {
+fn object(detail: &Detail, copies: &[CopyOf]) -> Value {
     let map = |fields: &[(String, Value)]| Value::Object(fields.iter().cloned().collect());
     let concerns = detail
         .concerns
@@ -65,13 +73,19 @@ fn object(detail: &Detail) -> Value {
         "recording": map(&detail.recording),
         "session": if detail.session.is_empty() { Value::Null } else { map(&detail.session) },
         "concerns": concerns.collect::<Vec<_>>(),
+        "copies": copies,
         "attempts": detail.attempts,
         "events": events.collect::<Vec<_>>(),
         "upstream": detail.upstream,
     })
 }
 
-fn describe(detail: &Detail, now: DateTime<Utc>, width: Width) -> serde_json::Result<String> {
+fn describe(
+    detail: &Detail,
+    copies: &[CopyOf],
+    now: DateTime<Utc>,
+    width: Width,
+) -> serde_json::Result<String> {
     let mut text = String::from("Recording\n");
     fields(&mut text, &detail.recording, now, width);
     if !detail.session.is_empty() {
@@ -86,6 +100,10 @@ fn describe(detail: &Detail, now: DateTime<Utc>, width: Width) -> serde_json::Re
             rows.map(|(kind, what, at)| [kind, human::time(&at), what]),
             width,
         ));
+    }
+    if !copies.is_empty() {
+        text.push_str("\nCopies\n");
+        text.push_str(&copies_table(copies, width));
     }
     if !detail.attempts.is_empty() {
         text.push_str("\nAttempts\n");
@@ -155,6 +173,30 @@ fn field(text: &mut String, name: &str, value: &str, width: Width) {
     } else {
         writeln!(text, "{name}\n    {value}")
     };
+}
+
+fn copies_table(copies: &[CopyOf], width: Width) -> String {
+    let time = |at: &Option<String>| at.as_deref().map(human::time).unwrap_or_default();
+    table::render(
+        [
+            Left("TARGET"),
+            Left("STATE"),
+            Time("COPIED (UTC)"),
+            Time("VERIFIED (UTC)"),
+            Note("ERROR OR KEY"),
+        ],
+        copies.iter().map(|copy| {
+            let note = copy.error.as_ref().or(copy.key.as_ref());
+            [
+                copy.target.clone(),
+                copy.state.clone(),
+                time(&copy.copied_at),
+                time(&copy.verified_at),
+                note.cloned().unwrap_or_default(),
+            ]
+        }),
+        width,
+    )
 }
 
 fn attempts(attempts: &[Attempt], width: Width) -> String {

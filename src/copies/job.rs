@@ -7,53 +7,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
+use super::failed::Failed;
 use super::setup::{Setup, part_bytes};
-use super::source::{Source, SourceError, hex};
+use super::source::{Source, hex};
 use super::target::Object;
-use super::upload::Upload;
+use super::upload::{Upload, abandon_known, new_token};
 use super::{StoreError, Trouble};
-use crate::store::{self, Copied, CopyFailure, CopyRow, CopyState};
+use crate::store::{Copied, CopyFailure, CopyRow, CopyState};
 
 /// An object that is not ours is looked at again so much later: somebody has to act.
 const DIFFERS_AGAIN: TimeDelta = TimeDelta::hours(1);
-
-/// Why a recording was not copied.
-#[derive(Debug)]
-pub(super) enum Failed {
-    /// A request failed.
-    Target(StoreError),
-    /// Another object is under the key.
-    Differs(String),
-    /// The local file is not what was archived.
-    Damaged(&'static str),
-    /// The local file could not be read.
-    Unreadable(std::io::Error),
-    /// The database failed.
-    Store(store::Error),
-}
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        Self::Target(error)
-    }
-}
-
-impl From<store::Error> for Failed {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<SourceError> for Failed {
-    fn from(error: SourceError) -> Self {
-        match error {
-            SourceError::Damaged(how) => Self::Damaged(how),
-            SourceError::Unreadable(error) => Self::Unreadable(error),
-        }
-    }
-}
 
 /// One copy under way.
 pub(super) struct Job {
@@ -79,7 +43,11 @@ impl Job {
         let source = Source::open(setup.root.clone(), &row.path, row.bytes).await?;
         let object = match self.look(None).await? {
             Found::Same(object) => object,
-            Found::Other(text) => return Err(Failed::Differs(text)),
+            Found::Other(text) => {
+                // What an earlier attempt began can't be completed any more.
+                abandon_known(setup, row).await?;
+                return Err(Failed::Differs(text));
+            }
             Found::Nothing => {
                 let token = self.upload(source).await?;
                 // Only what is seen there counts, whatever the upload was answered.
@@ -274,16 +242,4 @@ pub(super) async fn read_back(
         beat();
     }
     Ok((length == bytes).then(|| hex(hash)))
-}
-
-/// Enough to tell one upload from any other: it is no secret.
-fn rand_bits(sha256: &str, now: DateTime<Utc>) -> u128 {
-    use std::hash::{BuildHasher as _, RandomState};
-    let hash = |salt: u8| u128::from(RandomState::new().hash_one((sha256, now, salt)));
-    hash(0) << 64 | hash(1)
-}
-
-/// The token of a new upload.
-pub(super) fn new_token(sha256: &str, now: DateTime<Utc>) -> String {
-    Uuid::from_u128(rand_bits(sha256, now)).to_string()
 }

@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::breaker::Breaker;
-use super::job::{Failed, Job};
+use super::failed::Failed;
+use super::job::Job;
 use super::setup::Setup;
 use super::upload::abort_abandoned;
 use super::{Trouble, strays, verify};

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::{DateTime, Utc};
 use object_store::PutPayload;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
-use super::job::{Failed, new_token};
+use super::failed::Failed;
 use super::setup::Setup;
 use super::source::Source;
 use super::{StoreError, Target, Trouble};
@@ -192,6 +194,15 @@ impl Part {
     }
 }
 
+/// The upload of this recording that an earlier attempt began, if any, is of no more use.
+pub(super) async fn abandon_known(setup: &Setup, recording: &CopyRow) -> Result<(), store::Error> {
+    if let Some(known) = setup.store.upload(setup.id, recording.recording).await? {
+        setup.store.abandon_upload(known.row).await?;
+        abort_abandoned(setup).await?;
+    }
+    Ok(())
+}
+
 /// Aborts the uploads that are of no more use. What the store does not allow now is tried again later.
 pub(super) async fn abort_abandoned(setup: &Setup) -> Result<(), store::Error> {
     for upload in setup.store.abandoned_uploads(setup.id).await? {
@@ -233,4 +244,16 @@ async fn abort_unknown(setup: &Setup, key: &str) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Enough to tell one upload from any other: it is no secret.
+fn rand_bits(sha256: &str, now: DateTime<Utc>) -> u128 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let hash = |salt: u8| u128::from(RandomState::new().hash_one((sha256, now, salt)));
+    hash(0) << 64 | hash(1)
+}
+
+/// The token of a new upload.
+pub(super) fn new_token(sha256: &str, now: DateTime<Utc>) -> String {
+    Uuid::from_u128(rand_bits(sha256, now)).to_string()
 }

@@ -23,12 +23,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::copies::Copies;
-use self::register::{add, unit};
+use self::register::{Word, add, signed, unit};
 use self::webhooks::Webhooks;
 use crate::clock::Clock;
-
-/// A label's value, fixed at compile time, so that no external text becomes one.
-type Word = &'static str;
 
 /// Seconds since 1970, with a fraction; 0 until it first happens.
 type Time = Gauge<f64, AtomicU64>;
@@ -357,6 +354,16 @@ impl Metrics {
         classic::from_open_metrics(&self.open_metrics())
     }
 
+    /// How many recordings have their copy in `target` in a state.
+    pub fn set_copies(&self, target: &str, state: Word, count: u64) {
+        self.copies.set(target, state, count);
+    }
+
+    /// Whether a target of copies fails, and the age of the oldest recording that is not copied to it.
+    pub fn set_copies_lag(&self, target: &str, failing: bool, oldest: Duration) {
+        self.copies.set_lag(target, failing, oldest);
+    }
+
     /// All metrics in the text format of `OpenMetrics`, version 1.0.0.
     #[must_use]
     pub fn open_metrics(&self) -> String {
@@ -379,10 +386,6 @@ fn pass_buckets() -> Histogram {
     Histogram::new([
         0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0,
     ])
-}
-
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -39,8 +39,11 @@ impl Copying {
         self.setting.add(NewRecording::completed(media(bytes)))
     }
 
+    /// A service whose database is there.
     pub fn daemon(&self) -> Child {
-        Child::start(&self.setting, &Bucket::keys())
+        let mut daemon = Child::start(&self.setting, &Bucket::keys());
+        daemon.line("started");
+        daemon
     }
 
     /// The value of a column of the view `copies`.
@@ -109,7 +112,7 @@ fn recordings_are_copied_in_one_request_or_in_parts_and_looked_at_before_it_is_s
     // What is copied is not copied again.
     let before = copying.bucket.journal().len();
     let mut daemon = copying.daemon();
-    let next = copying.add(1 * KIB);
+    let next = copying.add(KIB);
     copying.wait_until_copied(next);
     daemon.stop();
     let after = copying.bucket.journal();
@@ -205,7 +208,8 @@ fn without_a_target_nothing_runs() {
     let setting = Setting::with(EVERY_SECOND);
     setting.space.archivable("lesson");
     let mut daemon = setting.daemon();
-    setting.wait(|setting| setting.database().exists() && setting.count("archive") == "1");
+    daemon.line("started");
+    setting.wait(|setting| setting.count("archive") == "1");
     daemon.stop();
     assert_eq!(setting.count("copy_targets"), "0");
     assert!(!daemon.told.iter().any(|line| line.contains("copies")));
@@ -236,4 +240,35 @@ fn metrics_and_health_have_the_copies() {
         .setting
         .wait(|_| get(port, "/metrics").contains(copied));
     daemon.stop();
+}
+
+#[test]
+fn show_has_the_copies_of_a_recording() {
+    let copying = Copying::new();
+    let id = copying.add(5 * KIB);
+    let mut daemon = copying.daemon();
+    copying.wait_until_copied(id);
+    daemon.stop();
+    let show = |more: &[&str]| {
+        let id = id.to_string();
+        let shown = copying.setting.run(&[&["show", &id], more].concat());
+        String::from_utf8(shown.stdout).expect("text")
+    };
+    let url = format!("s3://bucket/{}", Copying::key(id));
+    let text = show(&[]);
+    let (_, copies) = text.split_once("\nCopies\n").expect("a section");
+    assert!(
+        copies.contains("offsite") && copies.contains("copied") && copies.contains(&url),
+        "{text}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&show(&["--json"])).expect("JSON");
+    let copy = &json["copies"][0];
+    assert_eq!(
+        (&copy["target"], &copy["state"], &copy["key"]),
+        (&"offsite".into(), &"copied".into(), &url.into())
+    );
+    assert!(
+        copy["copied_at"].is_string() && copy["error"].is_null(),
+        "{copy}"
+    );
 }

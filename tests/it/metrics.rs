@@ -1,12 +1,14 @@
 //! `/metrics` says what the archive and the process are like, under names that the documentation has.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
+use super::harness::bucket::Bucket;
 use super::harness::{Capability, Child, EVERY_SECOND, Setting, get, has, healthy, listening};
 use super::text;
 
@@ -14,10 +16,14 @@ const OPERATING: &str = include_str!("../../docs/operating.md");
 
 /// A daemon that has archived a recording.
 pub fn archiving(more: &str) -> (Setting, SocketAddr, Child) {
+    archiving_with(more, &[])
+}
+
+fn archiving_with(more: &str, env: &[(&str, &OsStr)]) -> (Setting, SocketAddr, Child) {
     let mut setting = Setting::with(&format!("{EVERY_SECOND}{more}"));
     let port = listening(&mut setting);
     setting.space.archivable("lesson");
-    let mut daemon = setting.daemon();
+    let mut daemon = Child::start(&setting, env);
     daemon.line("archived a recording");
     healthy(&setting, port);
     setting.wait(|_| value(port, "room_archiver_recordings{state=\"archived\"}") > Some(0.0));
@@ -54,7 +60,12 @@ fn documented() -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_metric_is_in_the_documentation_with_its_labels_and_nothing_else_is() {
-    let (_setting, port, mut daemon) = archiving("");
+    // Those of copies exist for each target.
+    let bucket = Bucket::start();
+    let section = bucket.section("offsite");
+    let (setting, port, mut daemon) = archiving_with(&section, &Bucket::keys());
+    let copied = "room_archiver_copies{target=\"offsite\",state=\"copied\"}";
+    setting.wait(|_| value(port, copied) == Some(1.0));
     let mut shown = BTreeSet::new();
     for line in body(port).lines().filter(|line| !line.starts_with('#')) {
         let (series, _) = line.rsplit_once(' ').expect("a value");

@@ -72,8 +72,8 @@ mod tests {
         found.into_iter().map(|(_, text)| text).collect()
     }
 
-    fn ago(hours: i64) -> Option<DateTime<Utc>> {
-        Some(DateTime::UNIX_EPOCH + TimeDelta::days(20_000) - TimeDelta::hours(hours))
+    fn ago(hours: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(20_000) - TimeDelta::hours(hours)
     }
 
     #[test]
@@ -82,11 +82,11 @@ mod tests {
             target: "offsite".to_owned(),
             configured: true,
             pending: 1_000_000,
-            progress_at: ago(1),
+            progress_at: Some(ago(1)),
             ..CopyFacts::default()
         };
         assert_eq!(texts(&copies), [""; 0]);
-        copies.progress_at = ago(25);
+        copies.progress_at = Some(ago(25));
         assert_eq!(
             texts(&copies),
             ["1000000 recordings not copied to 'offsite', and none was for 1 d 1 h"]
@@ -103,9 +103,9 @@ mod tests {
             pending: 2,
             late: 1,
             differs: 1,
-            oldest: ago(30),
-            progress_at: ago(1),
-            failing_since: ago(0),
+            oldest: Some(ago(30)),
+            progress_at: Some(ago(1)),
+            failing_since: Some(ago(0)),
             error: Some("no".to_owned()),
             ..CopyFacts::default()
         };

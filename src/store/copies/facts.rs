@@ -66,7 +66,7 @@ pub struct CopyFacts {
 }
 
 /// The copy of one recording in one target, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are columns of the view copies")]
 pub struct CopyOf {
     pub target: String,

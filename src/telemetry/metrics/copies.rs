@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{Metrics, Word, add, signed, unit};
+use super::register::{Word, add, signed, unit};
 
 /// A target of copies: its name is the operator's, and consists of a few letters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,28 +46,20 @@ impl Copies {
             ),
         }
     }
-}
 
-impl Metrics {
-    /// How many recordings have their copy in `target` in a state.
-    pub fn set_copies(&self, target: &str, state: Word, count: u64) {
+    pub(super) fn set(&self, target: &str, state: Word, count: u64) {
         let target = target.to_owned();
-        self.copies
-            .states
+        self.states
             .get_or_create(&ByTargetAndState { target, state })
             .set(signed(count));
     }
 
-    /// Whether a target of copies fails, and the age of the oldest recording that is not copied to it.
-    pub fn set_copies_lag(&self, target: &str, failing: bool, oldest: Duration) {
+    pub(super) fn set_lag(&self, target: &str, failing: bool, oldest: Duration) {
         let target = ByTarget {
             target: target.to_owned(),
         };
-        self.copies
-            .failing
-            .get_or_create(&target)
-            .set(failing.into());
+        self.failing.get_or_create(&target).set(failing.into());
         let oldest = signed(oldest.as_secs());
-        self.copies.oldest.get_or_create(&target).set(oldest);
+        self.oldest.get_or_create(&target).set(oldest);
     }
 }

@@ -1,6 +1,9 @@
-//! Registers a metric under its name.
+//! How metrics get into the registry.
 
 use prometheus_client::registry::{Metric, Registry, Unit};
+
+/// A label's value, fixed at compile time, so that no external text becomes one.
+pub(super) type Word = &'static str;
 
 pub(super) fn add<M: Metric + Clone + Default>(
     registry: &mut Registry,
@@ -22,4 +25,8 @@ pub(super) fn unit<M: Metric + Clone + Default>(
     let metric = M::default();
     registry.register_with_unit(name, help, unit, metric.clone());
     metric
+}
+
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

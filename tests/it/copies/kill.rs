@@ -11,11 +11,8 @@ fn killed_at_every_request(after: bool) {
     // The file is there before anything is killed: this is about the copy.
     let sections = copying.setting.more.clone();
     let mut copying = copying;
-    copying.setting.more = sections
-        .split("[copies")
-        .next()
-        .expect("a start")
-        .to_owned();
+    let (without, _) = sections.split_once("[copies").expect("a section");
+    copying.setting.more = without.to_owned();
     copying.setting.once(0);
     copying.setting.more = sections;
 

@@ -34,8 +34,9 @@ fn a_real_server_takes_copies_lists_them_and_gives_them_back() {
         ("AWS_SECRET_ACCESS_KEY", "testing".as_ref()),
     ];
     let mut daemon = Child::start(&setting, &keys);
+    daemon.line("started");
     let copied = "SELECT count(*) FROM copies WHERE state = 'copied' AND read_at > copied_at";
-    setting.wait(|setting| setting.database().exists() && setting.sql(copied) == "4");
+    setting.wait(|setting| setting.sql(copied) == "4");
     daemon.stop();
     let errors = "SELECT coalesce(group_concat(error), '') FROM copies";
     assert_eq!(setting.sql(errors), "");
@@ -52,7 +53,8 @@ fn a_real_server_takes_copies_lists_them_and_gives_them_back() {
     std::fs::remove_file(setting.database()).expect("a database");
     let before = daemon.told.len();
     let mut daemon = Child::start(&setting, &keys);
-    setting.wait(|setting| setting.database().exists() && setting.sql(copied) == "4");
+    daemon.line("started");
+    setting.wait(|setting| setting.sql(copied) == "4");
     daemon.stop();
     assert!(before > 0 && Copying::key(ids[0]).contains("lesson"));
 }

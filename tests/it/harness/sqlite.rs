@@ -9,7 +9,9 @@ use crate::text;
 /// What `sqlite3 -readonly` prints.
 pub fn sqlite(database: &Path, query: &str) -> String {
     let mut command = Command::new("sqlite3");
-    run(command.arg("-readonly").arg(database).arg(query))
+    // A service that was killed leaves a log behind, which the next one takes over alone.
+    command.args(["-cmd", ".timeout 9000", "-readonly"]);
+    run(command.arg(database).arg(query))
 }
 
 /// Lets `sqlite3` change a database.

@@ -1,0 +1,41 @@
+//! Why a recording was not copied.
+
+use super::StoreError;
+use super::source::SourceError;
+use crate::store;
+
+/// Why a recording was not copied.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// A request failed.
+    Target(StoreError),
+    /// Another object is under the key.
+    Differs(String),
+    /// The local file is not what was archived.
+    Damaged(&'static str),
+    /// The local file could not be read.
+    Unreadable(std::io::Error),
+    /// The database failed.
+    Store(store::Error),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Target(error)
+    }
+}
+
+impl From<store::Error> for Failed {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<SourceError> for Failed {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Damaged(how) => Self::Damaged(how),
+            SourceError::Unreadable(error) => Self::Unreadable(error),
+        }
+    }
+}
