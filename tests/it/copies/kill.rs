@@ -12,7 +12,7 @@ fn killed_at_every_request(after: bool) {
     let sections = copying.setting.more.clone();
     let mut copying = copying;
     let (without, _) = sections.split_once("[copies").expect("a section");
-    copying.setting.more = without.to_owned();
+    without.clone_into(&mut copying.setting.more);
     copying.setting.once(0);
     copying.setting.more = sections;
 
