@@ -96,6 +96,7 @@ fn show_doctor_and_the_configuration_as_json() {
         [
             "attempts",
             "concerns",
+            "copies",
             "events",
             "recording",
             "session",
