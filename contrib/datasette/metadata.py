@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/queries.md").read_text()
 # Tables that no migration of ours makes: the migrations' own list, and what Litestream adds.
-OTHERS = ["_sqlx_migrations", "_litestream_lock", "_litestream_seq"]
+OTHERS = ["_sqlx_migrations", "_litestream_lock", "_litestream_seq", "sqlite_sequence"]
 # What the examples of the page leave to the reader.
 PARAMETERS = {
     "'lesson'": ":room",
