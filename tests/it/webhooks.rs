@@ -454,3 +454,43 @@ fn a_webhook_can_be_added_while_the_service_runs() {
     let told: Vec<_> = receiver.sent().iter().map(Sent::recording).collect();
     assert_eq!(told, [second.to_string()]);
 }
+
+#[test]
+fn neither_the_secret_nor_the_url_of_a_webhook_is_logged_shown_or_stored() {
+    let receiver = Receiver::answering(|_, nth| Some((if nth == 0 { 500 } else { 200 }, "")));
+    let credentials = tempfile::tempdir().expect("a directory");
+    std::fs::write(credentials.path().join("webhook_ops"), OTHER).expect("a file");
+    let mut setting = Setting::with("[log]\nlevel = \"trace\"\n");
+    setting.webhook("ops", &receiver.url, "");
+    setting.webhook("dead", "http://127.0.0.1:9/hook?key=s3cret", "");
+    setting.space.archivable("lesson");
+    let mut said = String::new();
+    for args in [
+        &["once"][..],
+        &["status"],
+        &["status", "--json"],
+        &["doctor"],
+        &["config", "check"],
+        &["config", "show"],
+        &["webhook", "test", "ops"],
+        &["webhook", "test", "dead"],
+    ] {
+        let mut command = setting.command();
+        command.env("CREDENTIALS_DIRECTORY", credentials.path());
+        let output = command.args(args).output().expect("the program");
+        said += text(&output.stdout);
+        said += text(&output.stderr);
+    }
+    for expected in [
+        "the webhook failed: it answered 500",
+        "dead did not accept a test event: could not connect",
+        "webhook ops: 1 secret, from '",
+        "/webhook_ops'",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    said += &setting.sql(".dump");
+    for secret in ["s3cret", &SECRET[6..], &OTHER[6..]] {
+        assert!(!said.contains(secret), "{secret}: {said}");
+    }
+}
