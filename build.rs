@@ -58,7 +58,7 @@ fn checked_out() -> Option<String> {
     println!("cargo::rerun-if-changed={head}");
     if let Some(branch) = git(&["symbolic-ref", "--quiet", "HEAD"]) {
         for name in [branch.as_str(), "packed-refs"] {
-            // cargo would build again each time if it was told of a file that is not there.
+            // Cargo would build again each time if a file that does not exist were listed here.
             let path = git(&["rev-parse", "--git-path", name])?;
             if Path::new(&path).exists() {
                 println!("cargo::rerun-if-changed={path}");

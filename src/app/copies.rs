@@ -1,4 +1,4 @@
-//! The copies of the service: a copier for each configured target, made anew with each reload.
+//! The copies of the service: a copier for each configured target, created again at each reload.
 
 use std::sync::Arc;
 

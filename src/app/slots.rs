@@ -5,7 +5,7 @@ use crate::reconcile::ARCHIVE_ID;
 use crate::schedule::{Each, Schedule};
 use crate::store::{self, Store};
 
-/// The schedules in force for the archive of this database. This tells everybody when the next run is.
+/// The schedules in force for the archive of this database. Everything that shows the next run uses this.
 pub async fn schedules(config: &Config, store: &Store) -> store::Result<Each<Schedule>> {
     let archive = if config.poll.spread {
         store.fact(ARCHIVE_ID).await?

@@ -17,7 +17,7 @@ use crate::model::EventType;
 use crate::notify::{Endpoint, Options};
 use crate::store::{self, Store, WebhookRow};
 
-/// For so long the archive must be healthy before that is told: a start forgets pauses that begin again at once.
+/// How long the archive must be healthy before the event is sent: a start forgets pauses that begin again at once.
 const STEADY: Duration = Duration::from_secs(10);
 
 /// The webhooks as the store knows them.
