@@ -68,6 +68,13 @@ fn what_is_kept_survives_a_restart_and_a_clock_set_back() {
 }
 
 #[test]
+fn what_has_just_ended_is_not_kept() {
+    let cooldowns = Cooldowns::default();
+    let until = cooldowns.ask("media", Some("5"), None, now());
+    assert_eq!(cooldowns.take_changed(until), Some(Vec::new()));
+}
+
+#[test]
 fn a_date_counts_from_the_answers_own_time_whatever_our_clock_says() {
     let header = Some("Sun, 06 Nov 1994 08:50:07 GMT");
     let ours = now() + TimeDelta::days(3650);
