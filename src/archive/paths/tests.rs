@@ -110,6 +110,11 @@ fn names_without_anything_usable_are_unnamed() {
     for name in ["", ".", "..", " . ", "\u{202e}\u{200b}"] {
         assert_eq!(room_of(name), "unnamed-room", "{name:?}");
     }
+    // Noncharacters, which no font shows, and what stands beside them, which one may.
+    for hidden in ["a\u{fffe}", "a\u{1ffff}"] {
+        assert!(room_of(hidden).starts_with("a~"), "{hidden:?}");
+    }
+    assert_eq!(room_of("a\u{fffd}"), "a\u{fffd}");
 }
 
 #[test]

@@ -1,11 +1,12 @@
+use std::error::Error as _;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use super::{Backoff, Failure, History, decide};
-use crate::signalwire;
+use super::{Backoff, Cause, Failure, History, decide};
 use crate::store::{Doubt, Ending, Retry, WaitsFor};
+use crate::{signalwire, store};
 
 const BACKOFF: Backoff = Backoff {
     initial: Duration::from_secs(10),
@@ -146,6 +147,57 @@ fn what_was_never_tried_leaves_no_trace() {
         );
         assert_eq!(ending.outcome(), None);
     }
+}
+
+#[test]
+fn the_waits_of_many_recordings_are_spread_evenly() {
+    let waits: Vec<Duration> = (0..100)
+        .map(|id| {
+            let id = uuid::Uuid::from_u128(id).into();
+            wait(
+                &outage(),
+                History {
+                    id,
+                    ..history(0, false)
+                },
+            )
+        })
+        .collect();
+    let late = waits.iter().filter(|wait| **wait > BACKOFF.initial).count();
+    assert!((25..=75).contains(&late), "{late} of 100 wait longer");
+}
+
+#[test]
+fn what_the_api_or_the_database_needs_is_waited_for() {
+    let until = now() + TimeDelta::minutes(7);
+    let at = |failure: Failure| match decide(&failure, history(3, false), BACKOFF, now()) {
+        Ending::Released { at, waits_for } => {
+            assert_eq!(waits_for, None);
+            at
+        }
+        ending => panic!("released, not {ending:?}"),
+    };
+    let api = |error| at(Failure::Api(error));
+    assert_eq!(api(signalwire::Error::RateLimited { until }), until);
+    assert_eq!(
+        api(signalwire::Error::Credentials { status: 401 }),
+        now() + super::PAUSE
+    );
+    let database = store::Error::Interrupted;
+    assert_eq!(at(Failure::Database(database)), now() + super::NO_DATABASE);
+}
+
+#[test]
+fn a_failure_says_what_could_not_be_done_and_keeps_the_reason() {
+    let reason = || std::io::Error::other("the reason");
+    let source = |cause: &Cause| cause.source().map(ToString::to_string);
+    let both = Cause::of("the operation", reason());
+    assert_eq!(both.to_string(), "the operation");
+    assert_eq!(source(&both).as_deref(), Some("the reason"));
+    let error = Cause::error(reason());
+    assert_eq!(error.to_string(), "the reason");
+    assert_eq!(source(&error), None);
+    assert_eq!(source(&Cause::from("words")), None);
 }
 
 proptest! {

@@ -119,6 +119,65 @@ fn a_lost_one_that_is_back_is_fetched() {
 }
 
 #[test]
+fn a_damaged_one_that_is_back_has_another_chance_and_keeps_its_state() {
+    let now = listed("completed");
+    for state in [State::Damaged, State::Lost] {
+        let gone = Known {
+            gone: true,
+            damaged: true,
+            ..known(state, &now)
+        };
+        let change = decide(&now, &gone).expect("a change");
+        assert_eq!((change.state, change.another_chance), (state, true));
+    }
+    let here = known(State::Damaged, &now);
+    assert_eq!(decide(&now, &here), None);
+}
+
+#[test]
+fn each_limit_of_the_filter_includes_what_is_exactly_at_it() {
+    let since = DateTime::UNIX_EPOCH;
+    let filter = RoomFilter::new(
+        globs("*"),
+        globs("secret"),
+        Some(since),
+        Duration::from_secs(10),
+    );
+    let out = |started, seconds| filter.leaves_out(Some("lesson"), started, seconds);
+    let second = chrono::TimeDelta::seconds(1);
+    assert_eq!(out(Some(since), Some(10.0)), None);
+    assert_eq!(out(Some(since + second), Some(10.1)), None);
+    assert_eq!(
+        out(Some(since - second), Some(10.0)),
+        Some("it started before filter.since")
+    );
+    assert_eq!(
+        out(Some(since), Some(9.9)),
+        Some("it is shorter than filter.min_duration")
+    );
+}
+
+#[test]
+fn a_change_of_size_or_time_alone_counts_as_changed_after_archiving() {
+    let before = listed("completed");
+    let changed = |now: Recording| {
+        let upstream = "changed".to_owned();
+        let now = Recording { upstream, ..now };
+        let change = decide(&now, &known(State::Archived, &before));
+        change.expect("a change").changed_after_archiving
+    };
+    assert!(changed(Recording {
+        updated_at: Some(DateTime::UNIX_EPOCH),
+        ..before.clone()
+    }));
+    assert!(changed(Recording {
+        size_bytes: None,
+        ..before.clone()
+    }));
+    assert!(!changed(before.clone()));
+}
+
+#[test]
 fn another_session_is_flagged_and_an_absent_one_is_not() {
     let now = listed("completed");
     let mut before = known(State::Pending, &now);

@@ -88,6 +88,13 @@ fn the_first_quarter_of_an_hour_has_every_poll_even_if_settling_is_quicker() {
 }
 
 #[test]
+fn a_quarter_of_an_hour_after_its_end_a_session_is_listed_less_often() {
+    let second = Duration::from_secs(1);
+    assert_eq!(listing(EAGER - second, true, DAY), Listing::NextPoll);
+    assert_eq!(listing(EAGER, true, DAY), Listing::After(EAGER / 2));
+}
+
+#[test]
 fn an_end_in_the_future_counts_as_now() {
     let now = DateTime::UNIX_EPOCH;
     let next = next_listing(

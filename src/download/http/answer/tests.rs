@@ -127,6 +127,21 @@ fn with_416_the_length_decides() {
 }
 
 #[test]
+fn only_a_body_that_is_not_encoded_is_taken() {
+    for (encoding, taken) in [
+        ("", true),
+        ("identity", true),
+        (" Identity ", true),
+        ("gzip", false),
+        ("identity, br", false),
+    ] {
+        let verdict = answer(200, &[("content-encoding", encoding)], None);
+        let whole = matches!(verdict, Verdict::Whole { .. });
+        assert_eq!(whole, taken, "{encoding:?}: {verdict:?}");
+    }
+}
+
+#[test]
 fn each_status_has_its_meaning() {
     for status in [400, 401, 403, 410] {
         assert_eq!(answer(status, &[], None), Verdict::FreshLink, "{status}");
