@@ -1,7 +1,7 @@
 //! The read-only page, a process of its own: what is archived, what is not and why, and the recordings themselves.
 //!
 //! It reads nothing but the public views, through a read-only connection, and the files, through the archive's code.
-//! It writes nothing, runs no script and loads nothing from elsewhere. Whether the archive is healthy it is told by
+//! It writes nothing, runs no script and loads nothing from elsewhere. It learns whether the archive is healthy from
 //! the same function as everybody else.
 
 mod chart;

@@ -257,7 +257,7 @@ fn natural<Row: AsRef<[String]>>(columns: &[Column], rows: &[Row]) -> Vec<usize>
     widths
 }
 
-/// How many characters of the ids tell them apart.
+/// How many characters of the ids distinguish them.
 fn id_length<Row: AsRef<[String]>>(columns: &[Column], rows: &[Row]) -> usize {
     let cells = rows.iter().flat_map(|row| columns.iter().zip(row.as_ref()));
     let ids: HashSet<&str> = cells

@@ -24,11 +24,11 @@ pub struct Webhook {
     pub secret_file: Option<PathBuf>,
     /// The types of events it gets: words, or globs on them.
     pub events: Globs,
-    /// The rooms whose recordings it is told of.
+    /// The rooms whose events it receives.
     pub rooms: Globs,
     /// Whether its host may have an address in a private network, or of this machine.
     pub allow_private_addresses: bool,
-    /// Whether it is told names of rooms, and what may contain them.
+    /// Whether it receives names of rooms, and what may contain them.
     pub room_names: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What webhooks are told.
+//! The events that webhooks receive.
 
 use super::words::words;
 

@@ -1,4 +1,4 @@
-//! A webhook: what it wants, and the request that tells it.
+//! A webhook: which events it wants, and the request that delivers one.
 
 use std::error::Error as _;
 use std::iter::successors;
@@ -38,7 +38,7 @@ pub struct Options {
     pub events: Vec<EventType>,
     pub rooms: GlobSet,
     pub allow_private_addresses: bool,
-    /// Whether it is told names of rooms.
+    /// Whether it receives names of rooms.
     pub room_names: bool,
     /// Authorities to trust in addition to the system's.
     pub ca: Vec<Certificate>,
@@ -99,7 +99,7 @@ impl Endpoint {
         &self.options.name
     }
 
-    /// Whether it is to be told of an event. What concerns a room that is not known goes to those who want all rooms.
+    /// Whether it is to receive an event. Events about a room that is not known go to those who want all rooms.
     #[must_use]
     pub fn wants(&self, happened: &Happened) -> bool {
         let Ok(kind) = happened.kind.parse::<EventType>() else {

@@ -1,4 +1,4 @@
-//! What happened and is to be told to webhooks, and whom it was told. An event is written in the transaction of the
+//! The events for webhooks, and what was delivered to whom. An event is written in the transaction of the
 //! change itself; with no webhook that wants it, nothing is written.
 
 mod deliveries;

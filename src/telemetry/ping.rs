@@ -1,4 +1,4 @@
-//! Tells a dead-man's switch (healthchecks.io, or anything with its convention) that all is well, or what is not. When
+//! Reports to a dead-man's switch (healthchecks.io, or anything with its convention) that all is well, or what is not. When
 //! these pings cease, the other side raises the alarm: also if the machine is gone.
 
 use std::fmt;

@@ -16,7 +16,7 @@ pub(super) fn name(command: &clap::Command) -> &str {
         .unwrap_or_else(|| command.get_name())
 }
 
-/// The commands below this one that users are told about.
+/// The commands below this one that the manual lists.
 pub(super) fn visible(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
     command.get_subcommands().filter(|sub| !sub.is_hide_set())
 }

@@ -1,4 +1,4 @@
-//! Events, written by whatever changes the state they tell of.
+//! Events, written by the change of state that they report.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Sqlite, Transaction};
@@ -76,11 +76,11 @@ async fn archive_event(
     Ok(())
 }
 
-/// The fact that holds which problems were told.
+/// The fact that holds which problems were reported.
 const HEALTH_TOLD: &str = "health_told";
 
 impl Store {
-    /// The problems that were told last, as [`Store::tell_health`] was given them.
+    /// The problems that were reported last, as [`Store::tell_health`] was given them.
     pub async fn health_told(&self) -> Result<String> {
         Ok(self.fact(HEALTH_TOLD).await?.unwrap_or_default())
     }
@@ -128,7 +128,7 @@ impl Store {
         .await
     }
 
-    /// Notes the health that was told last, and tells it: in one transaction, so that a change is told once.
+    /// Writes the event and what was reported last in one transaction, so that a change is reported once.
     pub async fn tell_health(
         &self,
         kind: EventType,

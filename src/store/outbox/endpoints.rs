@@ -11,7 +11,7 @@ use crate::store::{LONGEST_WAIT, Result, Store, during, on};
 
 statements! {
     FORGET_WEBHOOKS = "DELETE FROM webhook WHERE name NOT IN (SELECT value FROM json_each(?))";
-    // An event that happened before a webhook was configured is not told to it.
+    // A webhook does not receive events from before it was configured.
     PUT_WEBHOOK = "INSERT INTO webhook (name, events, url_sha256, routed)
          VALUES (?1, ?2, ?3, coalesce((SELECT max(seq) FROM outbox), 0))
          ON CONFLICT (name) DO UPDATE SET events = excluded.events";

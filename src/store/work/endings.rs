@@ -277,7 +277,7 @@ async fn not_archived(
         }
     };
     exactly_one(&done, claim.id, "downloading")?;
-    // A damaged recording stays damaged, and that was told.
+    // A damaged recording stays damaged, and that was reported.
     if matches!(ending, Ending::Gone) && claim.damaged.is_none() {
         recording_event(tx, EventType::RecordingLost, claim.id, now).await?;
     }

@@ -94,7 +94,7 @@ impl WantedSessions {
             .await?;
             rows = found.iter().map(Session::of).collect::<sqlx::Result<_>>()?;
         }
-        // Sessions that only a recording has told of have no start. They come last, and are of no day.
+        // Sessions that are known only from a recording have no start. They come last, and belong to no day.
         if rows.len() < limit && self.from.is_none() && self.before.is_none() {
             let undated = place.is_some_and(|place| place.at.is_none());
             let found = sqlx::query(AssertSqlSafe(format!(
