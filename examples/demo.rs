@@ -1,18 +1,25 @@
 //! A tour without an account: a fake SignalWire space on loopback, and the real archiver at work on it.
 //!
 //! `cargo run --example demo` ends with 0 only if every recording was archived, byte for byte, a damaged file was found and
-//! repaired, and everything was verified. What it made stays for a look around; `--clean` removes it.
+//! repaired, and everything was verified. What it made stays for a look around; `--clean` removes it. `--web` shows it in a
+//! browser at the end, until Ctrl-C.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::FileExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use fake_space::{Fixture, Generated, Media, NewRecording, NewSession, Options, Space};
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
+use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
 
 const ROOMS: [&str; 3] = ["standup", "lesson", "team/retro"];
 /// Some tens of MB at this pace move the bars for a few seconds.
@@ -21,14 +28,33 @@ const QUERY: &str = "SELECT room_name, recordings, bytes FROM storage_by_room OR
 
 /// The first argument of the process that a command runs in.
 const COMMAND: &str = "--command";
+/// The port of the page if it is free, as in the configuration's default.
+const PORT: u16 = 8480;
+
+#[derive(Default)]
+struct Wishes {
+    clean: bool,
+    web: bool,
+}
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == COMMAND) {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if arguments.next_if(|first| first == COMMAND).is_some() {
         let name = OsString::from("room-archiver");
         return room_archiver::cli::run(std::iter::once(name).chain(arguments));
     }
-    match demonstrate() {
+    let mut wishes = Wishes::default();
+    for argument in arguments {
+        match argument.to_str() {
+            Some("--clean") => wishes.clean = true,
+            Some("--web") => wishes.web = true,
+            _ => {
+                eprintln!("usage: cargo run --example demo -- [--web] [--clean]");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    match demonstrate(&wishes) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the demo failed: {error:#}");
@@ -37,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn demonstrate() -> Result<()> {
+fn demonstrate(wishes: &Wishes) -> Result<()> {
     let space = Space::start_on_own_thread(Options::default())?;
     let media = fill(&space);
     let directory = tempfile::Builder::new()
@@ -88,7 +114,11 @@ fn demonstrate() -> Result<()> {
         "\nAll {} recordings are archived, and their SHA-256 is that of the source.",
         archived.len()
     );
-    if std::env::args().any(|argument| argument == "--clean") {
+    if wishes.web {
+        title("The archive in your browser, with a player");
+        runtime.block_on(page(&config))?;
+    }
+    if wishes.clean {
         directory.close()?;
     } else {
         next(&directory.keep());
@@ -105,13 +135,58 @@ fn next(directory: &Path) {
     let shown = directory.display();
     println!(
         "\nTry next:\n  \
+         in a browser        cargo run --example demo -- --web\n  \
          the files           find {shown}/recordings -type f\n  \
-         one recording       target/debug/room-archiver --config {shown}/config.toml show ID\n  \
+         one recording       cargo run -- --config {shown}/config.toml show ID\n  \
          the queries         sqlite3 -readonly {shown}/archive.db .schema\n  \
          the whole service   cargo run -p fake-space -- --live    (it prints a configuration for 'room-archiver run')\n  \
          your own space      see 'Install' in README.md\n\
          To clean up: rm -r {shown}"
     );
+}
+
+/// Serves the read-only page until Ctrl-C, and says where.
+async fn page(config: &str) -> Result<()> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let asked = async {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    };
+    let address = free_address()?;
+    println!("$ room-archiver --config {config} web");
+    let mut page = Command::new(std::env::current_exe()?)
+        .args([COMMAND, "--config", config, "web"])
+        .env("ROOM_ARCHIVER__WEB__LISTEN", address.to_string())
+        // It is stopped from here, so that Ctrl-C does not reach it twice.
+        .process_group(0)
+        .spawn()?;
+    while TcpStream::connect(address).await.is_err() {
+        ensure!(page.try_wait()?.is_none(), "the page did not start");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!("\nOpen http://{address} in a browser. Press Ctrl-C to end it.");
+    let process = Pid::from_child(&page);
+    let mut ended = tokio::task::spawn_blocking(move || page.wait());
+    let ended = tokio::select! {
+        ended = &mut ended => ended,
+        () = asked => {
+            // Unless it has ended by itself just now.
+            _ = kill_process(process, Signal::TERM);
+            ended.await
+        }
+    };
+    let status = ended??;
+    ensure!(status.success(), "the page ended with {status}");
+    Ok(())
+}
+
+/// On loopback: the port of the default configuration, or another if that is taken.
+fn free_address() -> Result<SocketAddr> {
+    let on = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    Ok(on(PORT).or_else(|_| on(0))?.local_addr()?)
 }
 
 /// The path of an archived file.

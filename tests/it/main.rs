@@ -13,6 +13,7 @@ mod copies;
 mod crash;
 mod database_faults;
 mod database_trouble;
+mod demo;
 mod direct;
 mod discovery;
 mod discovery_odd;

@@ -40,6 +40,8 @@ pub enum Capability {
     Caddy,
     /// The receivers of the Standard Webhooks libraries below `target/webhooks`, where `.ci/run` installs them.
     WebhookLibraries,
+    /// The example `demo`.
+    Demo,
 }
 
 /// Whether the machine has it; if not, the test that asks is noted as skipped.
