@@ -7,6 +7,7 @@ mod files;
 mod lists;
 mod page;
 mod proxies;
+mod views;
 mod wire;
 
 pub use page::{Answer, Page};

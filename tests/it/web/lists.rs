@@ -6,7 +6,7 @@ use super::Page;
 use crate::harness::Setting;
 
 /// A made archive: 60 sessions in three rooms, 20 recordings each, of all states, some without a time.
-fn filled() -> Setting {
+pub(super) fn filled() -> Setting {
     let setting = Setting::with("");
     setting.once(0);
     let sql = "

@@ -53,17 +53,12 @@ impl Page {
 
     /// Sends a request and leaves the connection open.
     pub fn open(&self, request: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).expect("a listener");
-        stream.write_all(request.as_bytes()).expect("sent");
-        stream
+        open(&self.address, request)
     }
 
     /// Sends a request as it is, and reads all that comes.
     pub fn raw(&self, request: &str) -> Answer {
-        let mut bytes = Vec::new();
-        // It may close a connection that it refuses before it has read all of it.
-        _ = self.open(request).read_to_end(&mut bytes);
-        Answer::parse(&bytes)
+        Answer::to(self.open(request))
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -82,7 +77,27 @@ impl Page {
     }
 }
 
+fn open(address: &str, request: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("a listener");
+    stream.write_all(request.as_bytes()).expect("sent");
+    stream
+}
+
 impl Answer {
+    /// What is at this path of a page that is not a child.
+    pub fn of(address: &str, path: &str) -> Self {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        Self::to(open(address, &request))
+    }
+
+    fn to(mut stream: TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        // It may close a connection that it refuses before it has read all of it.
+        _ = stream.read_to_end(&mut bytes);
+        Self::parse(&bytes)
+    }
+
     pub fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or(bytes.len());
