@@ -1,7 +1,7 @@
 //! A network of the tests' own: a namespace with a public address on its loopback, a DNS server whose
 //! answers change, and doors that count who comes.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -199,10 +199,16 @@ fn serve(
         if stream.read_line(&mut request)? == 0 {
             return Ok(());
         }
-        let mut line = String::new();
+        let (mut line, mut length) = (String::new(), 0);
         while stream.read_line(&mut line)? > 2 {
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or_default();
+            }
             line.clear();
         }
+        // What is left unread at the end would reset the connection before the answer is read.
+        std::io::copy(&mut stream.by_ref().take(length), &mut std::io::sink())?;
         let path = request.split(' ').nth(1).unwrap_or_default();
         note(log, path);
         stream.get_mut().write_all(&answers(path))?;
