@@ -167,6 +167,31 @@ archives() {
     holds "the token stays root's" equal "$(mode /etc/room-archiver/token)" "600 root:root"
 }
 
+# page PATH: what the socket of the page answers to a viewer on this machine.
+page() { inside curl --silent --fail --max-time 20 "http://127.0.0.1:8480$1"; }
+page_lists() { page /recordings | grep -qF "$1"; }
+page_sends() { equal "$(page "/media/$1" | sha256sum | cut -d ' ' -f 1)" "$2"; }
+
+shows_the_page() {
+    local id sha256 pid
+    IFS='|' read -r id sha256 < <(query $state/archive.db 'SELECT recording_id, sha256 FROM archive LIMIT 1')
+    holds "the package does not start the page's socket" is room-archiver-web.socket ActiveState inactive
+    inside systemctl start room-archiver-web.socket
+    holds "the socket waits for a viewer without the page running" is room-archiver-web ActiveState inactive
+    holds "the first viewer starts the page, and sees the recordings" page_lists "$id"
+    holds "it is ready and running" is room-archiver-web SubState running
+    holds "it sends a recording, whole" page_sends "$id" "$sha256"
+    pid=$(property room-archiver-web MainPID)
+    holds "it has a user of its own" not equal "$(inside stat -c %U "/proc/$pid")" room-archiver
+    holds "which is not root" not equal "$(inside stat -c %U "/proc/$pid")" root
+    holds "it can't write to the archive" not inside nsenter -t "$pid" -m test -w $state
+    holds "nor see the token" not inside nsenter -t "$pid" -m test -s /etc/room-archiver/token
+    inside systemctl stop room-archiver-web
+    holds "a stop succeeds" is room-archiver-web Result success
+    holds "with exit code 0" is room-archiver-web ExecMainStatus 0
+    holds "the next viewer starts it again" page_lists "$id"
+}
+
 is_confined() {
     local pid status
     pid=$(property room-archiver MainPID)
@@ -276,14 +301,22 @@ upgrades() {
     holds "a stopped instance stays stopped" is room-archiver@slow ActiveState inactive
     holds "the configuration is the administrator's" inside grep -q base_url /etc/room-archiver/config.toml
     holds "and the archive is whole" whole $state
+    holds "the page's socket still takes viewers" page_lists "$(query $state/archive.db 'SELECT recording_id FROM archive LIMIT 1')"
+    holds "by the new program" runs_installed_program room-archiver-web
     inside systemctl --quiet enable room-archiver room-archiver@fast
     holds "an upgrade keeps it enabled" package_tool --install /opt/room-archiver.deb
     holds "as it was" inside systemctl is-enabled room-archiver
 }
 
+# Not one that was replaced and goes on as a deleted file.
+runs_installed_program() {
+    equal "$(inside readlink "/proc/$(property "$1" MainPID)/exe")" /usr/bin/room-archiver
+}
+
 removes() {
     holds "the package is removed" package_tool --remove room-archiver
     holds "which stops the service" not inside systemctl is-active room-archiver
+    holds "and the page with its socket" not inside systemctl is-active room-archiver-web.socket room-archiver-web
     holds "and the instances" not inside systemctl is-active room-archiver@fast
     holds "the program is gone" not inside test -e /usr/bin/room-archiver
     holds "the configuration stays" inside test -e /etc/room-archiver/config.toml
@@ -331,6 +364,7 @@ start_space slow 8102 --sessions 2 --media-size 50000000 --bandwidth 100000
 installs
 refuses_to_start
 archives
+shows_the_page
 is_confined
 reloads
 survives
