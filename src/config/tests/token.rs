@@ -64,7 +64,11 @@ fn nothing_and_nonsense_are_refused_without_repeating_it() {
             .token(&env(&[("ROOM_ARCHIVER_API_TOKEN", "PTvar")]))
             .unwrap_err();
         assert!(matches!(error, TokenError::Unusable { .. }), "{bad:?}");
-        assert!(!error.to_string().contains("PT"), "{error}");
+        // The directory's name is random.
+        let said = error
+            .to_string()
+            .replace(&*dir.path().to_string_lossy(), "");
+        assert!(!said.contains("PT"), "{error}");
     }
     config.signalwire.api_token_file = Some(dir.path().join("missing"));
     assert!(matches!(
