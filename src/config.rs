@@ -14,6 +14,7 @@ mod validate;
 mod values;
 mod webhook_secret;
 mod webhooks;
+mod wording;
 
 pub use copies::CopyTarget;
 pub use environment::Environment;

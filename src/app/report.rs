@@ -1,98 +1,34 @@
 //! What the service says about itself: the log of its passes, the status line, health, metrics.
 
+mod passes;
+mod turn;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::Notify;
+use chrono::{DateTime, Utc};
+
+pub(super) use passes::Passes;
+use turn::Turn;
 
 use super::App;
 use super::health::{Problem, ProblemKind, health};
 use super::webhooks::HealthTeller;
-use crate::clock::Clock;
 use crate::human;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ConcernKind, State};
-use crate::poll::Report;
 use crate::store::{
     self, AttemptOutcome, Backlog, CopyState, Counts, Facts, PassKind, PassOutcome, PauseKind,
 };
 use crate::telemetry::http::Health;
 use crate::telemetry::metrics::Metrics;
-use crate::verify::Findings;
 
 /// How often everything is shown, and the figures are read if that is cheap, while there is news.
 const EVERY: Duration = Duration::from_secs(2);
 /// How often without news. What other processes write is noticed then.
 const IDLE: Duration = Duration::from_secs(10);
-/// How often the figures are read though nothing was written: some change with the time.
-const UNCHANGED: Duration = Duration::from_mins(5);
-/// Times of files are coarse: what was written so shortly before a read may have come after it.
-const COARSE: TimeDelta = TimeDelta::seconds(1);
-/// The part of the time that may be spent on reading figures: counting a million rows takes a while.
-const SHARE: u32 = 100;
-
-/// Counts and logs passes.
-#[derive(Clone)]
-pub(super) struct Passes {
-    metrics: Metrics,
-    /// A poll or a sweep has ended, or could not even begin.
-    pub(super) ended: Arc<Notify>,
-}
-
-impl Passes {
-    /// Notes how a verification ended, and what it found.
-    pub(super) fn note_verification(
-        &self,
-        outcome: PassOutcome,
-        findings: &Findings,
-        took: Duration,
-    ) {
-        let metrics = &self.metrics;
-        metrics.count_pass(PassKind::Verify.as_str(), outcome.as_str(), took);
-        let (damaged, unreadable) = (findings.damaged.len(), findings.unreadable.len());
-        metrics.add_verified_files("intact", findings.files - damaged as u64);
-        metrics.add_verified_files("damaged", damaged as u64);
-        metrics.add_verified_files("unreadable", unreadable as u64);
-        metrics.add_verified_bytes(findings.bytes);
-        if outcome != PassOutcome::Failed {
-            tracing::info!(
-                files = findings.files,
-                size_bytes = findings.bytes,
-                damaged,
-                unreadable,
-                "verified archived files"
-            );
-        }
-    }
-
-    /// Notes how a pass ended.
-    pub(super) fn note(&self, kind: PassKind, report: &Report, took: Duration) {
-        let (word, outcome) = (kind.as_str(), report.outcome.as_str());
-        self.metrics.count_pass(word, outcome, took);
-        self.ended.notify_one();
-        let counts = &report.counts;
-        // Not the u128 of as_millis(): tracing writes that as text.
-        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        match (&report.error, report.outcome) {
-            (Some(error), PassOutcome::Refused) => {
-                tracing::error!(duration_ms = took, "{word}: {error}");
-            }
-            (Some(error), _) => tracing::warn!(duration_ms = took, "{word} {outcome}: {error}"),
-            (None, _) => tracing::info!(
-                sessions = counts.sessions_seen,
-                listed = counts.sessions_listed,
-                recordings = counts.recordings_seen,
-                new = counts.recordings_new,
-                requests = counts.requests,
-                duration_ms = took,
-                "{word} {outcome}"
-            ),
-        }
-    }
-}
 
 /// Reads the figures from time to time and shows them.
 pub(super) struct Reporter {
@@ -128,10 +64,7 @@ impl Reporter {
     }
 
     pub(super) fn passes(&self) -> Passes {
-        Passes {
-            metrics: self.metrics.clone(),
-            ended: Arc::default(),
-        }
+        Passes::new(self.metrics.clone())
     }
 
     /// Shows the figures until the stop, and notices when a database that failed works again.
@@ -359,61 +292,5 @@ fn start_at_zero(metrics: &Metrics) {
     }
     for result in ["intact", "damaged", "unreadable"] {
         metrics.add_verified_files(result, 0);
-    }
-}
-
-/// When something is read again that takes a while.
-#[derive(Default)]
-struct Turn {
-    /// Not before, on the monotonic clock.
-    next: Duration,
-    /// When the last read began.
-    began: DateTime<Utc>,
-}
-
-impl Turn {
-    /// Whether it is to be read now, if the database was last written to at this time; the two clocks' times.
-    fn begin(
-        &self,
-        clock: &Clock,
-        written: Option<DateTime<Utc>>,
-    ) -> Option<(Duration, DateTime<Utc>)> {
-        let now = clock.monotonic();
-        let changed = written.is_none_or(|written| written + COARSE >= self.began);
-        let due = now >= self.next && (changed || now >= self.next + UNCHANGED);
-        due.then(|| (now, clock.now()))
-    }
-
-    /// It was read from `began` to now.
-    fn end(&mut self, (began, began_at): (Duration, DateTime<Utc>), clock: &Clock) {
-        let now = clock.monotonic();
-        self.next = now + now.saturating_sub(began) * SHARE;
-        self.began = began_at;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_read_again_once_something_was_written_and_now_and_then() {
-        let clock = Clock::manual(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
-        let mut turn = Turn::default();
-        let mut reads = |seconds, written| {
-            clock.advance(Duration::from_secs(seconds));
-            let began = turn.begin(&clock, Some(written));
-            if let Some(began) = began {
-                turn.end(began, &clock);
-            }
-            began.is_some()
-        };
-        let start = clock.now();
-        assert!(reads(0, start), "never before");
-        assert!(reads(2, start), "perhaps written after that read");
-        assert!(!reads(2, start));
-        assert!(reads(2, start + TimeDelta::seconds(4)));
-        assert!(!reads(298, start + TimeDelta::seconds(4)));
-        assert!(reads(2, start), "some minutes after the last");
     }
 }

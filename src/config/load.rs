@@ -4,19 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use figment::error::{Actual, Kind};
 use figment::value::{Dict, Value};
 use figment::{Figment, Profile, Provider as _};
 
 use super::errors::{ConfigErrors, Problem};
 use super::layers::{Layer, PATH_VARIABLE, plain, read_table, typed};
 use super::sections::Config;
+use super::wording::{TOKEN_HINT, describe, is_secret, nearest};
 use super::{Environment, named, validate};
 
 /// The configuration file, if neither `--config` nor `ROOM_ARCHIVER_CONFIG` names another.
 pub const DEFAULT_PATH: &str = "/etc/room-archiver/config.toml";
 const PREFIX: &str = "ROOM_ARCHIVER__";
-const TOKEN_HINT: &str = "the token never belongs here: use the systemd credential signalwire_api_token, a file named by signalwire.api_token_file, or the variable ROOM_ARCHIVER_API_TOKEN; if this was a real token, replace it";
 
 /// A configuration and the origin of its values.
 #[derive(Clone, Debug)]
@@ -344,65 +343,5 @@ fn first_leaf_place(value: &Value, place_of: &impl Fn(&Value) -> String) -> Stri
             None => place_of(value),
         },
         _ => place_of(value),
-    }
-}
-
-/// Whether a key's name says that its value is a secret.
-fn is_secret(name: &str) -> bool {
-    const SECRETS: [&str; 10] = [
-        "token",
-        "api_token",
-        "api_key",
-        "password",
-        "secret",
-        "auth_token",
-        "access_key",
-        "access_key_id",
-        "secret_key",
-        "secret_access_key",
-    ];
-    let name = name.strip_prefix("aws_").unwrap_or(name);
-    SECRETS.contains(&name)
-}
-
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a str> {
-    known
-        .map(|known| (strsim::damerau_levenshtein(name, known), known.as_str()))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
-        .map(|(_, known)| known)
-}
-
-/// The problem with a value, without the value.
-fn describe(kind: &Kind) -> String {
-    match kind {
-        Kind::Message(text) => text.clone(),
-        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
-            let expected = match expected.as_str() {
-                "a duration" | "duration" => {
-                    "a duration as text, such as \"30s\", \"15m\" or \"24h\""
-                }
-                "a string" | "string" => "text in quotes",
-                "a boolean" | "bool" => "true or false",
-                "a sequence" => "a list, such as [\"one\", \"two\"]",
-                "u32" | "u64" | "usize" => "a whole number",
-                other => other,
-            };
-            match found {
-                Actual::Str(_) => format!("expected {expected}, found other text"),
-                Actual::Bool(_) => format!("expected {expected}, found true or false"),
-                Actual::Unsigned(_) | Actual::Signed(_) | Actual::Float(_) => {
-                    format!("expected {expected}, found a number")
-                }
-                Actual::Seq => format!("expected {expected}, found a list"),
-                Actual::Map => format!("expected {expected}, found a table"),
-                _ => format!("expected {expected}"),
-            }
-        }
-        Kind::UnknownVariant(_, expected) => format!("expected one of {}", expected.join(", ")),
-        Kind::ISizeOutOfRange(_) | Kind::USizeOutOfRange(_) => {
-            "the number is out of range".to_owned()
-        }
-        _ => "not a valid value for this key".to_owned(),
     }
 }
