@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use daemon::run;
 pub use logging::init_logs;
 pub use sidecars::write_sidecars;
-pub use slots::schedules;
+pub use slots::{schedules, spread_by};
 
 use tls::{authorities, tls};
 

@@ -3,8 +3,6 @@
 
 mod copies;
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -82,21 +80,26 @@ pub struct NextRuns {
     pub verify: Option<String>,
 }
 
-/// When the passes begin next, by the schedules that the service follows.
+/// When the passes begin next, by the schedules that the service follows and the archive that they are spread by.
 #[must_use]
-pub fn next_runs(facts: &Facts, now: DateTime<Utc>) -> NextRuns {
+pub fn next_runs(facts: &Facts, spread_by: Option<&str>, now: DateTime<Utc>) -> NextRuns {
     if facts.stopped {
         return NextRuns::default();
     }
-    let next = |schedule: &Option<String>, offset: Duration| {
-        let schedule: Schedule = schedule.as_deref()?.parse().ok()?;
-        schedule.later(offset).next_after(now).map(time::to_text)
+    let parsed = |schedule: &Option<String>| schedule.as_deref()?.parse::<Schedule>().ok();
+    let next = |schedule: Schedule| schedule.next_after(now).map(time::to_text);
+    let spread = |schedule: Schedule| match spread_by {
+        Some(archive) => schedule.spread(archive),
+        None => schedule,
     };
     let passes = &facts.passes;
+    let poll = parsed(&passes.schedule).map(|schedule| schedule.later(passes.offset));
+    let [sweep, verify] = [&passes.sweep_schedule, &passes.verify_schedule]
+        .map(|schedule| parsed(schedule).map(spread).and_then(next));
     NextRuns {
-        poll: next(&passes.schedule, passes.offset),
-        sweep: next(&passes.sweep_schedule, Duration::ZERO),
-        verify: next(&passes.verify_schedule, Duration::ZERO),
+        poll: poll.and_then(next),
+        sweep,
+        verify,
     }
 }
 

@@ -3,6 +3,7 @@
 use chrono::Timelike as _;
 use room_archiver::model::time;
 use room_archiver::schedule::Schedule;
+use serde_json::Value;
 
 use super::harness::Setting;
 use super::text;
@@ -65,4 +66,40 @@ fn scheduled_polls_begin_later_by_the_time_of_the_archive() {
 fn without_spread_polls_begin_on_schedule() {
     let (setting, _) = late("spread = false\n", "*/30 * * * * *");
     assert_eq!(told(&setting) % 30, 0);
+}
+
+/// The next runs that `status` shows while the service runs, and when it looked.
+fn next_runs(setting: &Setting) -> Value {
+    let mut daemon = setting.daemon();
+    daemon.line("started");
+    let status = setting.run(&["status", "--json"]);
+    daemon.stop();
+    serde_json::from_str(text(&status.stdout)).expect("JSON")
+}
+
+#[test]
+fn status_shows_each_next_pass_at_the_time_of_the_archive() {
+    let (hourly, yearly) = ("0 0 * * * *", "0 0 0 1 1 *");
+    let keys = format!(
+        "sweep_schedule = \"{hourly}\"\nspread = SPREAD\n[verify]\nschedule = \"{yearly}\"\n"
+    );
+    for spread in [true, false] {
+        let keys = keys.replace("SPREAD", &spread.to_string());
+        let (setting, _) = late(&keys, "*/30 * * * * *");
+        let id = setting.sql("SELECT value FROM meta WHERE name = 'archive_id'");
+        let status = next_runs(&setting);
+        let at = |value: &Value| time::parse(value.as_str().expect("a time")).expect("a time");
+        for (kind, schedule) in [
+            ("poll", "*/30 * * * * *"),
+            ("sweep", hourly),
+            ("verify", yearly),
+        ] {
+            let plain: Schedule = schedule.parse().expect("a schedule");
+            let later = plain.spread(&id);
+            assert_ne!(plain, later, "another id is needed: this proves nothing");
+            let schedule = if spread { later } else { plain };
+            let next = at(&status["next_runs"][kind]);
+            assert_eq!(schedule.next_after(at(&status["at"])), Some(next), "{kind}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::app::health::{NextRuns, Problem, health, next_runs};
+use crate::app::spread_by;
 use crate::archive::root::Root;
 use crate::config::Config;
 use crate::instance::Instance;
@@ -104,6 +105,7 @@ impl Status {
         let mut facts = store.health_facts(now).await?;
         facts.stopped = !running;
         let problems = health(&facts, now);
+        let spread_by = spread_by(config, store).await?;
         let cooldowns = store
             .cooldowns()
             .await?
@@ -115,7 +117,7 @@ impl Status {
             problems,
             running,
             disk: Disk::read(config, facts.min_free_space),
-            next_runs: next_runs(&facts, now),
+            next_runs: next_runs(&facts, spread_by.as_deref(), now),
             queue: Queue::of(&counts),
             failures: facts.failures(),
             stuck: facts.stuck(),
