@@ -22,7 +22,7 @@ use crate::store::{Access, Store};
 pub(super) fn run(args: &StatusArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let now = Clock::system().now();
     if args.all {
-        return all::run(args.json, file, env, now);
+        return all::run(args, file, env, now);
     }
     let status = database::with(file, env, Access::Read, async |store, config| {
         Ok(Status::read(store, config, now).await?)

@@ -78,3 +78,46 @@ fn an_instance_whose_state_cannot_be_read_is_named_and_hides_no_other() {
     );
     assert!(shown.contains("\nacme        yes"), "{shown}");
 }
+
+#[test]
+fn a_check_of_all_fails_if_one_is_not_healthy_and_says_which_and_why() {
+    let (_setting, directory) = machine();
+    let (code, shown) = status(&directory, &["--check"]);
+    assert_eq!((code, shown.as_str()), (Some(0), "healthy\n"));
+
+    let other = Setting::archived();
+    other.write_sql(
+        "UPDATE recording SET state = 'lost', upstream_gone_at = '2026-01-01T00:00:00.000Z', pending_since = NULL",
+    );
+    std::fs::copy(other.config_file(), directory.path().join("other.toml")).expect("a file");
+    // Without a check, that is no failure.
+    assert_eq!(status(&directory, &[]).0, Some(0));
+    let (code, shown) = status(&directory, &["--check"]);
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(
+        shown.starts_with("not healthy\n  other: attention: 1 recording "),
+        "{shown}"
+    );
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    let (code, json) = status(&directory, &["--check", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((code, &json["healthy"]), (Some(1), &false.into()));
+    // Quietly: what is wrong, as an error, and nothing else.
+    let mut command = super::binary();
+    command
+        .arg("--config")
+        .arg(directory.path().join("acme.toml"));
+    let quiet = command.args(["--quiet", "status", "--all", "--check"]);
+    let quiet = quiet.output().expect("the program");
+    assert_eq!(quiet.status.code(), Some(1));
+    assert_eq!(text(&quiet.stdout), "");
+    assert!(text(&quiet.stderr).contains("  other: attention: "));
+
+    std::fs::write(directory.path().join("delta.toml"), "nonsense = [").expect("a file");
+    let (code, shown) = status(&directory, &["--check"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        shown.contains("\n  delta: the configuration is not valid"),
+        "{shown}"
+    );
+}

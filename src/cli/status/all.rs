@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::super::table;
 use super::super::table::Column::{Left, Right, Text};
 use super::facts::Status;
+use crate::cli::args::StatusArgs;
 use crate::cli::exit::Exit;
 use crate::cli::width::Width;
 use crate::cli::{out, runtime};
@@ -39,7 +40,7 @@ struct All {
 }
 
 pub(super) fn run(
-    json: bool,
+    args: &StatusArgs,
     file: Option<&Path>,
     env: &Environment,
     now: DateTime<Utc>,
@@ -73,12 +74,19 @@ pub(super) fn run(
         healthy: instances.iter().all(|one| one.healthy),
         instances,
     };
-    out::print(&if json {
-        serde_json::to_string_pretty(&all)? + "\n"
+    let exit = if unknown || (args.check && !all.healthy) {
+        Exit::Failure
     } else {
-        text(&all, now)
-    })?;
-    Ok(if unknown { Exit::Failure } else { Exit::Done })
+        Exit::Done
+    };
+    if args.json {
+        out::json(&all)?;
+    } else if args.check {
+        out::report(&checked(&all), exit)?;
+    } else {
+        out::print(&text(&all, now, Width::of_stdout().or_full(args.wide)))?;
+    }
+    Ok(exit)
 }
 
 /// The configurations in the directory, by name.
@@ -143,7 +151,17 @@ fn config(name: &str, file: &Path, env: &Environment) -> Result<Config> {
     Ok(Config::load(Some(file), &variables.into_iter().collect())?)
 }
 
-fn text(all: &All, now: DateTime<Utc>) -> String {
+/// Whether all are healthy, or which not and why.
+fn checked(all: &All) -> String {
+    let word = if all.healthy {
+        "healthy"
+    } else {
+        "not healthy"
+    };
+    format!("{word}\n{}", problems(all, "  "))
+}
+
+fn text(all: &All, now: DateTime<Utc>, width: Width) -> String {
     let mut text = table::render(
         [
             Text("INSTANCE"),
@@ -155,8 +173,18 @@ fn text(all: &All, now: DateTime<Utc>) -> String {
             Left("LAST COMPLETE POLL"),
         ],
         all.instances.iter().map(|one| row(one, now)),
-        Width::of_stdout(),
+        width,
     );
+    let problems = problems(all, "");
+    if !problems.is_empty() {
+        text.extend(["\n", &problems]);
+    }
+    text
+}
+
+/// A line for each problem, with the name of its instance.
+fn problems(all: &All, indent: &str) -> String {
+    let mut text = String::new();
     for one in &all.instances {
         let problems = one.status.iter().flat_map(|status| &status.problems);
         let problems = problems.map(crate::app::health::Problem::line);
@@ -164,11 +192,11 @@ fn text(all: &All, now: DateTime<Utc>) -> String {
             let line = format!("{}: {line}", one.name);
             // Writing to a String can't fail. The errors of a configuration have several lines.
             for line in line.lines() {
-                let _ = write!(text, "\n{}", escape::line(line));
+                let _ = writeln!(text, "{indent}{}", escape::line(line));
             }
         }
     }
-    text.trim_end().to_owned() + "\n"
+    text
 }
 
 fn row(one: &Instance, now: DateTime<Utc>) -> [String; 7] {
