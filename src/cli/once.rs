@@ -3,7 +3,6 @@
 mod outcome;
 mod work;
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,8 +26,6 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment, LogLevel, TokenSource};
 use crate::cooldown::Cooldowns;
 use crate::download::Downloader;
-use crate::escape;
-use crate::human;
 use crate::links::Links;
 use crate::model::State;
 use crate::owner::refuse_foreign;
@@ -83,9 +80,9 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     let passed = async {
         app.store.list_put_off(app.clock.now()).await?;
         let rebuilt = if args.rebuild {
-            rebuild(&app, config, beat.clone()).await?
+            Some(app.rebuilder(config, beat.clone()).from_disk().await?)
         } else {
-            String::new()
+            None
         };
         let report = pass(&poller, sweep).await?;
         if report.outcome == PassOutcome::Refused {
@@ -125,31 +122,6 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     drop(poller);
     app.close().await?;
     Ok(exit)
-}
-
-/// Takes from the sidecars what the database does not know, and says what came of it.
-async fn rebuild(app: &App, config: &Config, beat: app::Beat) -> Result<String> {
-    let rebuilt = app.rebuilder(config, beat).from_disk().await?;
-    let mut text = format!(
-        "rebuilt {} from sidecars\n",
-        human::count(rebuilt.restored, "recording")
-    );
-    if rebuilt.unusable > 0 {
-        let sidecars = human::count(rebuilt.unusable, "sidecar");
-        _ = writeln!(text, "{sidecars} could not be used:");
-        for (path, why) in &rebuilt.named {
-            let (path, why) = (escape::line(path), escape::line(why));
-            _ = writeln!(text, "  {path}: {why}");
-        }
-    }
-    if rebuilt.unread > 0 {
-        let directories = human::count(rebuilt.unread, "place");
-        _ = writeln!(
-            text,
-            "{directories} in the archive could not be read: give them to the service's user"
-        );
-    }
-    Ok(text)
 }
 
 /// Sends the events that are due to webhooks. What is not delivered now, the service or the next run delivers.
@@ -233,7 +205,7 @@ async fn dry(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock) 
         exit,
         report,
         sweep: args.sweep,
-        rebuilt: String::new(),
+        rebuilt: None,
     };
     outcome.print_dry(args)?;
     drop(poller);

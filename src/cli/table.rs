@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use self::Column::{Id, Left, Note, Right, Spare, Text, Time};
+use self::Column::{Id, Left, Note, Rare, Right, Spare, Text, Time};
 use super::width::{Width, columns, cut, lines};
 use crate::escape;
 
@@ -27,6 +27,8 @@ pub enum Column {
     Text(&'static str),
     /// A number that can be left out; of several, the first goes first.
     Spare(&'static str),
+    /// Short text, always whole; the column is left out if no row has any.
+    Rare(&'static str),
     /// A long text, in the last column: goes below its row, broken into lines.
     Note(&'static str),
 }
@@ -35,7 +37,7 @@ impl Column {
     const fn title(self) -> &'static str {
         match self {
             Left(title) | Right(title) | Id(title) | Time(title) | Text(title) | Spare(title)
-            | Note(title) => title,
+            | Note(title) | Rare(title) => title,
         }
     }
 }
@@ -231,6 +233,7 @@ fn widths(
         match column {
             Note(_) if savings.notes_below => None,
             Id(_) if savings.short_ids => Some(id_length.max(title).min(*natural)),
+            Rare(_) if *natural == 0 => None,
             Time(_) if savings.no_times => None,
             Time(_) if savings.time_cut > 3 => Some(10.min(*natural)),
             Time(_) => Some((19 - savings.time_cut).max(title).min(*natural)),
@@ -252,6 +255,13 @@ fn natural<Row: AsRef<[String]>>(columns: &[Column], rows: &[Row]) -> Vec<usize>
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
             *width = (*width).max(self::columns(cell));
+        }
+    }
+    let numbered = columns.iter().zip(&mut widths).enumerate();
+    for (at, (_, width)) in numbered.filter(|(_, (column, _))| matches!(column, Rare(_))) {
+        let empty = |row: &Row| row.as_ref().get(at).is_none_or(String::is_empty);
+        if rows.iter().all(empty) {
+            *width = 0;
         }
     }
     widths

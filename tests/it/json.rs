@@ -54,6 +54,7 @@ fn once_as_json() {
             "left",
             "missing",
             "pass",
+            "rebuilt",
             "unlisted_sessions"
         ]
     );

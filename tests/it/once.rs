@@ -78,3 +78,16 @@ fn a_short_retry_after_is_waited_for_and_a_long_one_is_not() {
         ends_soon(&setting, code, "a long wait");
     }
 }
+
+#[test]
+fn the_time_of_the_next_attempt_is_shown_only_if_there_is_one() {
+    let setting = setting("[download]\nretry_initial = \"10m\"\n");
+    let dry = setting.run(&["once", "--dry-run"]);
+    let dry = super::text(&dry.stdout);
+    assert!(dry.contains("  STATE    ROOM    LAST ERROR\n"), "{dry}");
+    setting.space.inject(Rule::media(Action::error(503)));
+    let failed = setting.run(&["once"]);
+    let failed = super::text(&failed.stdout);
+    assert!(failed.contains("  NEXT ATTEMPT "), "{failed}");
+    assert!(failed.contains("  in "), "{failed}");
+}

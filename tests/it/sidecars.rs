@@ -209,3 +209,24 @@ fn forged_sidecars_change_nothing() {
     );
     assert_eq!(setting.count("recording"), "1");
 }
+
+#[test]
+fn the_json_of_a_rebuild_says_what_it_restored_and_what_it_could_not_use() {
+    let (setting, ids) = archived(3);
+    let forged = sidecar(&setting, ids[1]);
+    forge(&forged, "sha256", "0".repeat(64).into());
+    lose_the_database(&setting);
+    let json = |args: &[&str]| {
+        let output = setting.run(args);
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+    };
+    let rebuilt = &json(&["once", "--rebuild", "--json"])["rebuilt"];
+    assert_eq!(rebuilt["recordings"], 2);
+    assert_eq!(rebuilt["unusable_sidecars"], 1);
+    assert_eq!(rebuilt["unreadable_places"], 0);
+    let path = rebuilt["sidecars"][0]["path"].as_str().expect("a path");
+    assert!(forged.ends_with(path), "{path}");
+    let error = rebuilt["sidecars"][0]["error"].as_str().expect("an error");
+    assert!(error.contains("SHA-256"), "{error}");
+    assert_eq!(json(&["once", "--json"])["rebuilt"], Value::Null);
+}

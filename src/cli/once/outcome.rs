@@ -16,6 +16,7 @@ use crate::escape;
 use crate::human;
 use crate::model::{State, time};
 use crate::poll::Report;
+use crate::rebuild::Rebuilt;
 use crate::store::{Counts, Left};
 
 pub(super) struct Outcome {
@@ -23,7 +24,7 @@ pub(super) struct Outcome {
     pub(super) report: Report,
     pub(super) sweep: bool,
     /// What came of a rebuild before it.
-    pub(super) rebuilt: String,
+    pub(super) rebuilt: Option<Rebuilt>,
     /// What is not archived; of a dry run, what would be downloaded.
     pub(super) left: Vec<Left>,
     pub(super) now: DateTime<Utc>,
@@ -35,6 +36,7 @@ impl Outcome {
         if args.json {
             return out::json(&json!({
                 "dry_run": false,
+                "rebuilt": self.rebuilt.as_ref().map(rebuilt_json),
                 "pass": self.pass(),
                 "archived": archived,
                 "archive": {"recordings": counts.of(State::Archived), "bytes": counts.archived_bytes},
@@ -44,7 +46,8 @@ impl Outcome {
             }));
         }
         let width = Width::of_stdout().or_full(args.wide);
-        let mut text = self.rebuilt.clone() + &self.summary(width);
+        let rebuilt = self.rebuilt.as_ref().map(rebuilt_text);
+        let mut text = rebuilt.unwrap_or_default() + &self.summary(width);
         let line = format!(
             "archived {}; the archive holds {} ({})",
             human::count(archived, "recording"),
@@ -137,7 +140,7 @@ impl Outcome {
 
     fn table(&self, width: Width) -> String {
         let [id, started, length, size, state, room] = COLUMNS;
-        let next = Column::Left("NEXT ATTEMPT");
+        let next = Column::Rare("NEXT ATTEMPT");
         let columns = [
             id,
             started,
@@ -169,4 +172,39 @@ impl Outcome {
         });
         table::render(columns, rows, width)
     }
+}
+
+/// What came of a rebuild: what was restored, and what could not be used.
+fn rebuilt_text(rebuilt: &Rebuilt) -> String {
+    let mut text = format!(
+        "rebuilt {} from sidecars\n",
+        human::count(rebuilt.restored, "recording")
+    );
+    if rebuilt.unusable > 0 {
+        let sidecars = human::count(rebuilt.unusable, "sidecar");
+        _ = writeln!(text, "{sidecars} could not be used:");
+        for (path, why) in &rebuilt.named {
+            let (path, why) = (escape::line(path), escape::line(why));
+            _ = writeln!(text, "  {path}: {why}");
+        }
+    }
+    if rebuilt.unread > 0 {
+        let directories = human::count(rebuilt.unread, "place");
+        _ = writeln!(
+            text,
+            "{directories} in the archive could not be read: give them to the service's user"
+        );
+    }
+    text
+}
+
+fn rebuilt_json(rebuilt: &Rebuilt) -> Value {
+    let named = rebuilt.named.iter();
+    let named = named.map(|(path, error)| json!({"path": path, "error": error}));
+    json!({
+        "recordings": rebuilt.restored,
+        "unusable_sidecars": rebuilt.unusable,
+        "sidecars": named.collect::<Vec<_>>(),
+        "unreadable_places": rebuilt.unread,
+    })
 }

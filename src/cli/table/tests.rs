@@ -101,3 +101,15 @@ fn ids_stay_long_enough_to_be_told_apart() {
     let text = render([Id("ID"), Left("X")], rows, Width::Columns(60));
     assert!(text.contains("\nd369a2a3-751a  x"), "{text}");
 }
+
+#[test]
+fn a_rare_column_is_there_only_if_a_row_has_something_in_it() {
+    let table = |next: &str| {
+        let rows = [["a", next, "x"], ["b", "", ""]].map(|row| row.map(str::to_owned));
+        let columns = [Left("ID"), Rare("NEXT ATTEMPT"), Text("ROOM")];
+        [Width::Full, Width::Columns(40)].map(|width| render(columns, rows.clone(), width))
+    };
+    assert_eq!(table(""), ["ID  ROOM\na   x\nb\n"; 2]);
+    let shown = "ID  NEXT ATTEMPT  ROOM\na   in 5 s        x\nb\n";
+    assert_eq!(table("in 5 s"), [shown; 2]);
+}
