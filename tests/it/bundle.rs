@@ -111,3 +111,56 @@ fn a_configuration_that_is_not_valid_is_reported_too() {
         "{status}"
     );
 }
+
+#[test]
+fn no_part_of_a_url_that_is_a_secret_is_in_a_bundle() {
+    let mut setting = Setting::with(
+        "[telemetry]\nping_url = \"http://127.0.0.1:9/ping/s3cret-ping?key=s3cret-ping\"\n\
+         [copies.offsite]\nurl = \"s3://s3cret-bucket/s3cret-prefix\"\nendpoint = \"https://s3cret-endpoint.localhost:9\"\n\
+         region = \"s3cret-region\"\n",
+    );
+    setting.webhook(
+        "ops",
+        "https://s3cret-hook.localhost:9/s3cret-hook?key=s3cret-hook",
+        "",
+    );
+    setting.space.archivable("lesson");
+    let mut daemon = super::harness::Child::start(
+        &setting,
+        &[
+            ("AWS_ACCESS_KEY_ID", "s3cret-key-id".as_ref()),
+            ("AWS_SECRET_ACCESS_KEY", "s3cret-key".as_ref()),
+        ],
+    );
+    daemon.line("started");
+    // All of them fail, and say so in the database.
+    setting.wait(|setting| {
+        setting.count("deliveries WHERE error IS NOT NULL") != "0"
+            && setting.count("copy_targets WHERE error IS NOT NULL") != "0"
+    });
+    daemon.stop();
+    let bundle = |name: &str, more: &[&str]| {
+        let file = setting.directory.path().join(name);
+        let args = [&["support-bundle", file.to_str().expect("text")], more].concat();
+        let done = setting.run(&args);
+        assert_eq!(done.status.code(), Some(0), "{done:?}");
+        unpacked(&file)
+    };
+    for files in [
+        bundle("report.tar", &[]),
+        bundle("names.tar", &["--include-room-names"]),
+    ] {
+        let config = &files["room-archiver-support/config.toml"];
+        for line in ["ping_url", "endpoint", "url", "secret_file"] {
+            let hidden = format!("\n{line} = \"(hidden)\"\n");
+            assert!(config.contains(&hidden), "{line}: {config}");
+        }
+        let status = &files["room-archiver-support/status.json"];
+        let status: serde_json::Value = serde_json::from_str(status).expect("JSON");
+        assert_eq!(status["webhooks"][0]["name"], "ops");
+        assert_eq!(status["copies"][0]["target"], "offsite");
+        for (name, content) in &files {
+            assert!(!content.contains("s3cret"), "{name}: {content}");
+        }
+    }
+}

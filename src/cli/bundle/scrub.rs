@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use anyhow::Result;
+use url::Url;
 use uuid::Uuid;
 
 use crate::config::{Config, Environment};
@@ -44,6 +45,7 @@ impl Scrubber {
                 .and_then(|url| url.host_str().map(str::to_owned));
             words.extend(host.map(|host| (host, "(space)")));
             words.push((section.project_id.clone(), "(project)"));
+            words.extend(others(config));
         }
         if !names {
             words.extend(rooms.iter().map(|room| (room.clone(), "(room)")));
@@ -122,6 +124,28 @@ impl Scrubber {
     }
 }
 
+/// Hosts that name the customer or a service of theirs: object stores with their buckets, receivers of events.
+fn others(config: &Config) -> Vec<(String, &'static str)> {
+    let mut hosts = Vec::new();
+    for target in config.copies.values() {
+        let endpoint = target.endpoint().ok().flatten();
+        let endpoint = endpoint.as_ref().and_then(Url::domain);
+        hosts.extend(endpoint.map(|host| (host.to_owned(), "(store)")));
+        if let Ok((bucket, _)) = target.bucket_and_prefix() {
+            // As a part of the host, which not all stores have.
+            let endpoint = endpoint.unwrap_or("s3");
+            hosts.push((format!("{bucket}.{endpoint}"), "(store)"));
+        }
+    }
+    for webhook in config.webhooks.values() {
+        let url = webhook.url().ok();
+        let host = url.as_ref().and_then(Url::domain);
+        hosts.extend(host.map(|host| (host.to_owned(), "(host)")));
+    }
+    hosts.retain(|(host, _)| host != "localhost");
+    hosts
+}
+
 /// URLs with their hosts alone: a path can be a secret, too, as in the URL of a webhook. Logs have none of these; this does
 /// not rely on that.
 fn hosts_alone(line: &str) -> String {
@@ -134,7 +158,11 @@ fn hosts_alone(line: &str) -> String {
         let (url, after) = url.split_at(end.unwrap_or(url.len()));
         let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit('@').next().unwrap_or_default();
-        shown += host;
+        shown += if before.ends_with("s3://") {
+            "(bucket)"
+        } else {
+            host
+        };
         rest = after;
     }
     shown + rest
@@ -160,6 +188,7 @@ fn without_paths(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::CopyTarget;
 
     const ID: &str = "d369a2a3-751a-4ffb-9ad5-a2002b9f0f3f";
 
@@ -167,6 +196,19 @@ mod tests {
         let mut config = Config::default();
         config.signalwire.space = Some("acme".to_owned());
         config.signalwire.project_id = "7d5b7f9c-2b1e-4c7d-9a52-1f00fa4e0001".to_owned();
+        let store = CopyTarget {
+            url: "s3://pail/pre".to_owned(),
+            endpoint: Some("https://s3.acme.example".to_owned()),
+            ..CopyTarget::default()
+        };
+        config.copies.insert("offsite".to_owned(), store);
+        let webhook = toml::from_str(
+            "url = \"https://hooks.acme.example/x\"\nevents = []\nrooms = []\n\
+             secret_file = \"\"\nallow_private_addresses = false\nroom_names = true",
+        );
+        config
+            .webhooks
+            .insert("ops".to_owned(), webhook.expect("a webhook"));
         let env = [("ROOM_ARCHIVER_API_TOKEN", "PT5ecret")]
             .into_iter()
             .collect();
@@ -188,6 +230,19 @@ mod tests {
             ),
             ("'https://h.example/v#x'", "'https://h.example'"),
             ("token PT5ecret.", "token (token)."),
+            (
+                "{\"url\":\"s3://pail/pre/x.mp4\"}",
+                "{\"url\":\"s3://(bucket)\"}",
+            ),
+            ("https://s3.acme.example/pail/x.mp4", "https://(store)"),
+            (
+                "pail.s3.acme.example and s3.acme.example:443",
+                "(store) and (store):443",
+            ),
+            (
+                "could not connect to hooks.acme.example",
+                "could not connect to (host)",
+            ),
             (
                 "path=\"Old \\\"name\\\"/2026/x.mp4\" n=1",
                 "path=\"(hidden)\" n=1",
