@@ -276,3 +276,53 @@ fn the_age_of_a_pause_of_the_api_survives_complete_polls() {
     assert_eq!(since(&setting), began);
     daemon.stop();
 }
+
+#[test]
+fn a_pause_is_logged_once_however_often_it_is_tried_again() {
+    let (setting, _) = setting();
+    for _ in 0..4 {
+        setting.space.archivable("lesson");
+    }
+    let refused = setting
+        .space
+        .inject(Rule::single_recordings(Action::error(401)));
+    let expired = setting.space.inject(Rule::media(Action::error(403)));
+    let mut daemon = setting.daemon();
+    daemon.line("started");
+    let polls = |setting: &Setting, more: u64| {
+        let polls = |setting: &Setting| {
+            let count = "SELECT count(*) FROM passes WHERE outcome = 'complete'";
+            setting.sql(count).parse::<u64>().expect("a number")
+        };
+        let before = polls(setting);
+        setting.wait(|setting| polls(setting) >= before + more);
+    };
+    let paused = |setting: &Setting| setting.count("pauses WHERE reason = 'api'") == "1";
+    setting.wait(paused);
+    for _ in 0..3 {
+        // Each poll has it tried again, and refused again.
+        let before = setting.minted();
+        setting.wait(|setting| setting.minted() > before);
+        assert!(paused(&setting));
+    }
+    for rule in [refused, expired] {
+        setting.space.remove_fault(rule);
+    }
+    setting.due();
+    setting.wait(|setting| setting.count("archive") == "4");
+    setting.wait(|setting| setting.count("pauses") == "0");
+    // The same again within minutes.
+    for _ in 0..4 {
+        setting.space.archivable("hearing");
+    }
+    for rule in [
+        Rule::single_recordings(Action::error(401)),
+        Rule::media(Action::error(403)),
+    ] {
+        setting.space.inject(rule);
+    }
+    setting.wait(paused);
+    polls(&setting, 2);
+    daemon.stop();
+    assert_eq!(daemon.count("downloads pause"), 1, "{:#?}", daemon.told);
+}

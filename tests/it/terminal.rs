@@ -1,7 +1,7 @@
 //! On a real terminal: nothing wraps, progress has a total, and Ctrl-C leaves a clean line.
 
 use super::harness::filled::Filled;
-use super::harness::{MIB, Screen, Setting, Shown, media, sqlite_write};
+use super::harness::{MIB, Other, Screen, Setting, Shown, media, sqlite_write};
 
 fn binary() -> String {
     assert_cmd::cargo::cargo_bin!("room-archiver")
@@ -112,7 +112,7 @@ fn ctrl_c_during_downloads_leaves_a_clean_line() {
     );
     let text = lines.join("\n");
     assert!(text.contains("left to do: 3 recordings"), "{text}");
-    assert!(!text.contains("ETA") && !text.contains("=>"), "{text}");
+    assert!(!text.contains("ETA") && !text.contains("[="), "{text}");
     assert_eq!(
         shown.screen.cursor_position().1,
         0,
@@ -135,6 +135,63 @@ fn a_second_ctrl_c_ends_it_at_once_on_a_line_of_its_own() {
     );
     assert!(!shown.screen.hide_cursor(), "{}", shown.raw);
     assert_eq!(shown.screen.cursor_position().1, 0, "{}", shown.raw);
+}
+
+/// A verification of a file that takes long to read, as soon as its progress is shown.
+fn verifying(setting: &Setting) -> Screen {
+    const SIZE: u64 = 16 << 30;
+    // One hole: it takes no room.
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&setting.files()[0]);
+    file.and_then(|file| file.set_len(SIZE)).expect("a file");
+    setting.write_sql(&format!("UPDATE recording SET archived_bytes = {SIZE}"));
+    let (binary, config) = (binary(), setting.config_file());
+    let config = config.to_str().expect("text");
+    let mut terminal = Screen::start(&[&binary, "--config", config, "verify", "--full"], &[], 80);
+    terminal.until("a bar for the file, and a total with its ETA", |screen| {
+        let rows: Vec<_> = screen.rows(0, 80).collect();
+        let holds = |text: &str| rows.iter().any(|row| row.contains(text));
+        holds(" of 16.0 GiB") && holds("[=") && holds("0 files verified") && holds("  ETA ")
+    });
+    terminal
+}
+
+#[test]
+fn ctrl_c_during_a_verification_leaves_a_clean_line() {
+    let setting = Setting::archived();
+    let mut terminal = verifying(&setting);
+    terminal.types("\x03");
+    let shown = terminal.end();
+    assert_eq!(shown.status.code(), Some(1), "{}", shown.raw);
+    assert!(!shown.screen.hide_cursor(), "{}", shown.raw);
+    let text = shown.lines().join("\n");
+    assert!(text.contains("stopped"), "{text}");
+    assert!(!text.contains("ETA") && !text.contains("[="), "{text}");
+    assert_eq!(shown.screen.cursor_position().1, 0, "{}", shown.raw);
+    assert_eq!(setting.count("archive"), "1");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_a_verification_that_can_not_end_in_order() {
+    let setting = Setting::archived();
+    let terminal = verifying(&setting);
+    // Another program keeps it from writing down how far it got.
+    let other = Other::begin(&setting.database, "BEGIN IMMEDIATE;");
+    let shown = terminal.interrupt();
+    drop(other);
+    assert_eq!(shown.status.code(), Some(1), "{}", shown.raw);
+    assert!(!shown.screen.hide_cursor(), "{}", shown.raw);
+    // The last key may be echoed when nobody reads it any more.
+    let row = usize::from(shown.screen.cursor_position().0);
+    let row = shown.screen.rows(0, 80).nth(row).unwrap_or_default();
+    assert_eq!(row.replace("^C", ""), "", "{}", shown.raw);
+    // Neither a result nor that it waited in vain for the database.
+    let text = shown.screen.contents();
+    assert!(
+        !text.contains("stopped") && !text.contains("error"),
+        "{text}"
+    );
 }
 
 #[test]

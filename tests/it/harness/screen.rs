@@ -83,6 +83,16 @@ impl Screen {
         self.master.write_all(keys.as_bytes()).expect("keys");
     }
 
+    /// Types Ctrl-C again and again until the program has ended.
+    pub fn interrupt(mut self) -> Shown {
+        while self.child.try_wait().expect("a child").is_none() {
+            // It may have ended just now.
+            _ = self.master.write_all(b"\x03");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        self.end()
+    }
+
     /// What it shows after the program has ended.
     pub fn end(mut self) -> Shown {
         while self.read() {}
