@@ -1,3 +1,4 @@
+mod boxes;
 mod build;
 mod errors;
 mod fragments;
@@ -6,6 +7,8 @@ mod mp4;
 mod odd;
 mod other;
 mod properties;
+mod runs;
+mod tables;
 
 use std::fs::File;
 use std::io;
@@ -62,6 +65,14 @@ fn doubtful(bytes: &[u8], reported: &Reported<'_>) -> (Vec<ConcernKind>, String)
             )
         }
     }
+}
+
+/// All that is said about a file, whether it is archived at once or not.
+fn remarks(bytes: &[u8]) -> String {
+    let (Judgement::Plausible(concerns) | Judgement::Doubtful(concerns)) =
+        judged(bytes, &Reported::default());
+    let details: Vec<_> = concerns.iter().map(|concern| &*concern.detail).collect();
+    details.join("; ")
 }
 
 /// What SignalWire reports of a file that lasts so long.

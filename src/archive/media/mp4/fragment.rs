@@ -110,29 +110,30 @@ impl Run {
             at += 4;
         }
         at += u64::from(flags & 0x4 != 0) * 4;
-        let has = |flag| u64::from(flags & flag != 0) * 4;
-        let width = has(0x100) + has(0x200) + has(0x400) + has(0x800);
+        // An entry has up to four fields of 4 bytes: the duration, the size, and two that do not matter here.
+        let (has_duration, has_size) = (flags & 0x100 != 0, flags & 0x200 != 0);
+        let width = u64::from((flags & 0xF00).count_ones()) * 4;
         let count = match width {
             0 => declared.into(),
             _ => trun.entries(probe, declared, at, width * 8),
         };
-        let mut bytes = count.saturating_mul(self.size.into());
-        let mut lasts = count.saturating_mul(self.duration.into());
-        if has(0x200) > 0 {
-            bytes = 0;
+        let (mut lasts, mut bytes) = (0, 0);
+        if !has_duration {
+            lasts = count.saturating_mul(self.duration.into());
         }
-        if has(0x100) > 0 {
-            lasts = 0;
+        if !has_size {
+            bytes = count.saturating_mul(self.size.into());
         }
-        if has(0x100) + has(0x200) > 0 {
-            for _ in 0..count {
-                if has(0x100) > 0 {
-                    lasts = lasts.saturating_add(trun.u32(probe, at)?.into());
+        if has_duration || has_size {
+            for entry in 0..count {
+                let mut field = at + entry * width;
+                if has_duration {
+                    lasts = lasts.saturating_add(trun.u32(probe, field)?.into());
+                    field += 4;
                 }
-                if has(0x200) > 0 {
-                    bytes = bytes.saturating_add(trun.u32(probe, at + has(0x100))?.into());
+                if has_size {
+                    bytes = bytes.saturating_add(trun.u32(probe, field)?.into());
                 }
-                at += width;
             }
         }
         self.lasts = self.lasts.saturating_add(lasts);

@@ -45,6 +45,15 @@ pub(super) fn tables(sizes: &[u32], chunks: &[u32]) -> Vec<u8> {
     .concat()
 }
 
+/// A track of this number, with what lies in its `stbl`; in units of 1/1000 second.
+pub(super) fn track(id: u32, stbl: &[u8]) -> Vec<u8> {
+    let tkhd = boxed(*b"tkhd", &words(&[7, 0, 0, id, 0, 0, 0, 0]));
+    let mdhd = boxed(*b"mdhd", &words(&[0, 0, 0, 1000, 0, 0]));
+    let minf = boxed(*b"minf", &boxed(*b"stbl", stbl));
+    let mdia = boxed(*b"mdia", &[mdhd, minf].concat());
+    boxed(*b"trak", &[tkhd, mdia].concat())
+}
+
 /// A track, with what comes first in it and what lies in its `stbl`.
 pub(super) fn trak_with(first: &[u8], dref_flags: u32, stbl: &[u8]) -> Vec<u8> {
     let tkhd = boxed(*b"tkhd", &words(&[7, 0, 0, 1, 0, 0, 0, 0]));
@@ -119,6 +128,38 @@ pub(super) fn fragment(start: u32) -> Vec<u8> {
     let mfhd = boxed(*b"mfhd", &words(&[0, 1]));
     let moof = boxed(*b"moof", &[mfhd, traf].concat());
     [moof, boxed(*b"mdat", &[7; 50])].concat()
+}
+
+/// A fragment with these boxes in its track box, and 50 bytes of media.
+pub(super) fn with_runs(boxes: &[Vec<u8>]) -> Vec<u8> {
+    with_tracks(&[boxes.concat()])
+}
+
+/// The same with several track boxes.
+pub(super) fn with_tracks(tracks: &[Vec<u8>]) -> Vec<u8> {
+    let tracks: Vec<_> = tracks.iter().map(|track| boxed(*b"traf", track)).collect();
+    let moof = boxed(*b"moof", &tracks.concat());
+    [moof, boxed(*b"mdat", &[7; 50])].concat()
+}
+
+/// The header of a fragment's track box.
+pub(super) fn tfhd(flags: u32, more: &[u32]) -> Vec<u8> {
+    boxed(*b"tfhd", &words(&[&[flags, 1], more].concat()))
+}
+
+/// An index of fragments: where the first one begins behind it, and the sizes of all.
+pub(super) fn sidx(wide: bool, first: u32, sizes: &[u32]) -> Vec<u8> {
+    let (flags, first) = if wide {
+        (0x0100_0000, vec![0, 0, 0, first])
+    } else {
+        (0, vec![0, first])
+    };
+    let entries = sizes.iter().flat_map(|&size| [size, 5000, 0]);
+    let head = [&[flags, 1, 1000], &first[..], &[count(sizes)]].concat();
+    boxed(
+        *b"sidx",
+        &words(&head.into_iter().chain(entries).collect::<Vec<_>>()),
+    )
 }
 
 /// Four fragments, 20 seconds.

@@ -3,16 +3,6 @@
 use super::build::*;
 use super::*;
 
-/// A fragment whose track box holds these boxes.
-fn with_runs(boxes: &[Vec<u8>]) -> Vec<u8> {
-    let moof = boxed(*b"moof", &boxed(*b"traf", &boxes.concat()));
-    [moof, boxed(*b"mdat", &[7; 50])].concat()
-}
-
-fn tfhd(flags: u32, more: &[u32]) -> Vec<u8> {
-    boxed(*b"tfhd", &words(&[&[flags, 1], more].concat()))
-}
-
 #[test]
 fn fragments_are_added_up_whatever_the_headers_announce() {
     let file = fragmented();
@@ -78,34 +68,73 @@ fn an_index_of_fragments_behind_them_proves_the_end() {
 #[test]
 fn an_index_in_front_shows_fragments_that_are_lacking() {
     let size = u32::try_from(fragment(0).len()).unwrap();
-    let entry = [size, 5000, 0];
-    let sidx = [&[0, 1, 1000, 0, 0, 4][..], &entry.repeat(4)].concat();
-    let front = [head(), boxed(*b"sidx", &words(&sidx))].concat();
-    let file = (0..4).fold(front, |file, number| {
-        [file, fragment(number * 5000)].concat()
-    });
-    assert_eq!(plausible(&file, &lasting(20.0)), []);
-    let (kinds, detail) = doubtful(&file[..file.len() - fragment(0).len()], &lasting(15.0));
-    assert_eq!(kinds, [ConcernKind::Truncated]);
-    assert!(detail.starts_with("the fragments end at byte"), "{detail}");
+    // The highest bit means that another index is there.
+    for sizes in [&[size; 4][..], &[size, 2 * size, size | 1 << 31]] {
+        for wide in [false, true] {
+            // A hundred bytes of something else lie between.
+            let between = boxed(*b"free", &[0; 92]);
+            let front = [head(), sidx(wide, 100, sizes), between].concat();
+            let file = (0..4).fold(front, |file, number| {
+                [file, fragment(number * 5000)].concat()
+            });
+            assert_eq!(plausible(&file, &lasting(20.0)), []);
+            let (all, left) = (file.len(), file.len() - fragment(0).len());
+            assert_eq!(
+                doubtful(&file[..left], &lasting(15.0)),
+                (
+                    vec![ConcernKind::Truncated],
+                    format!("the fragments end at byte {all}, but the file at byte {left}")
+                )
+            );
+        }
+    }
 }
 
 #[test]
-fn durations_come_from_the_run_its_header_or_the_movie() {
-    let plain = || boxed(*b"trun", &words(&[0, 2]));
-    let own = boxed(*b"trun", &words(&[0x301, 2, 60, 3000, 10, 4000, 10]));
-    for (boxes, expected) in [
-        (vec![tfhd(0x2_0000, &[]), plain()], 2.0),
-        (vec![tfhd(0x2_0008, &[2500]), plain()], 5.0),
-        (vec![tfhd(0x2_0000, &[]), own], 7.0),
-        (vec![tfhd(0x2_0000, &[]), plain(), plain()], 4.0),
+fn bytes_behind_fragments_that_are_no_box_are_a_cut() {
+    let mvex = boxed(*b"mvex", &[]);
+    let index = tables(&SIZES, &places(MEDIA_AT));
+    for (what, file) in [
+        ("fragments that are announced", fragmented()),
+        (
+            "fragments that are not announced",
+            [index_last(), fragment(20_000)].concat(),
+        ),
+        (
+            "fragments that may follow",
+            [ftyp(), mdat(), moov(&index, &mvex)].concat(),
+        ),
     ] {
-        let file = [head(), with_runs(&boxes)].concat();
-        assert_eq!(seconds(&file), Some(expected));
-        assert!(!is_doubtful(&file));
+        assert_eq!(plausible(&file, &Reported::default()), [], "{what}");
+        let (kinds, detail) = doubtful(&[&file[..], b"moo"].concat(), &Reported::default());
+        assert_eq!(kinds, [ConcernKind::Truncated], "{what}");
+        assert_eq!(detail, "the file ends in 3 bytes that are no whole box");
     }
-    // Without a movie box there is no time scale.
-    assert_eq!(seconds(&with_runs(&[tfhd(0, &[]), plain()])), None);
+}
+
+#[test]
+fn fragments_count_though_no_header_announces_them() {
+    let moov = [mvhd(1000, 0), trak(&tables(&[], &[]))].concat();
+    let run = boxed(*b"trun", &words(&[0, 5]));
+    let fragment = with_runs(&[tfhd(0x2_0018, &[1000, 10]), run]);
+    let file = [ftyp(), boxed(*b"moov", &moov), fragment].concat();
+    assert_eq!(seconds(&file), Some(5.0));
+    assert_eq!(plausible(&file, &lasting(5.0)), []);
+    assert!(!examined(&file).proves_end());
+}
+
+#[test]
+fn at_most_a_thousand_tracks_are_remembered() {
+    let lasts = |others: u32| {
+        let others = (2..2 + others).map(|id| boxed(*b"trex", &words(&[0, id, 1, 0, 0, 0])));
+        let mvex = boxed(*b"mvex", &others.collect::<Vec<_>>().concat());
+        let moov = [mvhd(1000, 0), mvex, track(1, &tables(&[], &[]))].concat();
+        let run = boxed(*b"trun", &words(&[0, 5]));
+        let fragment = with_runs(&[tfhd(0x2_0018, &[1000, 10]), run]);
+        seconds(&[ftyp(), boxed(*b"moov", &moov), fragment].concat())
+    };
+    assert_eq!(lasts(999), Some(5.0));
+    assert_eq!(lasts(1000), None);
 }
 
 #[test]
@@ -115,25 +144,18 @@ fn paused_time_may_count_or_not() {
         assert_eq!(plausible(&file, &lasting(reported)), []);
     }
     assert_eq!(plausible(&file, &lasting(300.0)), [ConcernKind::Duration]);
+    // Times of 64 bits.
+    let timed = |start: u64| {
+        let start = [words(&[0x0100_0000]), start.to_be_bytes().to_vec()].concat();
+        let run = boxed(*b"trun", &words(&[0, 5]));
+        with_runs(&[tfhd(0x2_0000, &[]), boxed(*b"tfdt", &start), run])
+    };
+    let begin = 1 << 40;
+    let file = [head(), timed(begin), timed(begin + 605_000)].concat();
+    assert_eq!(seconds(&file), Some(610.0));
     // A recording whose times do not begin at zero.
     let late = [head(), fragment(3_600_000), fragment(3_605_000)].concat();
     assert_eq!(seconds(&late), Some(10.0));
-}
-
-#[test]
-fn samples_of_a_fragment_outside_of_the_file_are_a_cut() {
-    let run = |offset: u32| boxed(*b"trun", &words(&[1, 5, offset]));
-    let file = |boxes: &[Vec<u8>]| [head(), with_runs(boxes)].concat();
-    let flags = 0x2_0000;
-    let len = file(&[tfhd(flags, &[]), run(0)]).len() - head().len();
-    let last = u32::try_from(len - 50).unwrap();
-    assert!(!is_doubtful(&file(&[tfhd(flags, &[]), run(last)])));
-    assert!(is_doubtful(&file(&[tfhd(flags, &[]), run(last + 1)])));
-    // Larger by the header's default; at an absolute place.
-    assert!(is_doubtful(&file(&[tfhd(flags | 0x10, &[11]), run(last)])));
-    assert!(is_doubtful(&file(&[tfhd(1, &[9, 9]), run(0)])));
-    // Offsets may point back.
-    assert!(!is_doubtful(&file(&[tfhd(flags, &[]), run(u32::MAX - 20)])));
 }
 
 #[test]
@@ -142,6 +164,7 @@ fn samples_in_the_movie_box_count_as_well() {
     let index = moov(&tables(&SIZES, &places(MEDIA_AT)), &mvex);
     let start = [ftyp(), mdat(), index].concat();
     assert_eq!(seconds(&start), Some(20.0));
+    assert_eq!(plausible(&start, &lasting(20.0)), []);
     assert!(!examined(&start).proves_end());
     let more = [start, fragment(20_000)].concat();
     assert_eq!(seconds(&more), Some(25.0));

@@ -178,6 +178,65 @@ fn an_edit_list_explains_why_less_or_more_is_shown_than_there_is() {
 }
 
 #[test]
+fn the_edits_of_a_list_are_added_up() {
+    let narrow = [[1000, 0, 0x10000], [2000, 0, 0x10000], [500, 0, 0x10000]];
+    let wide = [
+        [0, 1000, 0, 0, 0x10000],
+        [1, 2000, 0, 0, 0x10000],
+        [0, 500, 0, 0, 0x10000],
+    ];
+    for (elst, expected) in [
+        ([&[0, 3], narrow.as_flattened()].concat(), 3.5),
+        (
+            [&[0x0100_0000, 3], wide.as_flattened()].concat(),
+            4_294_970.796,
+        ),
+    ] {
+        let edts = boxed(*b"edts", &boxed(*b"elst", &words(&elst)));
+        let trak = trak_with(&edts, 1, &tables(&SIZES, &places(MEDIA_AT)));
+        let index = [mvhd(1000, 0), trak].concat();
+        let file = [ftyp(), mdat(), boxed(*b"moov", &index)].concat();
+        assert_eq!(seconds(&file), Some(expected));
+    }
+}
+
+#[test]
+fn a_track_without_samples_lasts_as_long_as_its_header_says() {
+    for (header, expected) in [
+        (words(&[0, 0, 0, 1000, 8000, 0]), Some(8.0)),
+        (
+            words(&[0x0100_0000, 0, 0, 0, 0, 1000, 1, 0, 0]),
+            Some(4_294_967.296),
+        ),
+        (words(&[0, 0, 0, 1000, u32::MAX, 0]), None),
+        (words(&[0, 0, 0, 0, 8000, 0]), None),
+    ] {
+        let mdia = boxed(*b"mdia", &boxed(*b"mdhd", &header));
+        let index = [mvhd(1000, 0), boxed(*b"trak", &mdia)].concat();
+        let file = [ftyp(), mdat(), boxed(*b"moov", &index)].concat();
+        assert_eq!(seconds(&file), expected);
+    }
+}
+
+#[test]
+fn media_in_another_file_is_media_if_its_track_lasts() {
+    let file = |stbl: &[u8]| {
+        let index = [mvhd(1000, 0), trak_with(&[], 0, stbl)].concat();
+        [ftyp(), boxed(*b"moov", &index)].concat()
+    };
+    assert_eq!(
+        remarks(&file(&tables(&SIZES, &places(9_000_000)))),
+        "a track's media is in another file"
+    );
+    let (kinds, detail) = doubtful(&file(&tables(&[], &[])), &Reported::default());
+    assert_eq!(kinds, [ConcernKind::Structure, ConcernKind::Truncated]);
+    assert_eq!(
+        detail,
+        "a track's media is in another file; the file has no media"
+    );
+}
+
+#[test]
 fn the_brand_decides_between_mp4_and_its_relatives() {
     for (brand, kind, extension) in [
         (b"isom", MediaKind::Mp4, "mp4"),
@@ -190,4 +249,10 @@ fn the_brand_decides_between_mp4_and_its_relatives() {
         assert_eq!(examined(&file).kind(), kind);
         assert_eq!(kind.extension(), Some(extension));
     }
+    // Of several the first counts.
+    let other = boxed(*b"styp", b"qt  \0\0\0\0");
+    assert_eq!(
+        examined(&[index_last(), other].concat()).kind(),
+        MediaKind::Mp4
+    );
 }

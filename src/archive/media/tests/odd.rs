@@ -63,8 +63,12 @@ fn unremarkable() -> Vec<(&'static str, Vec<u8>)> {
             [mdat(), index].concat()
         }),
         (
-            "two movie boxes",
-            [index_last(), moov(&tables, &[])].concat(),
+            "a second movie box, for media that is not there",
+            [
+                index_last(),
+                moov(&super::build::tables(&SIZES, &places(9_000_000)), &[]),
+            ]
+            .concat(),
         ),
         (
             "boxes nobody knows",
@@ -119,34 +123,46 @@ fn what_cannot_be_looked_into_is_a_concern_and_no_doubt() {
     let no_header = boxed(*b"moov", &trak(&tables(&SIZES, &places(MEDIA_AT))));
     let long_child = with_inside(&[&100u32.to_be_bytes()[..], b"udta", &[1; 8]].concat());
     let long_child = [long_child, boxed(*b"free", &[])].concat();
-    for (what, file) in [
-        ("a compressed index", [ftyp(), mdat(), packed].concat()),
+    for (file, expected) in [
         (
-            "media in another file",
-            [ftyp(), mdat(), elsewhere].concat(),
+            [ftyp(), mdat(), packed.clone()].concat(),
+            "the index is compressed ('cmov') and was not looked into",
         ),
-        ("no movie header", [ftyp(), mdat(), no_header].concat()),
-        ("a box longer than the one around it", long_child),
-        ("stray bytes in a box", with_inside(b"xyz")),
         (
-            "more samples than places",
+            [ftyp(), packed].concat(),
+            "the index is compressed ('cmov') and was not looked into",
+        ),
+        (
+            [ftyp(), mdat(), elsewhere].concat(),
+            "a track's media is in another file",
+        ),
+        (
+            [ftyp(), mdat(), no_header].concat(),
+            "the movie has no header ('mvhd')",
+        ),
+        (long_child, "runs past the end of the box around it"),
+        (with_inside(b"xyz"), "are no box"),
+        (
             [
                 ftyp(),
                 mdat(),
                 moov(&tables(&SIZES, &places(MEDIA_AT)[..9]), &[]),
             ]
             .concat(),
+            "a track has more samples than its index has places for",
         ),
         (
-            "no track",
             [ftyp(), mdat(), boxed(*b"moov", &mvhd(1000, 0))].concat(),
+            "the movie has no track",
         ),
     ] {
         assert_eq!(
             plausible(&file, &Reported::default()),
             [ConcernKind::Structure],
-            "{what}"
+            "{expected}"
         );
+        let remarks = remarks(&file);
+        assert!(remarks.ends_with(expected), "{remarks}");
     }
 }
 
@@ -191,6 +207,17 @@ fn an_open_end_proves_nothing_unless_the_index_fills_it() {
     assert!(examined(&file(&tables(&SIZES, &places(media)))).proves_end());
     assert!(!examined(&file(&tables(&SIZES[..19], &places(media)[..19]))).proves_end());
     assert!(!examined(&file(&tables(&[], &[]))).proves_end());
+    // A sample of no bytes fills nothing, wherever it is.
+    let (mut sizes, mut chunks) = (SIZES.to_vec(), places(media + 8));
+    sizes.push(0);
+    chunks.push(9_000_000);
+    let more = file(&tables(&sizes, &chunks));
+    assert_eq!(
+        more.len(),
+        usize::try_from(media + 208).unwrap(),
+        "the media has moved"
+    );
+    assert!(examined(&more).proves_end());
 }
 
 #[test]
