@@ -53,7 +53,7 @@ fn identifies_mp4(kind: &[u8]) -> bool {
 pub(super) fn begins(probe: &mut Probe<'_>) -> io::Result<bool> {
     let len = probe.len();
     let mut at = 0;
-    for number in 0..MAX_UNKNOWN {
+    for number in 0..=MAX_UNKNOWN {
         let Header::Atom(atom) = header(probe, at, len)? else {
             return Ok(false);
         };

@@ -75,12 +75,12 @@ fn a_file_is_mp4_if_a_box_of_its_own_is_not_far_from_the_start() {
     let kind = |start: &[u8]| examined(&[start, &[0xEE; 20]].concat()).kind();
     for own in [b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"sidx"] {
         let own = boxed(*own, &[0; 8]);
-        for number in [0, 1, 15] {
+        for number in [0, 1, 16] {
             let start = [unknown(number), own.clone()].concat();
             assert_eq!(kind(&start), MediaKind::Mp4, "{number}");
         }
         assert_eq!(
-            kind(&[unknown(16), own].concat()),
+            kind(&[unknown(17), own].concat()),
             MediaKind::Unknown,
             "too far"
         );
