@@ -3,6 +3,7 @@
 use super::table::Column::{self, Id, Left, Spare, Text, Time};
 use crate::human;
 use crate::model::State;
+use crate::store::{Failure, Left as LeftOver};
 
 /// Columns of a table of recordings. Others stand before the last or after it.
 pub(super) const COLUMNS: [Column; 6] = [
@@ -23,6 +24,26 @@ pub(super) struct Line<'a> {
     pub(super) state: State,
     pub(super) room_name: Option<&'a str>,
 }
+
+/// Rows of different queries that have the same columns.
+macro_rules! lines {
+    ($($row:ty),*) => {$(
+        impl<'a> From<&'a $row> for Line<'a> {
+            fn from(row: &'a $row) -> Self {
+                Self {
+                    id: &row.recording_id,
+                    started_at: row.started_at.as_deref(),
+                    duration_seconds: row.duration_seconds,
+                    size_bytes: row.size_bytes,
+                    state: row.state,
+                    room_name: row.room_name.as_deref(),
+                }
+            }
+        }
+    )*};
+}
+
+lines!(Failure, LeftOver);
 
 impl Line<'_> {
     pub(super) fn cells(&self) -> [String; 6] {

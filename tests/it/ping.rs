@@ -80,6 +80,14 @@ impl Switch {
         _ = write!(setting.more, "[telemetry]\nping_url = \"{url}\"\n");
         setting
     }
+
+    /// The same, which also answers what its health is.
+    fn watched(&self) -> (Setting, SocketAddr) {
+        let (mut setting, mut other) = (self.setting(), Setting::with(""));
+        let port = listening(&mut other);
+        setting.more = setting.more.replace("[telemetry]\n", &other.more);
+        (setting, port)
+    }
 }
 
 fn read(stream: &mut TcpStream) -> Option<Request> {
@@ -138,13 +146,7 @@ fn a_pass_pings_the_url_while_healthy_and_fail_with_the_problems_while_not() {
 #[test]
 fn a_switch_that_fails_is_logged_once_without_its_url_and_the_archive_goes_on() {
     let switch = Switch::start();
-    let mut setting = switch.setting();
-    let port = {
-        let mut other = Setting::with("");
-        let port = listening(&mut other);
-        setting.more = setting.more.replace("[telemetry]\n", &other.more);
-        port
-    };
+    let (setting, port) = switch.watched();
     switch.answer("404 Not Found");
     setting.space.archivable("lesson");
     let mut daemon = setting.daemon();
@@ -256,13 +258,7 @@ fn a_reload_switches_pings_on_and_off() {
 #[test]
 fn a_database_that_can_not_be_used_is_told_to_the_switch() {
     let switch = Switch::start();
-    let mut setting = switch.setting();
-    let port = {
-        let mut other = Setting::with("");
-        let port = listening(&mut other);
-        setting.more = setting.more.replace("[telemetry]\n", &other.more);
-        port
-    };
+    let (setting, port) = switch.watched();
     let mut daemon = setting.daemon();
     setting.wait(|_| switch.count() > 0);
     let mut writer = super::harness::Other::begin(&setting.database(), "BEGIN IMMEDIATE;");

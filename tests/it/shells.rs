@@ -60,6 +60,15 @@ fn completes(terminal: &mut Terminal, line: &str, completed: &str) {
     assert_eq!(got, expected, "after '{line}'");
 }
 
+fn completes_all(terminal: &mut Terminal) {
+    for (line, completed) in COMPLETED {
+        completes(terminal, line, completed);
+    }
+    // bash takes the equals sign for a word of its own.
+    completes(terminal, "list --format=js", "--format=json");
+    completes(terminal, "list --state=lost,dam", "--state=lost,damaged");
+}
+
 fn bash(directory: &Path) -> Terminal {
     let rc = directory.join("rc");
     let lines = format!(
@@ -80,16 +89,7 @@ fn bash_completes_commands_options_and_values() {
     }
     let directory = completions("bash", "script");
     let mut terminal = bash(directory.path());
-    for (line, completed) in COMPLETED {
-        completes(&mut terminal, line, completed);
-    }
-    // bash takes the equals sign for a word of its own.
-    completes(&mut terminal, "list --format=js", "--format=json");
-    completes(
-        &mut terminal,
-        "list --state=lost,dam",
-        "--state=lost,damaged",
-    );
+    completes_all(&mut terminal);
     // Options before the command change nothing.
     completes(&mut terminal, "--config x list --sin", "--since");
 }
@@ -124,15 +124,7 @@ fn zsh_completes_commands_options_and_values() {
     );
     terminal.types(&lines);
     terminal.shows("READY>");
-    for (line, completed) in COMPLETED {
-        completes(&mut terminal, line, completed);
-    }
-    completes(&mut terminal, "list --format=js", "--format=json");
-    completes(
-        &mut terminal,
-        "list --state=lost,dam",
-        "--state=lost,damaged",
-    );
+    completes_all(&mut terminal);
 }
 
 #[test]

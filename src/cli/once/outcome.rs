@@ -152,15 +152,7 @@ impl Outcome {
             Column::Note("LAST ERROR"),
         ];
         let rows = self.left.iter().map(|left| {
-            let line = Line {
-                id: &left.recording_id,
-                started_at: left.started_at.as_deref(),
-                duration_seconds: left.duration_seconds,
-                size_bytes: left.size_bytes,
-                state: left.state,
-                room_name: left.room_name.as_deref(),
-            };
-            let [id, started, length, size, state, room] = line.cells();
+            let [id, started, length, size, state, room] = Line::from(left).cells();
             let next = left.next_attempt_at.as_deref().and_then(time::parse);
             // What is due already is tried by the next run, or by the service.
             let next = next.filter(|next| *next > self.now);

@@ -192,15 +192,7 @@ fn failures(text: &mut String, status: &Status, ago: &impl Fn(&str) -> String, w
     text.push('\n');
     text.push_str(&width.wrap(&format!("{needs}{stuck}"), 2));
     let rows = status.oldest_failures.iter().map(|failure| {
-        let line = Line {
-            id: &failure.recording_id,
-            started_at: failure.started_at.as_deref(),
-            duration_seconds: failure.duration_seconds,
-            size_bytes: failure.size_bytes,
-            state: failure.state,
-            room_name: failure.room_name.as_deref(),
-        };
-        let [id, started, length, size, state, room] = line.cells();
+        let [id, started, length, size, state, room] = Line::from(failure).cells();
         let (since, reason) = (ago(&failure.since), failure.reason.clone());
         [id, started, length, size, state, since, room, reason]
     });
