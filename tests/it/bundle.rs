@@ -115,7 +115,7 @@ fn a_configuration_that_is_not_valid_is_reported_too() {
 #[test]
 fn no_part_of_a_url_that_is_a_secret_is_in_a_bundle() {
     let mut setting = Setting::with(
-        "[telemetry]\nping_url = \"http://127.0.0.1:9/ping/s3cret-ping?key=s3cret-ping\"\n\
+        "[telemetry]\nping_url = \"http://s3cret-ping.localhost:9/ping/s3cret-ping?key=s3cret-ping\"\n\
          [copies.offsite]\nurl = \"s3://s3cret-bucket/s3cret-prefix\"\nendpoint = \"https://s3cret-endpoint.localhost:9\"\n\
          region = \"s3cret-region\"\n",
     );

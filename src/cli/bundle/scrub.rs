@@ -142,6 +142,10 @@ fn others(config: &Config) -> Vec<(String, &'static str)> {
         let host = url.as_ref().and_then(Url::domain);
         hosts.extend(host.map(|host| (host.to_owned(), "(host)")));
     }
+    let ping = config.telemetry.ping_url.as_ref().map(ToString::to_string);
+    let ping = ping.and_then(|url| Url::parse(&url).ok());
+    let host = ping.as_ref().and_then(Url::domain);
+    hosts.extend(host.map(|host| (host.to_owned(), "(host)")));
     hosts.retain(|(host, _)| host != "localhost");
     hosts
 }
@@ -202,6 +206,8 @@ mod tests {
             ..CopyTarget::default()
         };
         config.copies.insert("offsite".to_owned(), store);
+        let ping = "https://ping.acme.example/0b5cf2fe".parse();
+        config.telemetry.ping_url = Some(ping.expect("a URL"));
         let webhook = toml::from_str(
             "url = \"https://hooks.acme.example/x\"\nevents = []\nrooms = []\n\
              secret_file = \"\"\nallow_private_addresses = false\nroom_names = true",
@@ -230,6 +236,7 @@ mod tests {
             ),
             ("'https://h.example/v#x'", "'https://h.example'"),
             ("token PT5ecret.", "token (token)."),
+            ("http://ping.acme.example/…", "http://(host)"),
             (
                 "{\"url\":\"s3://pail/pre/x.mp4\"}",
                 "{\"url\":\"s3://(bucket)\"}",
