@@ -19,7 +19,6 @@ pub use source::{OtherSource, Source, SourceError};
 type Beat = dyn Fn() + Send + Sync;
 
 /// The fact that names the archive, as its marker file does.
-/// The fact that names the archive, as its marker does.
 pub const ARCHIVE_ID: &str = "archive_id";
 /// The fact that the last instance ended in order.
 const CLEAN_STOP: &str = "clean_stop";

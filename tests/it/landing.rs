@@ -5,11 +5,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use fake_space::{Action, Media, NewRecording, Reported, Rule};
 use room_archiver::clock::Clock;
-use room_archiver::reconcile;
 use uuid::Uuid;
 
 use super::harness::{BY_ID, MIB, Setting, content, media, occupy};
-use super::text;
 
 /// A space with one recording, and retries that nobody has to wait for. The path is told by the id alone.
 fn setting(recording: NewRecording) -> (Setting, Uuid) {
@@ -191,61 +189,6 @@ async fn after_an_unclean_end_missing_and_altered_files_are_fetched_again() {
 }
 
 #[test]
-fn a_comparison_says_how_many_files_are_missing() {
-    let setting = Setting::with("");
-    for _ in 0..3 {
-        setting.space.archivable("lesson");
-    }
-    setting.once(0);
-    for file in &setting.files()[..2] {
-        std::fs::remove_file(file).expect("the file");
-    }
-    // As if it had been killed.
-    setting.write_sql("DELETE FROM meta WHERE name = 'clean_stop'");
-    let output = setting.once(0);
-    let told = text(&output.stderr);
-    let lines = told.matches(
-        "found 2 archived files missing or altered; their recordings are downloaded again",
-    );
-    assert_eq!(lines.count(), 1, "{told}");
-    let events = "SELECT count(*) FROM events WHERE text = 'the archived file is missing'";
-    assert_eq!(setting.sql(events), "2");
-    assert_eq!(setting.count("archive"), "3");
-}
-
-#[tokio::test]
-async fn a_comparison_of_an_archive_that_goes_away_meanwhile_marks_nothing_and_is_made_again() {
-    let setting = Setting::archived();
-    let archive = setting.open(&Clock::system()).await;
-    // One that would count as missing.
-    std::fs::remove_file(&setting.files()[0]).expect("the file");
-    let away = setting.directory.path().join("away");
-    std::fs::rename(setting.recordings(), &away).expect("the archive");
-    std::fs::create_dir(setting.recordings()).expect("a mount point");
-    let (store, now) = (&archive.app.store, setting.space.now());
-    let compare = async || {
-        let root = archive.app.root.clone();
-        reconcile::compare(root, store, now, &|| {})
-            .await
-            .expect("a database");
-    };
-    let again = "SELECT count(*) FROM meta WHERE name = 'compare_again'";
-    compare().await;
-    assert_eq!(
-        (setting.count("archive"), setting.sql(again)),
-        ("1".to_owned(), "1".to_owned())
-    );
-    std::fs::remove_dir(setting.recordings()).expect("a mount point");
-    std::fs::rename(&away, setting.recordings()).expect("the archive");
-    compare().await;
-    assert_eq!(setting.sql(again), "0");
-    assert_eq!(
-        setting.sql("SELECT state, damage FROM recording"),
-        "damaged|missing"
-    );
-}
-
-#[test]
 fn verification_finds_silent_damage_and_the_next_run_mends_it() {
     let (setting, recording) = setting(NewRecording::completed(media(MIB)));
     setting.once(0);
@@ -286,39 +229,6 @@ async fn a_damaged_recording_that_cannot_be_downloaded_stays_damaged_and_is_trie
             "SELECT state, attempts, next_attempt_at > datetime('now', '5 minutes') FROM queue",
         );
         assert_eq!(row, "damaged|2|1", "{upstream}");
-    }
-}
-
-#[test]
-fn a_directory_that_is_not_the_archive_is_refused_and_left_alone() {
-    for foreign in [false, true] {
-        let (setting, _) = setting(NewRecording::completed(media(MIB)));
-        setting.once(0);
-        let marker = setting.recordings().join(".room-archiver");
-        let sentence = if foreign {
-            std::fs::write(&marker, "00000000-0000-4000-8000-000000000000\n").expect("a marker");
-            "is the archive of another database"
-        } else {
-            // As an empty mount point is.
-            std::fs::remove_dir_all(setting.recordings()).expect("the archive");
-            std::fs::create_dir(setting.recordings()).expect("a directory");
-            "Is the disk mounted?"
-        };
-        let list = || {
-            let mut names: Vec<_> = std::fs::read_dir(setting.recordings())
-                .expect("a directory")
-                .flatten()
-                .map(|entry| entry.file_name())
-                .collect();
-            names.sort();
-            names
-        };
-        let (before, rows) = (list(), setting.sql("SELECT * FROM archive"));
-        setting.space.archivable("new");
-        let output = setting.once(1);
-        assert!(super::text(&output.stderr).contains(sentence), "{output:?}");
-        assert_eq!(list(), before);
-        assert_eq!(setting.sql("SELECT * FROM archive"), rows);
     }
 }
 

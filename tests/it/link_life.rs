@@ -1,5 +1,7 @@
 //! Links that expire: before the start, in mid-body, and by whatever clock is wrong.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use fake_space::{Action, Gate, Media, Options, Rule, State};
 use room_archiver::clock::Clock;
@@ -87,6 +89,18 @@ async fn a_wall_clock_wrong_by_years_neither_wastes_a_link_nor_keeps_a_dead_one(
         assert_eq!(stage.archive.download().await, 1, "{days} days");
         assert_eq!(stage.setting.minted(), 1, "the listing's link is dead");
         assert_eq!(stage.setting.media_requests().len(), 2, "and was not tried");
+    }
+}
+
+#[tokio::test]
+async fn a_short_lived_link_is_used_in_the_first_two_thirds_of_its_life() {
+    for (age, minted) in [(35, 0), (45, 1)] {
+        let stage = Stage::new(Options::default(), "[signalwire]\nmedia_ttl = \"1m\"\n").await;
+        stage.space().archivable("lesson");
+        stage.archive.poll().await;
+        stage.pass_time(Duration::from_secs(age));
+        assert_eq!(stage.archive.download().await, 1);
+        assert_eq!(stage.setting.minted(), minted, "after {age} s");
     }
 }
 

@@ -8,6 +8,7 @@ mod bounded;
 mod bundle;
 mod canary;
 mod catalogue;
+mod comparison;
 mod contrib;
 mod copies;
 mod crash;
