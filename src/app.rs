@@ -10,6 +10,7 @@ mod report;
 mod retry;
 mod sidecars;
 mod slots;
+mod targets;
 mod telemetry;
 mod tls;
 pub mod webhooks;
@@ -24,6 +25,7 @@ pub use daemon::run;
 pub use logging::init_logs;
 pub use sidecars::write_sidecars;
 pub use slots::{schedules, spread_by};
+pub use targets::{Configured, Targets, target};
 
 use tls::{authorities, tls};
 
@@ -181,6 +183,7 @@ impl App {
                     .with_name_max(self.name_max(config)),
             ),
             file_mode: config.archive.file_mode.bits(),
+            fetcher: None,
             min_free_space: config.archive.min_free_space.0,
             concurrency: download.concurrency,
             order: match download.order {
@@ -282,7 +285,10 @@ impl App {
         for (name, value) in facts {
             self.store.set_fact(name, Some(&value)).await?;
         }
-        self.store.watch_sidecars(config.archive.sidecars).await?;
+        self.configure_targets(config).await?;
+        self.store
+            .watch_sidecars(config.archive.sidecars, !config.copies.is_empty())
+            .await?;
         let schedule = schedules(config, &self.store).await?.poll;
         self.store
             .set_poll_schedule(&schedule.to_string(), schedule.offset())

@@ -7,12 +7,14 @@ mod config;
 mod database;
 mod doctor;
 mod exit;
+mod fetch;
 mod ids;
 mod list;
 mod man;
 mod once;
 mod out;
 mod progress;
+mod rebuild;
 mod recordings;
 mod retry;
 mod run;
@@ -76,6 +78,8 @@ fn dispatch(cli: &Cli, env: &Environment) -> Result<Exit> {
         Command::List(args) => list::run(args, file, env),
         Command::Show(args) => show::run(args, file, env),
         Command::Webhook(args) => webhook::run(args, file, env),
+        Command::Fetch(args) => fetch::run(args, file, env),
+        Command::Rebuild(args) => rebuild::run(args, file, env),
         Command::Retry(args) => retry::run(args, file, env),
     }
 }

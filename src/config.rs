@@ -25,7 +25,7 @@ pub use sections::{
 };
 pub use store_keys::StoreKeysError;
 pub use token::{FoundToken, TokenError, TokenSource};
-pub use values::{FileMode, Globs, Listen, LogFormat, LogLevel, Order, Since, Size};
+pub use values::{FileMode, Globs, KeepLocal, Listen, LogFormat, LogLevel, Order, Since, Size};
 pub use webhook_secret::{FoundSecrets, WebhookSecretError};
 pub use webhooks::{Webhook, WebhookUrl};
 

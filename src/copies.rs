@@ -4,7 +4,8 @@
 //! whether is decided by those who use it. [`Copier`] copies what the store says is due, a job for each recording:
 //!
 //! ```text
-//! look at the key (HEAD) → read and hash the file → send it, or its parts → complete → look again → state copied
+//! look at the key (HEAD) → read and hash the file → send it, or its parts → complete → look again → send the sidecar
+//!     → state copied
 //! ```
 
 mod answer;
@@ -12,8 +13,12 @@ mod breaker;
 mod failed;
 pub mod http;
 mod job;
+mod look;
+mod object;
+mod place;
 mod queue;
 mod setup;
+mod sidecar;
 mod source;
 mod strays;
 mod target;
@@ -22,7 +27,9 @@ mod upload;
 mod verify;
 mod xml;
 
+pub use object::{Listed, Object, Receipt, UnfinishedUpload};
+pub use place::Place;
 pub use queue::Copier;
 pub use setup::Setup;
-pub use target::{Listed, Object, Place, Receipt, Target, UnfinishedUpload};
+pub use target::Target;
 pub use trouble::{StoreError, Trouble};

@@ -12,6 +12,7 @@ mod progress;
 mod proof;
 mod queue;
 mod rate;
+mod repair;
 mod setup;
 mod space;
 mod transfer;

@@ -30,6 +30,7 @@ pub mod lifecycle;
 pub mod links;
 pub mod model;
 pub mod notify;
+pub mod offsite;
 pub mod owner;
 pub mod poll;
 pub mod rebuild;

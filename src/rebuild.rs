@@ -1,6 +1,8 @@
 //! Rebuilds a lost database from the sidecars: of all that is in the archive, also of what SignalWire no longer has.
 //! Nothing is believed unseen: a file must have the hash that its sidecar names.
 
+mod bucket;
+
 use std::io;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use crate::archive::part::hash_file;
 use crate::archive::paths::{RelativePath, recording_id_in};
 use crate::archive::root::{Existing, NotThere, Root, Unread};
 use crate::clock::Clock;
+use crate::copies::StoreError;
 use crate::human;
 use crate::model::{Listed, RecordingId, Session};
 use crate::sidecar::{self, BadSidecar, Document};
@@ -56,6 +59,9 @@ pub enum RebuildError {
     /// The archive is not at its path now.
     #[error(transparent)]
     NotThere(#[from] NotThere),
+    /// The object store failed.
+    #[error("{0}; start it again to go on")]
+    Bucket(#[from] StoreError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -74,6 +80,12 @@ enum Unusable {
     OtherFile,
     #[error("its file is not there")]
     NoFile,
+    #[error("its object is not there")]
+    NoObject,
+    #[error("its object is not the one that it describes: size or SHA-256 differ")]
+    OtherObject,
+    #[error(transparent)]
+    Bucket(#[from] StoreError),
     #[error("could not read it, or its file: {0}")]
     Io(#[from] io::Error),
 }
@@ -126,7 +138,10 @@ impl Rebuilder {
             match read {
                 Ok(one) => restored.push(one),
                 Err(_) if self.stop.is_cancelled() => return Ok(()),
-                Err(why) => rebuilt.unusable(&file, &why),
+                Err(why) => {
+                    let path = file.sidecar().unwrap_or(file);
+                    rebuilt.unusable(path.to_string(), &why);
+                }
             }
         }
         if !restored.is_empty() {
@@ -174,12 +189,9 @@ impl Rebuilder {
 }
 
 impl Rebuilt {
-    fn unusable(&mut self, file: &RelativePath, why: &Unusable) {
+    fn unusable(&mut self, path: String, why: &Unusable) {
         self.unusable += 1;
         if self.named.len() < MOST_NAMED {
-            let path = file
-                .sidecar()
-                .map_or_else(|_| file.to_string(), |path| path.to_string());
             self.named.push((path, human::chain(why)));
         }
     }
@@ -201,6 +213,7 @@ fn restored(document: Document, now: DateTime<Utc>) -> Result<Restored, Unusable
         recording: listed.recording,
         session,
         verified_at: now,
+        copy: None,
     })
 }
 

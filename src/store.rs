@@ -8,6 +8,7 @@
 mod copies;
 mod discovery;
 mod error;
+mod evictions;
 mod facts;
 mod file;
 mod files;
@@ -23,7 +24,7 @@ mod work;
 
 pub use copies::{
     Copied, CopyFacts, CopyFailure, CopyOf, CopyRow, CopyState, SeenObject, TargetId, TargetName,
-    TargetRow, Upload, UploadRow, VerifiableCopy,
+    TargetRow, UnseenSidecar, Upload, UploadRow, VerifiableCopy,
 };
 pub use discovery::{
     Applied, DueSession, Horizon, NEXT_PASS, Pass, PassCounts, PassKind, PassOutcome, Placement,
@@ -31,6 +32,7 @@ pub use discovery::{
 };
 pub use error::{Error, Result};
 use error::{during, exactly_one};
+pub use evictions::{ArchivedFile, Evictable, Fetchable, HeldCopy};
 pub use facts::{Facts, Passes, Pause, Unarchived, Unfinished};
 pub use file::{OpenError, refuse_damaged};
 pub use files::{Compared, Found, Verifiable};
@@ -44,7 +46,7 @@ pub use read::{
     Attempt, Candidate, Counts, Detail, DueNow, FailedAttempt, Failure, Filter, Gap, Key, LastPass,
     Left, Row,
 };
-pub use restore::Restored;
+pub use restore::{Restored, RestoredCopy};
 pub use sidecars::{Described, DueSidecar, NotedConcern, Written};
 pub use trouble::Trouble;
 use work::Ends;

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use super::logging::{init_logs, level};
 use super::report::{Passes, Reporter};
 use super::retry::wait_to_retry;
-use super::{App, Beat, ping, reload, sidecars, telemetry};
+use super::{App, Beat, Targets, ping, reload, sidecars, telemetry};
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::download::{Downloader, Pause, Setup, Until};
@@ -86,7 +86,7 @@ struct Service {
     verify_budget: watch::Sender<u64>,
     keeper: watch::Sender<Option<Keeper>>,
     webhooks: watch::Sender<Vec<Arc<Endpoint>>>,
-    copies: watch::Sender<Arc<Config>>,
+    targets: watch::Sender<Arc<Targets>>,
     scheduler: Scheduler,
     metrics: Metrics,
     ping: watch::Sender<ping::Target>,
@@ -108,7 +108,9 @@ impl Service {
         let (download_pulse, download_beat) = beating(lifecycle.pulse("downloads"));
         let poller = app.poller(config, client.clone(), poll_beat.clone());
         app.apply_config(config, &poller).await?;
-        let setup = app.setup(config, client, download_beat.clone())?;
+        let targets = app.targets(config, env).await?;
+        let mut setup = app.setup(config, client, download_beat.clone())?;
+        setup.fetcher = app.fetcher(&targets);
         let (setup, setups) = watch::channel(Arc::new(setup));
         let (poller, pollers) = watch::channel(Arc::new(poller));
         let (verify_budget, budgets) = watch::channel(config.verify.bytes_per_run.0);
@@ -168,8 +170,10 @@ impl Service {
         });
         lifecycle.spawn_critical("verification", verifying);
         let metrics = reporter.metrics.clone();
-        let (copies, configs) = watch::channel(Arc::new(config.clone()));
-        let copying = super::copies::run(app.clone(), configs, env.clone(), download_beat.clone());
+        let (targets, receiver) = watch::channel(Arc::new(targets));
+        let evicting = super::copies::evict(app.clone(), receiver.clone());
+        lifecycle.spawn_critical("eviction", evicting);
+        let copying = super::copies::run(app.clone(), receiver, download_beat.clone());
         lifecycle.spawn_critical("copies", copying);
         lifecycle.spawn_critical("reports", reporter.run());
         let (keeper, keepers) = watch::channel(app.keeper(config));
@@ -182,7 +186,7 @@ impl Service {
             verify_budget,
             keeper,
             webhooks,
-            copies,
+            targets,
             scheduler,
             metrics,
             ping,
@@ -360,11 +364,13 @@ impl Loader<'_> {
         ]);
         let client = app.client(&new, token)?;
         let poller = app.poller(&new, client.clone(), service.poll_beat.clone());
-        let setup = app.setup(&new, client, service.download_beat.clone())?;
+        let mut setup = app.setup(&new, client, service.download_beat.clone())?;
         let ping = ping::target(&new)?;
         let webhooks = super::webhooks::endpoints(&new, self.env)?;
         logs.set_level(level(new.log.level))?;
         app.apply_config(&new, &poller).await?;
+        let targets = app.targets(&new, self.env).await?;
+        setup.fetcher = app.fetcher(&targets);
         service.poller.send_replace(Arc::new(poller));
         service.setup.send_replace(Arc::new(setup));
         service.ping.send_replace(ping);
@@ -376,7 +382,7 @@ impl Loader<'_> {
         service
             .scheduler
             .replace(super::schedules(&new, &app.store).await?);
-        service.copies.send_replace(Arc::new(new.clone()));
+        service.targets.send_replace(Arc::new(targets));
         app.wake.wake();
         if later.is_empty() {
             tracing::info!("the configuration was reloaded");

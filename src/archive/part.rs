@@ -135,6 +135,12 @@ impl PartFile {
         Ok((self.file, self.len, hex(self.hash)))
     }
 
+    /// The SHA-256 of what was written so far, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(self.hash.clone())
+    }
+
     /// Bytes written.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -4,10 +4,12 @@ mod bundle;
 mod completions;
 mod config;
 mod doctor;
+mod fetch;
 mod id;
 mod list;
 mod man;
 mod once;
+mod rebuild;
 mod retry;
 mod show;
 mod status;
@@ -23,10 +25,12 @@ pub use self::bundle::BundleArgs;
 pub use self::completions::CompletionsArgs;
 pub use self::config::{ConfigCommand, ReloadArgs};
 pub use self::doctor::DoctorArgs;
+pub use self::fetch::FetchArgs;
 pub use self::id::IdPrefix;
 pub use self::list::{Format, ListArgs};
 pub use self::man::ManArgs;
 pub use self::once::OnceArgs;
+pub use self::rebuild::RebuildArgs;
 pub use self::retry::RetryArgs;
 pub use self::show::ShowArgs;
 pub use self::status::StatusArgs;
@@ -104,6 +108,12 @@ Exit codes: 0 stopped by a signal, 1 failure, 2 wrong configuration, 6 another i
 
     /// Read archived files again and compare them with their checksums
     Verify(VerifyArgs),
+
+    /// Bring files back from their copies in object stores
+    Fetch(FetchArgs),
+
+    /// Make a new database from the copies in an object store, after the machine was lost
+    Rebuild(RebuildArgs),
 
     /// Check the configuration, the credentials, the disk and the database, and say what to do
     Doctor(DoctorArgs),

@@ -1,6 +1,7 @@
 //! `doctor`: checks everything that must be right before recordings can be archived, one line for each check.
 //! A failed check says what to do. Files made to test the disk are removed.
 
+mod copies;
 mod disk;
 mod lists;
 mod report;
@@ -11,7 +12,7 @@ use std::path::Path;
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use report::Report;
+use report::{Report, SKEW_FAILS, SKEW_NOTED};
 
 use super::args::DoctorArgs;
 use super::exit::Exit;
@@ -29,11 +30,6 @@ use crate::owner::refuse_foreign;
 use crate::schedule::{Each, Schedule};
 use crate::store::{Access, Store};
 use crate::{app, signalwire};
-
-/// A larger difference between the clocks is noted. The server's time is known to a second.
-const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
-/// A larger difference fails: valid links look expired, or expired ones valid.
-const SKEW_FAILS: TimeDelta = TimeDelta::minutes(5);
 
 pub fn run(args: &DoctorArgs, file: Option<&Path>, env: &Environment) -> Result<Exit> {
     let loaded = Loaded::read(file, env)?;
@@ -69,6 +65,7 @@ async fn examine(loaded: &Loaded, env: &Environment, clock: &Clock) -> Report {
     }
     webhooks(config, env, &mut report);
     disk::examine(config, &mut report).await;
+    copies::examine(config, env, clock, &mut report).await;
     let running = Instance::is_running(&config.database.path);
     let text = if running { "running" } else { "not running" };
     report.ok("instance", text);

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use outcome::Outcome;
+pub(super) use outcome::{rebuilt_json, rebuilt_text};
 use work::Work;
 
 use super::args::OnceArgs;
@@ -73,7 +74,9 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
     let beat: app::Beat = Arc::new(|| {});
     let poller = app.poller(config, client.clone(), beat.clone());
     app.apply_config(config, &poller).await?;
-    let setup = app.setup(config, client, beat.clone())?;
+    let targets = app.targets(config, env).await?;
+    let mut setup = app.setup(config, client, beat.clone())?;
+    setup.fetcher = app.fetcher(&targets);
     let sweep = args.sweep || args.rebuild;
     let work = Arc::new(Work::new(sweep));
     let progress = work.show(&app);
@@ -94,6 +97,8 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
         let (_setup, setups) = watch::channel(Arc::new(setup));
         let downloader = Downloader::new(setups, app.wake.clone(), stop);
         let archived = downloader.drain().await?;
+        work.copies();
+        app.copy_due(&targets, &beat).await?;
         app::write_sidecars(app.keeper(config).as_ref()).await?;
         Ok::<_, anyhow::Error>((report, archived, rebuilt))
     };

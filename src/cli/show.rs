@@ -49,13 +49,21 @@ pub(super) fn run(args: &ShowArgs, file: Option<&Path>, env: &Environment) -> Re
 
 /// Adds where the file is on this machine.
 fn with_file(mut detail: Detail, archive: &Path) -> Detail {
+    let evicted = is_evicted(&detail);
     let recording = &mut detail.recording;
     if let Some(at) = recording.iter().position(|(name, _)| name == "path") {
-        let file = recording[at].1.as_str().map(|path| archive.join(path));
+        let path = recording[at].1.as_str().filter(|_| !evicted);
+        let file = path.map(|path| archive.join(path));
         let file = file.map_or(Value::Null, |file| file.display().to_string().into());
         recording.insert(at + 1, ("file".to_owned(), file));
     }
     detail
+}
+
+/// Whether only copies are left of its file.
+fn is_evicted(detail: &Detail) -> bool {
+    let mut recording = detail.recording.iter();
+    recording.any(|(name, at)| name == "evicted_at" && !at.is_null())
 }
 
 /// The JSON that scripts read: never rename a key.
@@ -88,6 +96,9 @@ fn describe(
 ) -> serde_json::Result<String> {
     let mut text = String::from("Recording\n");
     fields(&mut text, &detail.recording, now, width);
+    if is_evicted(detail) {
+        text.push_str("The file is not on this disk, only in the copies below: 'room-archiver fetch' brings it back.\n");
+    }
     if !detail.session.is_empty() {
         text.push_str("\nSession\n");
         fields(&mut text, &detail.session, now, width);

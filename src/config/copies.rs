@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use super::values::{Size, optional};
+use super::values::{KeepLocal, Size, optional};
 
 /// The smallest part that S3 accepts, except for the last one.
 const LEAST_PART: u64 = 5 << 20;
+/// Between the two verifications that a copy needs before its file is removed.
+const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 /// The largest.
 const MOST_PART: u64 = 5 << 30;
 
@@ -34,6 +36,8 @@ pub struct CopyTarget {
     pub verify_bytes_per_run: Size,
     /// The length of the parts of an upload; longer for files that would have more than 10,000.
     pub part_size: Size,
+    /// How long files stay on the disk after their copies were made here and verified.
+    pub keep_local: KeepLocal,
 }
 
 impl Default for CopyTarget {
@@ -48,6 +52,7 @@ impl Default for CopyTarget {
             bandwidth_limit: Size(0),
             verify_bytes_per_run: Size(0),
             part_size: Size(8 << 20),
+            keep_local: KeepLocal::Forever,
         }
     }
 }
@@ -138,6 +143,12 @@ impl CopyTarget {
         if (1..16 << 10).contains(&self.bandwidth_limit.0) {
             let text = "must be at least \"16KiB\" a second, or \"0\" for no limit";
             found.push(("bandwidth_limit", text.to_owned()));
+        }
+        if let KeepLocal::For(time) = self.keep_local
+            && time < DAY
+        {
+            let text = "must be \"forever\" or at least \"1d\": a copy is verified twice, a day apart, before its file is removed";
+            found.push(("keep_local", text.to_owned()));
         }
         // A server on this machine is a test: it need not have parts of megabytes.
         let local = matches!(self.endpoint(), Ok(Some(url)) if is_loopback(&url));

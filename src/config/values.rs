@@ -340,6 +340,37 @@ pub enum LogFormat {
 }
 
 /// Optional settings for which an empty text means "none", so that a variable can unset what the file sets.
+/// How long a file stays on the disk after its copy was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeepLocal {
+    /// It is never removed.
+    #[default]
+    Forever,
+    /// So long.
+    For(std::time::Duration),
+}
+
+impl<'de> Deserialize<'de> for KeepLocal {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        if text == "forever" {
+            return Ok(Self::Forever);
+        }
+        let time = humantime_serde::re::humantime::parse_duration(&text);
+        time.map(Self::For)
+            .map_err(|_| de::Error::custom("must be \"forever\" or a duration such as \"30d\""))
+    }
+}
+
+impl Serialize for KeepLocal {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Forever => to.serialize_str("forever"),
+            Self::For(time) => humantime_serde::serialize(time, to),
+        }
+    }
+}
+
 pub(super) mod optional {
     use super::{Deserialize, Deserializer, FromStr, Serialize, Serializer, de, fmt};
 

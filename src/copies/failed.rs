@@ -1,5 +1,7 @@
 //! Why a recording was not copied.
 
+use std::fmt;
+
 use super::StoreError;
 use super::source::SourceError;
 use crate::store;
@@ -11,12 +13,26 @@ pub(super) enum Failed {
     Target(StoreError),
     /// Another object is under the key.
     Differs(String),
+    /// The sidecar could not be made, or another object is under its key.
+    Sidecar(String),
     /// The local file is not what was archived.
     Damaged(&'static str),
     /// The local file could not be read.
     Unreadable(std::io::Error),
     /// The database failed.
     Store(store::Error),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(error) => error.fmt(f),
+            Self::Differs(text) | Self::Sidecar(text) => f.write_str(text),
+            Self::Damaged(how) => write!(f, "the local file is {how}"),
+            Self::Unreadable(error) => write!(f, "could not read the local file: {error}"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<StoreError> for Failed {

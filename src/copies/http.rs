@@ -6,12 +6,13 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use futures::future::{Either, select};
 use futures::stream;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -65,6 +66,8 @@ pub(super) struct Connector {
     pub host: String,
     /// What must not be repeated if an answer contains it.
     pub key: AccessKey,
+    /// How far the store's clock is ahead, by its last answer.
+    pub skew: Arc<Mutex<Option<TimeDelta>>>,
 }
 
 /// The client of requests to object stores. It trusts the system's authorities.
@@ -112,6 +115,10 @@ impl HttpService for Connector {
 }
 
 impl Connector {
+    pub(super) fn skew(&self) -> Option<TimeDelta> {
+        *self.skew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn answer(&self, request: HttpRequest, call: &Call) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
         let url = reqwest::Url::parse(&parts.uri.to_string()).map_err(unusable)?;
@@ -149,6 +156,10 @@ impl Connector {
         let header = |name| parts.headers.get(name)?.to_str().ok();
         answer.status = Some(parts.status.as_u16());
         answer.date = header(http::header::DATE).and_then(parse_http_date);
+        if let Some(date) = answer.date {
+            let skew = date - self.clock.now();
+            *self.skew.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
+        }
         self.note_rate_limit(parts, answer);
     }
 

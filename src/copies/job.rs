@@ -4,16 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::TryStreamExt as _;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use super::failed::Failed;
+use super::look::{confirmed, read_back};
 use super::setup::{Setup, part_bytes};
-use super::source::{Source, hex};
-use super::target::Object;
+use super::source::Source;
 use super::upload::{Upload, abandon_known, new_token};
-use super::{StoreError, Trouble};
+use super::{Object, StoreError, Trouble, sidecar};
 use crate::store::{Copied, CopyFailure, CopyRow, CopyState};
 
 /// An object that is not ours is looked at again so much later: somebody has to act.
@@ -29,11 +27,14 @@ pub(super) struct Job {
     pub progressed: Arc<AtomicBool>,
 }
 
+/// Where an object goes that was altered after it was copied: below the prefix, before its key and the time.
+const SET_ASIDE: &str = ".altered";
+
 /// What is under a key, compared with a recording.
 enum Found {
     Nothing,
     Same(Object),
-    Other(String),
+    Other(Object),
 }
 
 impl Job {
@@ -43,24 +44,21 @@ impl Job {
         let source = Source::open(setup.root.clone(), &row.path, row.bytes).await?;
         let object = match self.look(None).await? {
             Found::Same(object) => object,
-            Found::Other(text) => {
+            Found::Nothing => self.put(source, None).await?,
+            Found::Other(object) if row.was_copied => {
+                self.set_aside().await?;
+                self.put(source, Some(&object)).await?
+            }
+            Found::Other(_) => {
                 // What an earlier attempt began can't be completed any more.
                 abandon_known(setup, row).await?;
-                return Err(Failed::Differs(text));
+                return Err(self.differs());
             }
-            Found::Nothing => {
-                let token = self.upload(source).await?;
-                // Only what is seen there counts, whatever the upload was answered.
-                match self.look(token.as_deref()).await? {
-                    Found::Same(object) => object,
-                    Found::Other(text) => return Err(Failed::Differs(text)),
-                    Found::Nothing => {
-                        let detail = "the object is not there after its upload";
-                        let error = StoreError::new(Trouble::Unavailable, "find the copy", detail);
-                        return Err(error.into());
-                    }
-                }
-            }
+        };
+        let due = setup.store.sidecar_object(&setup.name, row.recording);
+        let Some(due) = due.await? else {
+            // Its file was found to be damaged meanwhile.
+            return Err(Failed::Damaged("altered"));
         };
         let copied = Copied {
             key: row.path.clone(),
@@ -68,18 +66,60 @@ impl Job {
             sha256: row.sha256.clone(),
             etag: object.etag,
             version: object.version,
+            sidecar: sidecar::write(setup, &due).await?,
         };
-        let now = setup.clock.now();
-        setup.store.copied(setup.id, row, &copied, now).await?;
+        let (target, now) = ((setup.id, setup.name.as_str()), setup.clock.now());
+        setup.store.copied(target, row, &copied, now).await?;
         Ok(())
     }
 
-    /// Uploads the file; returns the token of the object, if the object has to have it.
-    async fn upload(&self, source: Source) -> Result<Option<String>, Failed> {
+    /// Uploads the file, in the place of an object if there is one, and looks at what is there then.
+    async fn put(&self, source: Source, replaced: Option<&Object>) -> Result<Object, Failed> {
+        let token = self.upload(source, replaced).await?;
+        // Only what is seen there counts, whatever the upload was answered.
+        match self.look(token.as_deref()).await? {
+            Found::Same(object) => Ok(object),
+            Found::Other(_) => Err(self.differs()),
+            Found::Nothing => {
+                let detail = "the object is not there after its upload";
+                Err(StoreError::new(Trouble::Unavailable, "find the copy", detail).into())
+            }
+        }
+    }
+
+    /// Keeps a copy of the object that is now under the key of a copy: nothing that others wrote is lost.
+    async fn set_aside(&self) -> Result<(), Failed> {
+        let Self { setup, row, .. } = self;
+        let time = setup.clock.now().format("%Y%m%dT%H%M%SZ");
+        let to = format!("{SET_ASIDE}/{}.{time}", row.path);
+        setup.target.duplicate(&row.path, &to).await?;
+        let text = format!(
+            "the copy in '{}' was altered: what is there now was copied to '{to}', and is replaced",
+            setup.name
+        );
+        tracing::error!(recording.id = %row.id, copies.target = setup.name, "{text}");
+        let now = setup.clock.now();
+        Ok(setup.store.event(now, "copy", Some(row.id), &text).await?)
+    }
+
+    fn differs(&self) -> Failed {
+        Failed::Differs(format!(
+            "another object is under the key '{}': it is not overwritten; move it away, or give this archive a prefix of its own",
+            self.row.path
+        ))
+    }
+
+    /// Uploads the file; returns the token of the object, if the object has to have it. Only the object `replaced` may
+    /// be under the key.
+    async fn upload(
+        &self,
+        source: Source,
+        replaced: Option<&Object>,
+    ) -> Result<Option<String>, Failed> {
         let Self { setup, row, .. } = self;
         let part = part_bytes(row.bytes, setup.part_bytes);
         if row.bytes <= part {
-            return self.upload_whole(source).await;
+            return self.upload_whole(source, replaced.is_some()).await;
         }
         let mut upload = Upload::resume_or_begin(setup, row, part).await?;
         let source = upload.send(source, &self.permits, &self.progressed).await?;
@@ -94,9 +134,10 @@ impl Job {
                 upload.abandon().await?;
                 return Ok(None);
             }
-            Found::Other(text) => {
+            Found::Other(object) if replaced == Some(&object) => {}
+            Found::Other(_) => {
                 upload.abandon().await?;
-                return Err(Failed::Differs(text));
+                return Err(self.differs());
             }
         }
         match upload.complete().await {
@@ -125,7 +166,7 @@ impl Job {
         Err(error.into())
     }
 
-    async fn upload_whole(&self, source: Source) -> Result<Option<String>, Failed> {
+    async fn upload_whole(&self, source: Source, replaces: bool) -> Result<Option<String>, Failed> {
         let Self { setup, row, .. } = self;
         let _permit = self.permits.acquire().await.ok();
         let (source, content) = source.part(row.bytes).await?;
@@ -134,6 +175,10 @@ impl Job {
         }
         let token = new_token(&row.sha256, setup.clock.now());
         let (key, target) = (&row.path, &setup.target);
+        if replaces {
+            target.replace(key, content, &row.sha256, &token).await?;
+            return Ok(Some(token));
+        }
         let created = target.create(key, content.clone(), &row.sha256, &token);
         match created.await {
             Err(error) if error.trouble == Trouble::Unsupported => {
@@ -149,12 +194,20 @@ impl Job {
     /// What is under the key. With a token, only the object of that upload is the same.
     async fn look(&self, token: Option<&str>) -> Result<Found, Failed> {
         let (row, target) = (&self.row, &self.setup.target);
-        let Some(object) = target.head(&row.path).await? else {
+        let right =
+            |object: Option<&Object>| object.is_none_or(|object| object.is(row.bytes, &row.sha256));
+        let Some(object) = confirmed(target, &row.path, right).await? else {
             return Ok(Found::Nothing);
         };
         let same_size = object.bytes == row.bytes;
+        // What was read and found to be altered may have the right marks all the same.
+        let doubted = row.state == CopyState::Differs && token.is_none();
         let found = match &object.sha256 {
-            Some(sha256) if same_size && *sha256 == row.sha256 => {
+            Some(sha256)
+                if same_size
+                    && *sha256 == row.sha256
+                    && (!doubted || self.content_agrees().await?) =>
+            {
                 let another = token.is_some() && object.token.as_deref() != token;
                 if another {
                     tracing::warn!(recording.id = %row.id, copies.target = self.setup.name, "another upload of the same recording was faster");
@@ -163,10 +216,7 @@ impl Job {
             }
             // Copied by another program, say: its content decides.
             None if same_size && self.content_agrees().await? => Found::Same(object),
-            _ => Found::Other(format!(
-                "another object is under the key '{}': it is not overwritten; move it away, or give this archive a prefix of its own",
-                row.path
-            )),
+            _ => Found::Other(object),
         };
         Ok(found)
     }
@@ -214,32 +264,12 @@ impl Job {
                 let text = format!("not copied to '{name}': {text}");
                 failure(CopyState::Differs, text, now + DIFFERS_AGAIN, true)
             }
-            Failed::Damaged(how) => failure(state, format!("the local file is {how}"), later, true),
-            Failed::Unreadable(error) => {
-                let text = format!("could not read the local file: {error}");
-                failure(state, text, later, false)
+            Failed::Sidecar(text) => {
+                let text = format!("not copied to '{name}': {text}");
+                failure(state, text, now + DIFFERS_AGAIN, true)
             }
+            Failed::Damaged(_) => failure(state, failed.to_string(), later, true),
+            Failed::Unreadable(_) => failure(state, failed.to_string(), later, false),
         })
     }
-}
-
-/// The SHA-256 of an object of `bytes` bytes, read in full; `None`: it has another length.
-pub(super) async fn read_back(
-    target: &super::Target,
-    key: &str,
-    bytes: u64,
-    beat: &(dyn Fn() + Send + Sync),
-) -> Result<Option<String>, StoreError> {
-    let (_, mut content) = target.read(key).await?;
-    let (mut hash, mut length) = (Sha256::new(), 0);
-    while let Some(chunk) = content.try_next().await? {
-        length += chunk.len() as u64;
-        // It may never end.
-        if length > bytes {
-            return Ok(None);
-        }
-        hash.update(&chunk);
-        beat();
-    }
-    Ok((length == bytes).then(|| hex(hash)))
 }

@@ -14,7 +14,7 @@ use super::failed::Failed;
 use super::job::Job;
 use super::setup::Setup;
 use super::upload::abort_abandoned;
-use super::{Trouble, strays, verify};
+use super::{Trouble, sidecar, strays, verify};
 use crate::schedule::slot_passed;
 use crate::store::{self, CopyRow};
 
@@ -24,6 +24,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(30);
 /// Times of files are coarse: what was written so shortly before a look may have come after it.
 const COARSE: TimeDelta = TimeDelta::seconds(2);
+/// After a failure, sidecars are tried again so much later.
+const SIDECARS_AGAIN: Duration = Duration::from_mins(1);
+/// The longest that [`Copier::drain`] waits for a copy that was put off.
+const LONGEST_DRAIN: Duration = Duration::from_mins(1);
 /// How often uploads to be aborted are looked for.
 const TIDY_EVERY: Duration = Duration::from_mins(10);
 
@@ -40,6 +44,10 @@ pub struct Copier {
     enrol_at: Duration,
     /// When uploads to be aborted are looked for next (monotonic).
     tidy_at: Duration,
+    /// When sidecars may be due (monotonic); `None`: nothing was written since they were looked for.
+    sidecars_at: Option<Duration>,
+    /// Where the look for them goes on.
+    sidecars_after: i64,
     /// Whether the database has it that the target fails.
     noted: bool,
 }
@@ -57,6 +65,8 @@ impl Copier {
             enrolled_at: None,
             enrol_at: Duration::ZERO,
             tidy_at: Duration::ZERO,
+            sidecars_at: None,
+            sidecars_after: 0,
             noted: false,
         }
     }
@@ -66,14 +76,26 @@ impl Copier {
     /// # Errors
     /// The database's. The copier can be run again.
     pub async fn run(&mut self) -> store::Result<()> {
+        self.work_until(false).await
+    }
+
+    /// Copies what is to be copied now, with retries that are due soon. It ends early if the target fails.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn drain(&mut self) -> store::Result<()> {
+        self.work_until(true).await
+    }
+
+    async fn work_until(&mut self, drained: bool) -> store::Result<()> {
         let stop = self.setup.stop.clone();
-        let ended = stop.run_until_cancelled(self.work()).await;
+        let ended = stop.run_until_cancelled(self.work(drained)).await;
         self.jobs.shutdown().await;
         self.busy.clear();
         ended.unwrap_or(Ok(()))
     }
 
-    async fn work(&mut self) -> store::Result<()> {
+    async fn work(&mut self, drained: bool) -> store::Result<()> {
         let mut rows = self.setup.store.copy_targets().await?.into_iter();
         let row = rows.find(|row| row.id == self.setup.id);
         if row.is_some_and(|row| row.failing_since.is_some()) {
@@ -93,7 +115,15 @@ impl Copier {
             let pause = match (wait.is_zero(), self.jobs.is_empty()) {
                 (false, _) => wait.min(IDLE),
                 (true, false) => IDLE,
-                (true, true) => self.until_due().await?,
+                (true, true) => self.until_due().await?.map_or(IDLE, |wait| wait.min(IDLE)),
+            };
+            if drained && self.jobs.is_empty() && self.is_drained().await? {
+                return Ok(());
+            }
+            let pause = if self.sidecars_at.is_some() {
+                pause.min(LOOK_EVERY)
+            } else {
+                pause
             };
             tokio::select! {
                 Some(ended) = self.jobs.join_next() => match ended {
@@ -118,7 +148,25 @@ impl Copier {
             (self.setup.beat)();
         }
         self.enrolled_at = Some(now);
+        self.sidecars_at = self.sidecars_at.or(Some(monotonic));
         Ok(())
+    }
+
+    /// Whether nothing more can be done soon, while nothing is under way.
+    async fn is_drained(&self) -> store::Result<bool> {
+        if self.breaker.is_failing() || self.wait_for_target() > LONGEST_DRAIN {
+            return Ok(true);
+        }
+        let now = self.setup.clock.now();
+        let (store, id) = (&self.setup.store, self.setup.id);
+        if !store.due_copies(id, 1, now).await?.is_empty() {
+            return Ok(false);
+        }
+        let soon = self.until_due().await?;
+        let sidecars = self
+            .sidecars_at
+            .is_some_and(|at| at <= self.setup.clock.monotonic());
+        Ok(!sidecars && soon.is_none_or(|wait| wait > LONGEST_DRAIN))
     }
 
     /// For how long nothing is sent to the target.
@@ -157,6 +205,17 @@ impl Copier {
         let last = row.verified_at.unwrap_or(row.added_at);
         if failed.is_none() && slot_passed(&setup.verify_schedule, last, now) {
             failed = verify::run(setup).await?;
+            // It may have found sidecars that are not as they should be.
+            self.sidecars_at = self.sidecars_at.or(Some(monotonic));
+        }
+        if failed.is_none() && self.sidecars_at.is_some_and(|at| monotonic >= at) {
+            let updated = sidecar::update(setup, &mut self.sidecars_after).await?;
+            self.sidecars_at = match (&updated.failed, updated.more) {
+                (Some(_), _) => Some(monotonic + SIDECARS_AGAIN),
+                (None, true) => Some(monotonic),
+                (None, false) => None,
+            };
+            failed = updated.failed;
         }
         if let Some(error) = failed {
             self.target_failed(&error).await?;
@@ -200,11 +259,11 @@ impl Copier {
         Ok(())
     }
 
-    /// How long it is until a copy is due that was put off.
-    async fn until_due(&self) -> store::Result<Duration> {
+    /// How long it is until a copy is due that was put off; `None`: none was.
+    async fn until_due(&self) -> store::Result<Option<Duration>> {
         let next = self.setup.store.next_copy_due(self.setup.id).await?;
         let wait = next.map(|next| (next - self.setup.clock.now()).to_std().unwrap_or_default());
-        Ok(wait.map_or(IDLE, |wait| wait.clamp(Duration::from_millis(20), IDLE)))
+        Ok(wait.map(|wait| wait.max(Duration::from_millis(20))))
     }
 
     async fn ended(&mut self, job: &Job, result: Result<(), Failed>) -> store::Result<()> {

@@ -21,6 +21,8 @@ pub struct Setup {
     pub id: TargetId,
     /// The object store.
     pub target: Target,
+    /// SignalWire's project, for sidecars.
+    pub project_id: String,
     /// The rows.
     pub store: Store,
     /// The files.

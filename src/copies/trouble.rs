@@ -101,7 +101,8 @@ impl fmt::Display for StoreError {
 }
 
 impl StoreError {
-    pub(super) fn new(
+    /// A failure that was found here.
+    pub(crate) fn new(
         trouble: Trouble,
         operation: &'static str,
         detail: impl Into<String>,

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use super::job::read_back;
+use super::look::{confirmed, read_back};
 use super::setup::Setup;
-use super::{Listed, StoreError, Trouble};
+use super::{Listed, Object, StoreError, Trouble};
 use crate::store::{self, CopyState, SeenObject, VerifiableCopy};
 
 /// Rows of one query.
@@ -50,6 +50,7 @@ async fn verify(setup: &Setup, began: DateTime<Utc>) -> Result<(), Stopped> {
     if setup.store.count_copies(setup.id).await? > 0 {
         by_list(setup, began).await?;
         by_head(setup, began).await?;
+        sidecars(setup, began).await?;
         by_reading(setup, began).await?;
     }
     Ok(())
@@ -61,7 +62,8 @@ async fn by_list(setup: &Setup, began: DateTime<Utc>) -> Result<(), Stopped> {
     loop {
         let (listed, next) = setup.target.list("", token).await?;
         let seen: Vec<SeenObject> = listed.into_iter().map(seen).collect();
-        setup.store.copies_seen(setup.id, &seen, began).await?;
+        let target = (setup.id, setup.name.as_str());
+        setup.store.copies_seen(target, &seen, began).await?;
         (setup.beat)();
         match next {
             None => return Ok(()),
@@ -94,19 +96,47 @@ async fn by_head(setup: &Setup, began: DateTime<Utc>) -> Result<(), Stopped> {
             return Ok(());
         }
         for copy in unseen {
-            let state = match setup.target.head(&copy.key).await? {
+            let same = |object: &Object| {
+                let same_etag = copy.etag.is_none() || object.etag == copy.etag;
+                object.is(copy.bytes, &copy.sha256) && same_etag
+            };
+            let right = |object: Option<&Object>| object.is_some_and(same);
+            let state = match confirmed(&setup.target, &copy.key, right).await? {
                 None => CopyState::Missing,
-                Some(object) => {
-                    let same_hash = object.sha256.as_ref().is_none_or(|sha| *sha == copy.sha256);
-                    let same_etag = copy.etag.is_none() || object.etag == copy.etag;
-                    if object.bytes == copy.bytes && same_hash && same_etag {
-                        CopyState::Copied
-                    } else {
-                        CopyState::Differs
-                    }
-                }
+                Some(object) if same(&object) => CopyState::Copied,
+                Some(_) => CopyState::Differs,
             };
             note(setup, &copy, state, began).await?;
+            (setup.beat)();
+        }
+    }
+}
+
+/// Looks for each sidecar that the list did not show, or showed with another size: what is not there is written again.
+async fn sidecars(setup: &Setup, began: DateTime<Utc>) -> Result<(), Stopped> {
+    let mut after = 0;
+    loop {
+        let target = (setup.id, setup.name.as_str());
+        let unseen = setup.store.unseen_sidecars(target, began, after, BATCH);
+        let unseen = unseen.await?;
+        let Some(last) = unseen.last() else {
+            return Ok(());
+        };
+        after = last.recording;
+        for sidecar in unseen {
+            let right = |object: Option<&Object>| {
+                object.is_some_and(|object| object.is(sidecar.bytes, &sidecar.sha256))
+            };
+            let found = confirmed(&setup.target, &sidecar.key, right).await?;
+            if !right(found.as_ref()) {
+                tracing::warn!(
+                    copies.target = setup.name,
+                    "the sidecar '{}' is no longer there as it was written: it is written again",
+                    crate::escape::line(&sidecar.key)
+                );
+                let store = &setup.store;
+                store.sidecar_lost(&setup.name, sidecar.recording).await?;
+            }
             (setup.beat)();
         }
     }
@@ -120,8 +150,16 @@ async fn by_reading(setup: &Setup, began: DateTime<Utc>) -> Result<(), Stopped> 
             return Ok(());
         };
         left = left.saturating_sub(copy.bytes);
-        let read = read_back(&setup.target, &copy.key, copy.bytes, &*setup.beat).await;
-        let state = match read {
+        let read = async || read_back(&setup.target, &copy.key, copy.bytes, &*setup.beat).await;
+        let mut found = read().await;
+        if found
+            .as_ref()
+            .is_ok_and(|found| *found != Some(copy.sha256.clone()))
+        {
+            // What is odd is read once more before it is believed.
+            found = read().await;
+        }
+        let state = match found {
             Ok(Some(sha256)) if sha256 == copy.sha256 => {
                 setup
                     .store

@@ -178,6 +178,9 @@ impl Job<'_> {
         if let Some(landed) = self.adopt().await? {
             return Ok(landed);
         }
+        if let Some(landed) = self.take_from_copy().await? {
+            return Ok(landed);
+        }
         let needed = self.claim.size_bytes;
         let needed = needed.map(|size| size.saturating_sub(self.claim.part.bytes));
         space::check(self.setup, self.claim.id, needed)?;
@@ -267,7 +270,7 @@ impl Job<'_> {
         }
     }
 
-    async fn forget_watermark(&self) {
+    pub(super) async fn forget_watermark(&self) {
         let id = self.claim.id;
         if let Err(error) = self.setup.store.forget_part(id).await {
             tracing::warn!(recording.id = %id, "could not forget a part: {error}");

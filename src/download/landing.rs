@@ -19,17 +19,17 @@ use crate::human;
 use crate::store::{Claim, Doubt, Landed};
 
 /// A complete file in the place of a recording's part.
-struct Whole {
-    file: File,
-    bytes: u64,
-    sha256: String,
+pub(super) struct Whole {
+    pub file: File,
+    pub bytes: u64,
+    pub sha256: String,
 }
 
 /// Where a judged file went, and where what stood there before went.
 type Put = Result<(RelativePath, Option<RelativePath>), Failure>;
 
 /// What the steps of a landing need of a job. They block, so they run beside it.
-struct Steps {
+pub(super) struct Steps {
     root: Arc<Root>,
     template: Arc<Template>,
     mode: u32,
@@ -38,7 +38,7 @@ struct Steps {
 }
 
 impl Steps {
-    fn judge(&self, whole: &Whole) -> Result<Judged, Failure> {
+    pub(super) fn judge(&self, whole: &Whole) -> Result<Judged, Failure> {
         judge(&whole.file, whole.bytes, &self.claim, self.complete)
     }
 
@@ -137,7 +137,7 @@ impl Job<'_> {
         }
     }
 
-    async fn put(&mut self, whole: Whole, judged: Judged) -> Result<Landed, Failure> {
+    pub(super) async fn put(&mut self, whole: Whole, judged: Judged) -> Result<Landed, Failure> {
         let (steps, kind) = (self.steps(true), judged.kind);
         let (whole, put) = on_disk(move || {
             let put = steps.put(&whole, kind);
@@ -175,7 +175,7 @@ impl Job<'_> {
         })
     }
 
-    fn steps(&self, complete: bool) -> Steps {
+    pub(super) fn steps(&self, complete: bool) -> Steps {
         Steps {
             root: self.setup.root.clone(),
             template: self.setup.template.clone(),

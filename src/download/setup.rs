@@ -14,6 +14,7 @@ use crate::archive::root::Root;
 use crate::clock::Clock;
 use crate::cooldown::Cooldowns;
 use crate::links::Links;
+use crate::offsite::Fetcher;
 use crate::signalwire::Client;
 use crate::store::{Order, Store};
 use crate::throttle::Throttle;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub template: Arc<Template>,
     /// Their mode.
     pub file_mode: u32,
+    /// Where damaged files are taken from before SignalWire is asked; `None`: there are no copies.
+    pub fetcher: Option<Fetcher>,
     /// Bytes of the disk that are left alone.
     pub min_free_space: u64,
     /// Downloads at once.

@@ -72,7 +72,7 @@ impl Keeper {
             after = last.row();
             let batch = self.write(due).await?;
             if !batch.written.is_empty() {
-                self.store.sidecars_written(&batch.written).await?;
+                self.store.sidecars_written("", &batch.written).await?;
             }
             outcome.written += batch.written.len() as u64;
             outcome.failed += batch.errors.len() as u64;

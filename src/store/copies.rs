@@ -12,7 +12,7 @@ pub use ended::{Copied, CopyFailure};
 pub use facts::{CopyFacts, CopyOf};
 pub use targets::{TargetId, TargetName, TargetRow};
 pub use uploads::{Upload, UploadRow};
-pub use verified::{SeenObject, VerifiableCopy};
+pub use verified::{SeenObject, UnseenSidecar, VerifiableCopy};
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&[&str]] = &[

@@ -15,7 +15,7 @@ statements! {
          SELECT value ->> 'path', value ->> 'bytes', value ->> 'id' FROM json_each(?)";
     INVENTORY_UNREAD = "INSERT OR IGNORE INTO temp.found
          SELECT path, archived_bytes, NULL FROM recording
-         WHERE +state = 'archived' AND (path = ?1 OR (path >= ?2 AND path < ?3))
+         WHERE +state = 'archived' AND evicted_at IS NULL AND (path = ?1 OR (path >= ?2 AND path < ?3))
          UNION ALL SELECT path, NULL, NULL FROM stray
          WHERE path = ?1 OR (path >= ?2 AND path < ?3)
          UNION ALL SELECT r.path || '.json', s.bytes, NULL FROM recording r JOIN sidecar s ON s.recording = r.row AND s.place = ''
@@ -24,27 +24,27 @@ statements! {
     NOTE_DAMAGE_FOUND = "INSERT INTO event (at, kind, recording_id, text)
          SELECT ?, 'damage', r.id, 'the archived file is ' || iif(f.path IS NULL, 'missing', 'altered')
          FROM recording r LEFT JOIN temp.found f ON f.path = r.path
-         WHERE r.state = 'archived' AND f.bytes IS NOT r.archived_bytes";
+         WHERE r.state = 'archived' AND r.evicted_at IS NULL AND f.bytes IS NOT r.archived_bytes";
     MARK_DAMAGED = "UPDATE recording AS r SET state = 'damaged', next_attempt_at = NULL, retries = 0, pending_since = ?,
             damage = iif(EXISTS (SELECT 1 FROM temp.found f WHERE f.path = r.path), 'altered', 'missing')
-         WHERE state = 'archived'
+         WHERE state = 'archived' AND evicted_at IS NULL
            AND archived_bytes IS NOT (SELECT f.bytes FROM temp.found f WHERE f.path = r.path)";
     ADD_STRAYS = "INSERT OR IGNORE INTO stray (path, recording_id)
          SELECT f.path, f.id FROM temp.found f WHERE f.id IS NOT NULL AND f.path NOT GLOB '*.json'
            AND NOT EXISTS (SELECT 1 FROM recording r WHERE r.path = f.path AND r.state = 'archived')";
     SIDECARS_MISSING = "UPDATE sidecar AS s SET due = due + 1 WHERE s.place = '' AND s.due = 0
-         AND EXISTS (SELECT 1 FROM recording r WHERE r.row = s.recording AND r.state = 'archived'
+         AND EXISTS (SELECT 1 FROM recording r WHERE r.row = s.recording AND r.state = 'archived' AND r.evicted_at IS NULL
             AND s.bytes IS NOT (SELECT f.bytes FROM temp.found f WHERE f.path = r.path || '.json'))";
     FORGET_STRAYS = "DELETE FROM stray WHERE path NOT IN (SELECT path FROM temp.found)";
     FORGET_STRAY = "DELETE FROM stray WHERE path = ?";
     LONGEST_UNVERIFIED = "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
-         WHERE state = 'archived' AND (verified_at, row) > (?, ?) AND verified_at < ?
+         WHERE state = 'archived' AND evicted_at IS NULL AND (verified_at, row) > (?, ?) AND verified_at < ?
          ORDER BY verified_at, row LIMIT 1";
     VERIFIABLE_FILE = "SELECT id, path, archived_bytes, sha256, verified_at, row FROM recording
-         WHERE state = 'archived' AND id = ?";
-    NOTE_SOUND = "UPDATE recording SET verified_at = ? WHERE id = ? AND state = 'archived'";
+         WHERE state = 'archived' AND evicted_at IS NULL AND id = ?";
+    NOTE_SOUND = "UPDATE recording SET verified_at = ? WHERE id = ? AND state = 'archived' AND evicted_at IS NULL";
     NOTE_DAMAGED = "UPDATE recording SET state = 'damaged', damage = ?, next_attempt_at = NULL, retries = 0,
-         pending_since = ? WHERE id = ? AND state = 'archived'";
+         pending_since = ? WHERE id = ? AND state = 'archived' AND evicted_at IS NULL";
     NOTE_DAMAGE_EVENT = "INSERT INTO event (at, kind, recording_id, text) VALUES (?, 'damage', ?, ?)";
 }
 

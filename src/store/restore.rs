@@ -30,6 +30,18 @@ statements! {
             doubted_sha256 = NULL, doubted_bytes = NULL, doubted_validator = NULL
          WHERE id = ?1 AND state IN ('waiting', 'skipped', 'pending', 'lost')";
     RESTORE_CONCERN = "INSERT OR IGNORE INTO concern (recording_id, kind, detail, noted_at) VALUES (?, ?, ?, ?)";
+    RESTORE_COPY = "INSERT INTO copy (target, recording, state, key, bytes, sha256, etag, version, copied_at, verified_at)
+         SELECT t.id, r.row, 'copied', ?3, r.archived_bytes, r.sha256, ?4, ?5, ?6, ?6
+         FROM copy_target t, recording r WHERE t.name = ?2 AND r.id = ?1
+         ON CONFLICT DO UPDATE SET state = 'copied', key = excluded.key, bytes = excluded.bytes,
+            sha256 = excluded.sha256, etag = excluded.etag, version = excluded.version, copied_at = excluded.copied_at,
+            verified_at = excluded.verified_at, read_at = NULL, retries = 0, next_attempt_at = NULL, error = NULL";
+    RESTORE_OBJECT = "INSERT INTO sidecar (recording, place, due, bytes, sha256)
+         SELECT row, ?2, 0, ?3, ?4 FROM recording WHERE id = ?1
+         ON CONFLICT DO UPDATE SET due = 0, bytes = excluded.bytes, sha256 = excluded.sha256";
+    RESTORE_EVICTED = "UPDATE recording SET evicted_at = ?2 WHERE id = ?1";
+    RESTORE_EVICTION = "INSERT INTO eviction (recording, evicted_at, removed)
+         SELECT row, ?2, 1 FROM recording WHERE id = ?1 ON CONFLICT DO UPDATE SET evicted_at = ?2, removed = 1";
     FORGET_STRAY_OF = "DELETE FROM stray WHERE recording_id = ?";
 }
 
@@ -44,6 +56,23 @@ pub struct Restored {
     pub session: Option<Session>,
     /// When the whole file was last read and had the right hash.
     pub verified_at: DateTime<Utc>,
+    /// The copy that it was restored from, if it was not a file on the disk.
+    pub copy: Option<RestoredCopy>,
+}
+
+/// A copy that a recording was restored from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
+pub struct RestoredCopy {
+    pub target: String,
+    /// Below the target's prefix.
+    pub key: String,
+    pub etag: Option<String>,
+    pub version: Option<String>,
+    /// Length and SHA-256 of its sidecar.
+    pub sidecar: (u64, String),
+    /// The file is not on the disk.
+    pub evicted: bool,
 }
 
 impl Store {
@@ -72,7 +101,11 @@ impl Store {
             let mut done = 0;
             for one in restored {
                 restore_session(&mut tx, one, &now).await?;
-                done += u64::from(restore_one(&mut tx, one).await?);
+                let fresh = restore_one(&mut tx, one).await?;
+                done += u64::from(fresh);
+                if let (true, Some(copy)) = (fresh, &one.copy) {
+                    restore_copy(&mut tx, &one.described.id.to_string(), copy, &now).await?;
+                }
             }
             tx.commit().await?;
             Ok(done)
@@ -163,6 +196,40 @@ async fn restore_one(tx: &mut Transaction<'static, Sqlite>, one: &Restored) -> R
         .execute(on(tx))
         .await?;
     Ok(true)
+}
+
+async fn restore_copy(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: &str,
+    copy: &RestoredCopy,
+    now: &str,
+) -> Result<()> {
+    sqlx::query(RESTORE_COPY)
+        .bind(id)
+        .bind(&copy.target)
+        .bind(&copy.key)
+        .bind(&copy.etag)
+        .bind(&copy.version)
+        .bind(now)
+        .execute(on(tx))
+        .await?;
+    sqlx::query(RESTORE_OBJECT)
+        .bind(id)
+        .bind(&copy.target)
+        .bind(copy.sidecar.0.cast_signed())
+        .bind(&copy.sidecar.1)
+        .execute(on(tx))
+        .await?;
+    if copy.evicted {
+        for statement in [RESTORE_EVICTED, RESTORE_EVICTION] {
+            sqlx::query(statement)
+                .bind(id)
+                .bind(now)
+                .execute(on(tx))
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 /// The kinds of its concerns, as the column has them.

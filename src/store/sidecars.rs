@@ -2,18 +2,24 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, Transaction};
 
 use crate::model::{RecordingId, SessionId};
 use crate::store::rows::{at, bytes, recording_id, statements};
-use crate::store::{Error, Result, Store, during, on};
+use crate::store::{Error, Result, Store, TargetId, during, on};
 
 statements! {
     WATCH_RECORDINGS = "CREATE TRIGGER sidecar_recording
          AFTER UPDATE OF state, path, sha256, session_id, upstream ON recording
          WHEN new.state = 'archived' AND (old.state <> 'archived' OR old.path IS NOT new.path
             OR old.sha256 IS NOT new.sha256 OR old.session_id IS NOT new.session_id OR old.upstream IS NOT new.upstream)
+         BEGIN
+            UPDATE sidecar SET due = due + 1 WHERE recording = new.row;
+         END";
+    WATCH_FILES = "CREATE TRIGGER sidecar_file AFTER UPDATE OF state, evicted_at ON recording
+         WHEN new.state = 'archived' AND new.evicted_at IS NULL
+            AND (old.state <> 'archived' OR old.evicted_at IS NOT NULL)
          BEGIN
             INSERT INTO sidecar (recording, place) VALUES (new.row, '')
             ON CONFLICT DO UPDATE SET due = due + 1;
@@ -24,20 +30,41 @@ statements! {
             UPDATE sidecar SET due = due + 1
             WHERE recording IN (SELECT row FROM recording WHERE session_id = new.id);
          END";
-    ARE_WATCHED = "SELECT count(*) = 2 FROM sqlite_schema WHERE type = 'trigger' AND name IN ('sidecar_recording', 'sidecar_session')";
+    WATCHED = "SELECT (SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name = 'sidecar_file') = 1,
+            (SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name = 'sidecar_recording') = 1";
+    UNWATCH_FILES = "DROP TRIGGER IF EXISTS sidecar_file";
+    OBJECTS_DUE = "UPDATE sidecar SET due = due + 1 WHERE place <> '' AND bytes IS NOT NULL";
     UNWATCH_RECORDINGS = "DROP TRIGGER IF EXISTS sidecar_recording";
     UNWATCH_SESSIONS = "DROP TRIGGER IF EXISTS sidecar_session";
     NONE_KEPT = "UPDATE sidecar SET due = due + 1 WHERE place = ''";
-    ALL_DUE = "INSERT INTO sidecar (recording, place) SELECT row, '' FROM recording WHERE state = 'archived'
-         ON CONFLICT DO UPDATE SET due = due + 1";
+    ALL_DUE = "INSERT INTO sidecar (recording, place) SELECT row, '' FROM recording
+         WHERE state = 'archived' AND evicted_at IS NULL ON CONFLICT DO UPDATE SET due = due + 1";
     DUE_SIDECARS = "SELECT s.recording, s.due, s.sha256 AS written_sha256, r.id, r.session_id, r.path, r.archived_bytes,
             r.sha256, r.archived_at, r.first_seen_at, r.completed_seen_at, r.upstream, e.room_name,
             e.upstream AS session, e.ended_at,
             (SELECT json_group_array(json_object('kind', kind, 'detail', detail, 'noted_at', noted_at))
                 FROM concern WHERE recording_id = r.id) AS concerns
          FROM sidecar s CROSS JOIN recording r ON r.row = s.recording LEFT JOIN session e ON e.id = r.session_id
-         WHERE s.place = '' AND s.due > 0 AND s.recording > ? AND r.state = 'archived'
+         WHERE s.place = '' AND s.due > 0 AND s.recording > ? AND r.state = 'archived' AND r.evicted_at IS NULL
          ORDER BY s.recording LIMIT ?";
+    DUE_OBJECTS = "SELECT s.recording, s.due, s.sha256 AS written_sha256, r.id, r.session_id, r.path, r.archived_bytes,
+            r.sha256, r.archived_at, r.first_seen_at, r.completed_seen_at, r.upstream, e.room_name,
+            e.upstream AS session, e.ended_at,
+            (SELECT json_group_array(json_object('kind', kind, 'detail', detail, 'noted_at', noted_at))
+                FROM concern WHERE recording_id = r.id) AS concerns
+         FROM sidecar s CROSS JOIN recording r ON r.row = s.recording
+         CROSS JOIN copy c ON c.target = ?2 AND c.recording = r.row LEFT JOIN session e ON e.id = r.session_id
+         WHERE s.place = ?1 AND s.due > 0 AND r.state = 'archived' AND c.state = 'copied' AND c.sha256 = r.sha256
+           AND c.key = r.path AND s.recording > ?3
+         ORDER BY s.recording LIMIT ?4";
+    SIDECAR_OBJECT = "SELECT r.row AS recording, coalesce(s.due, 0) AS due, s.sha256 AS written_sha256, r.id, r.session_id, r.path,
+            r.archived_bytes, r.sha256, r.archived_at, r.first_seen_at, r.completed_seen_at, r.upstream, e.room_name,
+            e.upstream AS session, e.ended_at,
+            (SELECT json_group_array(json_object('kind', kind, 'detail', detail, 'noted_at', noted_at))
+                FROM concern WHERE recording_id = r.id) AS concerns
+         FROM recording r LEFT JOIN sidecar s ON s.recording = r.row AND s.place = ?1
+         LEFT JOIN session e ON e.id = r.session_id
+         WHERE r.row = ?2 AND r.state = 'archived'";
     SIDECAR_WRITTEN = "UPDATE sidecar SET due = iif(due = ?3, 0, due), bytes = ?4, sha256 = ?5
          WHERE recording = ?1 AND place = ?2";
     SIDECAR_OF = "SELECT s.sha256 FROM sidecar s JOIN recording r ON r.row = s.recording
@@ -119,22 +146,30 @@ impl DueSidecar {
 impl Store {
     /// Begins or ends to note what sidecars are to be written. When it begins, all of them are; when it ends, none is
     /// as it should be, so that nobody compares it.
-    pub async fn watch_sidecars(&self, wanted: bool) -> Result<()> {
+    ///
+    /// `files`: of those on the disk; `objects`: of copies.
+    pub async fn watch_sidecars(&self, files: bool, objects: bool) -> Result<()> {
         during("switch the sidecars on or off", async {
-            let watched: bool = sqlx::query_scalar(ARE_WATCHED)
-                .fetch_one(self.read())
-                .await?;
-            if watched == wanted {
+            let (of_files, any): (bool, bool) =
+                sqlx::query_as(WATCHED).fetch_one(self.read()).await?;
+            let mut statements: Vec<&'static str> = Vec::new();
+            match (any, files || objects) {
+                // What changed meanwhile is not known.
+                (false, true) => statements.extend([WATCH_RECORDINGS, WATCH_SESSIONS, OBJECTS_DUE]),
+                (true, false) => statements.extend([UNWATCH_RECORDINGS, UNWATCH_SESSIONS]),
+                _ => {}
+            }
+            match (of_files, files) {
+                (false, true) => statements.extend([WATCH_FILES, ALL_DUE]),
+                (true, false) => statements.extend([UNWATCH_FILES, NONE_KEPT]),
+                _ => {}
+            }
+            if statements.is_empty() {
                 return Ok(());
             }
             let mut tx = self.write().await?;
-            let statements: &[&'static str] = if wanted {
-                &[WATCH_RECORDINGS, WATCH_SESSIONS, ALL_DUE]
-            } else {
-                &[UNWATCH_RECORDINGS, UNWATCH_SESSIONS, NONE_KEPT]
-            };
             for statement in statements {
-                sqlx::query(*statement).execute(on(&mut tx)).await?;
+                sqlx::query(statement).execute(on(&mut tx)).await?;
             }
             Ok(tx.commit().await?)
         })
@@ -154,19 +189,45 @@ impl Store {
         .await
     }
 
-    /// Notes sidecars that are durable now.
-    pub async fn sidecars_written(&self, written: &[Written]) -> Result<()> {
+    /// Up to `limit` sidecars to be written again beside the copies in a target, after the row `after`.
+    pub async fn due_objects(
+        &self,
+        (target, name): (TargetId, &str),
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<DueSidecar>> {
+        during("look for sidecars to upload", async {
+            let rows = sqlx::query(DUE_OBJECTS)
+                .bind(name)
+                .bind(target.0)
+                .bind(after)
+                .bind(limit)
+                .fetch_all(self.read())
+                .await?;
+            rows.iter().map(due).collect()
+        })
+        .await
+    }
+
+    /// The sidecar of a recording that is about to be copied to the target `name`; `None`: it is no longer archived.
+    pub async fn sidecar_object(&self, name: &str, recording: i64) -> Result<Option<DueSidecar>> {
+        during("read what a sidecar is to say", async {
+            let row = sqlx::query(SIDECAR_OBJECT)
+                .bind(name)
+                .bind(recording)
+                .fetch_optional(self.read())
+                .await?;
+            row.as_ref().map(due).transpose()
+        })
+        .await
+    }
+
+    /// Notes sidecars that are durable now. `place`: empty for those on the disk, else the target's name.
+    pub async fn sidecars_written(&self, place: &str, written: &[Written]) -> Result<()> {
         during("note written sidecars", async {
             let mut tx = self.write().await?;
             for one in written {
-                sqlx::query(SIDECAR_WRITTEN)
-                    .bind(one.row)
-                    .bind("")
-                    .bind(one.due)
-                    .bind(one.bytes.cast_signed())
-                    .bind(&one.sha256)
-                    .execute(on(&mut tx))
-                    .await?;
+                note(&mut tx, place, one).await?;
             }
             Ok(tx.commit().await?)
         })
@@ -197,6 +258,23 @@ impl Store {
         })
         .await
     }
+}
+
+/// Notes that a sidecar is durable, in a transaction.
+pub(super) async fn note(
+    tx: &mut Transaction<'static, Sqlite>,
+    place: &str,
+    one: &Written,
+) -> Result<()> {
+    sqlx::query(SIDECAR_WRITTEN)
+        .bind(one.row)
+        .bind(place)
+        .bind(one.due)
+        .bind(one.bytes.cast_signed())
+        .bind(&one.sha256)
+        .execute(on(tx))
+        .await?;
+    Ok(())
 }
 
 fn due(row: &SqliteRow) -> Result<DueSidecar> {

@@ -17,6 +17,7 @@ fn modules() -> Vec<&'static [&'static str]> {
         work::STATEMENTS,
     ];
     let top = [
+        evictions::STATEMENTS,
         facts::STATEMENTS,
         files::STATEMENTS,
         meta::STATEMENTS,

@@ -1,6 +1,7 @@
 //! Marked secrets go through everything that can be told, written or shown, with faults of every kind on
 //! the way; afterwards they are found nowhere.
 
+mod copies;
 mod search;
 
 use std::fmt::Write as _;

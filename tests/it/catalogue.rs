@@ -51,5 +51,5 @@ fn every_fault_is_in_the_table_once_with_tests_that_exist() {
             );
         }
     }
-    assert_eq!(numbers, (1..=88).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=105).collect::<Vec<_>>());
 }

@@ -47,9 +47,9 @@ const PROGRAM: &[&[&str]] = &[
         "throttle",
     ],
     &["owner", "schedule", "sidecar", "signalwire"],
-    &["config"],
+    &["config", "copies"],
+    &["offsite"],
     &[
-        "copies",
         "download",
         "notify",
         "poll",

@@ -42,6 +42,7 @@ mod manual;
 mod metrics;
 mod monitoring;
 mod mounted;
+mod offsite;
 mod once;
 mod owner;
 mod papers;

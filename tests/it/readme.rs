@@ -164,5 +164,5 @@ fn every_command_of_the_documentation_is_one_of_the_program() {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
         count += 1;
     }
-    assert_eq!(count, 13);
+    assert_eq!(count, 15);
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::time::SystemTime;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{PARTIAL, REGULAR, Root, make_directory, open_regular, remove, rename_new};
+use super::{PARTIAL, REGULAR, Root, make_directory, open_regular, remove, rename_new, stat_at};
 use crate::archive::paths::RelativePath;
 use crate::model::RecordingId;
 
@@ -128,5 +129,30 @@ impl Root {
         new.write_all(&file.bytes)?;
         self.set_mode(&new, file.mode)?;
         new.sync_all()
+    }
+
+    /// Removes the file at `path`, durably, if it is the one that is open, and was last written to at `modified`. Returns
+    /// whether it was.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn remove_same(
+        &self,
+        path: &RelativePath,
+        open: &File,
+        modified: SystemTime,
+    ) -> io::Result<bool> {
+        let parent = self.parent(path)?;
+        let (held, named) = (
+            rustix::fs::fstat(open)?,
+            stat_at(&parent, path.file_name())?,
+        );
+        let same = (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino);
+        if !same || open.metadata()?.modified()? != modified {
+            return Ok(false);
+        }
+        remove(&parent, path.file_name())?;
+        self.syncs.sync([&parent].into_iter())?;
+        Ok(true)
     }
 }

@@ -2,12 +2,18 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
 use crate::cli::width::Width;
 use crate::escape;
+
+/// A larger difference between the clocks is noted. A server's time is known to a second.
+pub(super) const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
+/// A larger difference fails: valid links look expired, or expired ones valid, and object stores refuse requests.
+pub(super) const SKEW_FAILS: TimeDelta = TimeDelta::minutes(5);
 
 /// What was found, in the order of the checks.
 pub(super) struct Report {

@@ -167,7 +167,7 @@ impl Outcome {
 }
 
 /// What came of a rebuild: what was restored, and what could not be used.
-fn rebuilt_text(rebuilt: &Rebuilt) -> String {
+pub(in crate::cli) fn rebuilt_text(rebuilt: &Rebuilt) -> String {
     let mut text = format!(
         "rebuilt {} from sidecars\n",
         human::count(rebuilt.restored, "recording")
@@ -190,7 +190,7 @@ fn rebuilt_text(rebuilt: &Rebuilt) -> String {
     text
 }
 
-fn rebuilt_json(rebuilt: &Rebuilt) -> Value {
+pub(in crate::cli) fn rebuilt_json(rebuilt: &Rebuilt) -> Value {
     let named = rebuilt.named.iter();
     let named = named.map(|(path, error)| json!({"path": path, "error": error}));
     json!({

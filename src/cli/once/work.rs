@@ -1,5 +1,6 @@
 //! What a single run is doing, for its progress on a terminal.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::app::App;
@@ -12,6 +13,8 @@ pub(super) struct Work {
     pass: &'static str,
     /// Once the pass is over: what is to be downloaded.
     due: OnceLock<DueNow>,
+    /// Whether the downloads are over, and recordings are copied.
+    copies: AtomicBool,
 }
 
 impl Work {
@@ -23,6 +26,7 @@ impl Work {
                 "polling SignalWire …"
             },
             due: OnceLock::new(),
+            copies: AtomicBool::new(false),
         }
     }
 
@@ -30,6 +34,11 @@ impl Work {
     pub(super) fn downloads(&self, due: DueNow) {
         // Set once: there is one pass.
         _ = self.due.set(due);
+    }
+
+    /// The downloads are over: recordings are copied to object stores.
+    pub(super) fn copies(&self) {
+        self.copies.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn show(self: &Arc<Self>, app: &App) -> Progress {
@@ -48,6 +57,16 @@ impl Work {
                 ..Picture::default()
             };
         };
+        if self.copies.load(Ordering::Relaxed) {
+            let total = Total {
+                text: "copying to object stores …".to_owned(),
+                ..Total::default()
+            };
+            return Picture {
+                total,
+                ..Picture::default()
+            };
+        }
         let active = board.active();
         let under_way: u64 = active.iter().map(|(_, progress)| progress.done()).sum();
         let done = board.archived() + under_way;

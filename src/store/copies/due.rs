@@ -24,20 +24,23 @@ statements! {
          WHERE sha256 IS NOT NULL
            AND sha256 <> (SELECT r.sha256 FROM recording r WHERE r.row = copy.recording)";
     ENROLLED = "UPDATE copy_target SET enrolled_to = ? WHERE id = ?";
-    DUE_NEW = "SELECT c.recording, r.id, r.path, r.archived_bytes, r.sha256, c.state, c.retries, c.due_since
+    DUE_NEW = "SELECT c.recording, r.id, r.path, r.archived_bytes, r.sha256, c.state, c.retries, c.due_since,
+            c.sha256 IS NOT NULL AS was_copied
          FROM copy c INDEXED BY copy_open JOIN recording r ON r.row = c.recording
          WHERE c.target = ?1 AND c.state <> 'copied' AND c.due_since IS NOT NULL
            AND (c.next_attempt_at IS NULL OR c.next_attempt_at <= ?2 OR c.next_attempt_at > ?3)
            AND r.state = 'archived' AND r.evicted_at IS NULL
          ORDER BY c.due_since LIMIT ?4";
-    DUE_OLD = "SELECT c.recording, r.id, r.path, r.archived_bytes, r.sha256, c.state, c.retries, c.due_since
+    DUE_OLD = "SELECT c.recording, r.id, r.path, r.archived_bytes, r.sha256, c.state, c.retries, c.due_since,
+            c.sha256 IS NOT NULL AS was_copied
          FROM copy c INDEXED BY copy_open JOIN recording r ON r.row = c.recording
          WHERE c.target = ?1 AND c.state <> 'copied' AND c.due_since IS NULL
            AND (c.next_attempt_at IS NULL OR c.next_attempt_at <= ?2 OR c.next_attempt_at > ?3)
            AND r.state = 'archived' AND r.evicted_at IS NULL
          LIMIT ?4";
-    NEXT_COPY_DUE = "SELECT min(next_attempt_at) FROM copy INDEXED BY copy_open
-         WHERE target = ? AND state <> 'copied' AND next_attempt_at IS NOT NULL";
+    NEXT_COPY_DUE = "SELECT min(c.next_attempt_at) FROM copy c INDEXED BY copy_open JOIN recording r ON r.row = c.recording
+         WHERE c.target = ? AND c.state <> 'copied' AND c.next_attempt_at IS NOT NULL
+           AND r.state = 'archived' AND r.evicted_at IS NULL";
 }
 
 words! {
@@ -70,6 +73,8 @@ pub struct CopyRow {
     pub retries: u32,
     /// Since when it should be there; `None`: it was archived before the target was added.
     pub due_since: Option<DateTime<Utc>>,
+    /// Whether a copy was made before: what is under the key now was altered since.
+    pub was_copied: bool,
 }
 
 /// Rows that one transaction adds at most.
@@ -170,5 +175,6 @@ fn copy_row(row: &SqliteRow) -> Result<CopyRow> {
         state: word(row, "state")?,
         retries: row.try_get("retries")?,
         due_since: at(row, "due_since")?,
+        was_copied: row.try_get("was_copied")?,
     })
 }

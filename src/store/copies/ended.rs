@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{CopyRow, CopyState, TargetId};
 use crate::model::{RecordingId, time};
 use crate::store::rows::statements;
-use crate::store::{Result, Store, during, exactly_one, on};
+use crate::store::{Result, Store, Written, during, exactly_one, on, sidecars};
 
 statements! {
     COPIED = "UPDATE copy SET state = 'copied', key = ?1, bytes = ?2, sha256 = ?3, etag = ?4, version = ?5,
@@ -33,6 +33,8 @@ pub struct Copied {
     pub sha256: String,
     pub etag: Option<String>,
     pub version: Option<String>,
+    /// Its sidecar, which is there as well.
+    pub sidecar: Written,
 }
 
 /// Why a recording was not copied.
@@ -56,7 +58,7 @@ impl Store {
     /// Notes that a recording was copied, and forgets its upload.
     pub async fn copied(
         &self,
-        target: TargetId,
+        (target, name): (TargetId, &str),
         row: &CopyRow,
         copied: &Copied,
         now: DateTime<Utc>,
@@ -78,6 +80,7 @@ impl Store {
             exactly_one(&done, row.id, "not copied yet")?;
             let query = sqlx::query(FORGET_UPLOADS).bind(target.0);
             query.bind(row.recording).execute(on(&mut tx)).await?;
+            sidecars::note(&mut tx, name, &copied.sidecar).await?;
             let query = sqlx::query(TARGET_COPIED).bind(&now).bind(target.0);
             query.execute(on(&mut tx)).await?;
             Ok(tx.commit().await?)

@@ -18,6 +18,16 @@ statements! {
             CROSS JOIN copy c ON c.target = ?2 AND c.recording = r.row
             WHERE c.key = r.path AND c.bytes = j.value ->> 'bytes'
               AND (c.etag IS NULL OR c.etag = j.value ->> 'etag'))";
+    SIDECARS_SEEN = "UPDATE sidecar SET seen_at = ?1 WHERE place = ?2 AND recording IN (
+            SELECT s.recording FROM json_each(?3) j
+            CROSS JOIN recording r ON r.path = substr(j.value ->> 'key', 1, length(j.value ->> 'key') - length('.json'))
+            CROSS JOIN sidecar s ON s.recording = r.row AND s.place = ?2
+            WHERE j.value ->> 'key' GLOB '*.json' AND s.bytes = j.value ->> 'bytes')";
+    UNSEEN_SIDECARS = "SELECT s.recording, r.path || '.json', s.bytes, s.sha256 FROM sidecar s JOIN recording r ON r.row = s.recording
+         WHERE s.place = ?1 AND s.due = 0 AND s.bytes IS NOT NULL AND coalesce(s.seen_at, '') < ?3 AND s.recording > ?4
+           AND EXISTS (SELECT 1 FROM copy c WHERE c.target = ?2 AND c.recording = s.recording AND c.state = 'copied')
+         ORDER BY s.recording LIMIT ?5";
+    SIDECAR_LOST = "UPDATE sidecar SET due = due + 1 WHERE place = ? AND recording = ?";
     UNVERIFIED = "SELECT c.recording, r.id, c.key, c.bytes, c.sha256, c.etag
          FROM copy c INDEXED BY copy_verified JOIN recording r ON r.row = c.recording
          WHERE c.target = ? AND c.state = 'copied' AND c.verified_at < ? ORDER BY c.verified_at LIMIT ?";
@@ -59,6 +69,18 @@ pub struct VerifiableCopy {
     pub etag: Option<String>,
 }
 
+/// The sidecar of a copy that a list did not show as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the other fields are what they are called")]
+pub struct UnseenSidecar {
+    /// The recording's row.
+    pub recording: i64,
+    /// Below the prefix.
+    pub key: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
 impl Store {
     /// How many copies a target has.
     pub async fn count_copies(&self, target: TargetId) -> Result<u64> {
@@ -70,10 +92,11 @@ impl Store {
         .await
     }
 
-    /// Notes the copies that a list shows with the right size and checksum. Other objects are of no interest here.
+    /// Notes the copies that a list shows with the right size and checksum, and the sidecars with the right size. Other
+    /// objects are of no interest here.
     pub async fn copies_seen(
         &self,
-        target: TargetId,
+        (target, name): (TargetId, &str),
         seen: &[SeenObject],
         now: DateTime<Utc>,
     ) -> Result<()> {
@@ -81,6 +104,9 @@ impl Store {
             let mut tx = self.write().await?;
             let query = sqlx::query(COPIES_SEEN).bind(time::to_text(now));
             let query = query.bind(target.0).bind(json(seen)?);
+            query.execute(on(&mut tx)).await?;
+            let query = sqlx::query(SIDECARS_SEEN).bind(time::to_text(now));
+            let query = query.bind(name).bind(json(seen)?);
             query.execute(on(&mut tx)).await?;
             Ok(tx.commit().await?)
         })
@@ -100,6 +126,47 @@ impl Store {
             let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
             let rows = query.fetch_all(self.read()).await?;
             rows.iter().map(verifiable).collect()
+        })
+        .await
+    }
+
+    /// Sidecars of copies that were not seen since `since`, after the row `after`.
+    pub async fn unseen_sidecars(
+        &self,
+        (target, name): (TargetId, &str),
+        since: DateTime<Utc>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<UnseenSidecar>> {
+        during("look for sidecars to verify", async {
+            let rows: Vec<(i64, String, i64, String)> = sqlx::query_as(UNSEEN_SIDECARS)
+                .bind(name)
+                .bind(target.0)
+                .bind(time::to_text(since))
+                .bind(after)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(self.read())
+                .await?;
+            let unseen = rows
+                .into_iter()
+                .map(|(recording, key, bytes, sha256)| UnseenSidecar {
+                    recording,
+                    key,
+                    bytes: bytes.cast_unsigned(),
+                    sha256,
+                });
+            Ok(unseen.collect())
+        })
+        .await
+    }
+
+    /// Has the sidecar of a copy written again.
+    pub async fn sidecar_lost(&self, name: &str, recording: i64) -> Result<()> {
+        during("have a sidecar written again", async {
+            let mut tx = self.write().await?;
+            let query = sqlx::query(SIDECAR_LOST).bind(name).bind(recording);
+            query.execute(on(&mut tx)).await?;
+            Ok(tx.commit().await?)
         })
         .await
     }

@@ -270,6 +270,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../../../migrations/0005_sidecars.sql"),
     ),
     (6, "web", include_str!("../../../migrations/0006_web.sql")),
+    (
+        7,
+        "evictions",
+        include_str!("../../../migrations/0007_evictions.sql"),
+    ),
 ];
 
 /// The embedded migrations. Not sqlx's macro: it would compile SQLite a second time for the host.

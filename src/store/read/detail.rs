@@ -12,7 +12,7 @@ use crate::store::{Result, Store, during};
 
 statements! {
     READ_RECORDING = "SELECT id AS recording_id, state, skip_reason, damage, concerns, last_error,
-            path, archived_bytes, sha256, archived_at, verified_at,
+            path, evicted_at, archived_bytes, sha256, archived_at, verified_at,
             upstream_status, started_at, finished_at, duration_seconds,
             size_bytes, format, cost_in_dollars,
             updated_at, first_seen_at, completed_seen_at, pending_since, upstream_changed_at, upstream_gone_at,

@@ -36,6 +36,11 @@ impl Canaries {
         Self(forms)
     }
 
+    /// These alone.
+    pub fn of_secrets(secrets: &[String]) -> Self {
+        Self(secrets.iter().flat_map(|secret| forms(secret)).collect())
+    }
+
     /// The first that some bytes hold, in whatever case.
     pub fn found_in(&self, bytes: &[u8]) -> Option<&str> {
         let text = String::from_utf8_lossy(bytes).to_lowercase();

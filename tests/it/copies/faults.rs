@@ -72,8 +72,8 @@ fn a_store_that_asks_for_patience_is_left_alone_for_as_long_as_it_says() {
     copying.wait_until_copied(id);
     let copied = copying.copy("copied_at", id);
     assert!(copied >= until, "copied at {copied}, before {until}");
-    // The look at the key, the object, the look at it.
-    assert_eq!(copying.bucket.journal().len(), sent + 3);
+    // The look at the key, the object, the look at it, the sidecar.
+    assert_eq!(copying.bucket.journal().len(), sent + 4);
     daemon.stop();
     copying.is_sound(id);
 }

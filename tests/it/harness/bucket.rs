@@ -1,48 +1,22 @@
 //! A small S3 server with faults: one bucket in memory, behind a real socket. It checks what a store checks: the key in
 //! the signature, and that the bytes are those that were signed.
 
+mod request;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::sha256;
+pub use request::Request;
 use store::Answer;
 
 pub const KEY: &str = "test:tester";
 pub const SECRET: &str = "testing+secret/1";
-
-/// A request that the bucket received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    pub method: String,
-    /// Without the bucket; empty for the bucket itself.
-    pub key: String,
-    pub query: BTreeMap<String, String>,
-    pub headers: BTreeMap<String, String>,
-    pub body: Vec<u8>,
-}
-
-impl Request {
-    /// What it asks for, in a word and the number of a part.
-    pub fn step(&self) -> String {
-        let has = |name: &str| self.query.contains_key(name);
-        match self.method.as_str() {
-            "PUT" if has("partNumber") => format!("part {}", self.query["partNumber"]),
-            "PUT" => "put".to_owned(),
-            "POST" if has("uploads") => "begin".to_owned(),
-            "POST" => "complete".to_owned(),
-            "DELETE" if has("uploadId") => "abort".to_owned(),
-            "GET" if has("uploads") => "uploads".to_owned(),
-            "GET" if self.key.is_empty() => "list".to_owned(),
-            method => method.to_lowercase(),
-        }
-    }
-}
 
 /// How a request goes wrong.
 #[derive(Debug, Clone)]
@@ -63,6 +37,8 @@ pub enum Fault {
     Endless(&'static str),
     /// Any answer whatever.
     Raw(String),
+    /// An error that repeats the headers of the request: with this status.
+    Echo(u16),
     /// A list without objects.
     EmptyList,
 }
@@ -92,6 +68,20 @@ struct State {
     /// Requests for these steps are held, before or after they are done; a step that was let through is not.
     hold: Option<Hold>,
     clock_ahead: TimeDelta,
+    access_key: String,
+    /// Every request is refused.
+    refuses: bool,
+    /// Object Lock is on.
+    locked: bool,
+}
+
+impl State {
+    fn of(key: &str) -> Mutex<Self> {
+        Mutex::new(Self {
+            access_key: key.to_owned(),
+            ..Self::default()
+        })
+    }
 }
 
 struct Hold {
@@ -109,9 +99,14 @@ pub struct Bucket {
 
 impl Bucket {
     pub fn start() -> Self {
+        Self::start_for(KEY)
+    }
+
+    /// One that knows this access key alone.
+    pub fn start_for(key: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let bucket = Self {
-            state: Arc::default(),
+            state: Arc::new((State::of(key), Condvar::new())),
             address: listener.local_addr().expect("an address"),
         };
         let serving = bucket.clone();
@@ -170,6 +165,36 @@ impl Bucket {
         let (body, meta) = (body.to_vec(), BTreeMap::new());
         let stored = Stored { body, etag, meta };
         self.lock().objects.insert(key.to_owned(), stored);
+    }
+
+    /// Changes a value of a sidecar.
+    pub fn forge(&self, key: &str, name: &str, value: serde_json::Value) {
+        let mut state = self.lock();
+        let stored = state.objects.get_mut(key).expect("a sidecar");
+        let mut all: serde_json::Value = serde_json::from_slice(&stored.body).expect("JSON");
+        all[name] = value;
+        stored.body = all.to_string().into_bytes();
+    }
+
+    /// Cuts an object in half.
+    pub fn cut(&self, key: &str) {
+        let mut state = self.lock();
+        let body = &mut state.objects.get_mut(key).expect("an object").body;
+        body.truncate(body.len() / 2);
+    }
+
+    /// From now on every request is refused, or none.
+    pub fn refuse(&self, refuses: bool) {
+        self.lock().refuses = refuses;
+    }
+
+    /// Switches versions and Object Lock on.
+    pub fn set_locked(&self) {
+        self.lock().locked = true;
+    }
+
+    pub fn set_clock_ahead(&self, by: TimeDelta) {
+        self.lock().clock_ahead = by;
     }
 
     /// Alters a byte of an object, and nothing that a list shows.
@@ -299,42 +324,7 @@ impl Bucket {
 
     /// Reads a request, and finds its fault.
     fn receive(&self, reader: &mut BufReader<&TcpStream>) -> Option<(Request, Option<Fault>)> {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        let (method, rest) = line.split_once(' ')?;
-        let target = rest.split(' ').next()?;
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let path = decode(path).trim_start_matches('/').to_owned();
-        let key = path.split_once('/').map_or("", |(_, key)| key).to_owned();
-        let pair = |pair: &str| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        };
-        let query = query
-            .split('&')
-            .filter(|text| !text.is_empty())
-            .map(pair)
-            .collect();
-        let mut headers = BTreeMap::new();
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else {
-                break;
-            };
-            headers.insert(name.to_lowercase(), value.to_owned());
-        }
-        let length = headers
-            .get("content-length")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
-        let mut request = Request {
-            method: method.to_owned(),
-            key,
-            query,
-            headers,
-            body: Vec::new(),
-        };
+        let (mut request, length) = Request::head(reader)?;
         let fault = self.fault(&request.step());
         let read = match fault {
             Some(Fault::Reset(bytes)) => bytes.min(length),
@@ -374,6 +364,7 @@ impl Bucket {
                     ..Answer::new(200)
                 };
             }
+            Some(Fault::Echo(status)) => return Answer::echo(*status, request),
             Some(Fault::Altered) => return Answer::error(400, "XAmzContentSHA256Mismatch"),
             Some(Fault::ForgetUpload) => {
                 let id = request.query.get("uploadId").cloned().unwrap_or_default();
@@ -391,7 +382,8 @@ impl Bucket {
 
     fn handle(&self, request: &Request) -> Answer {
         let signed = request.headers.get("authorization");
-        if !signed.is_some_and(|text| text.contains(&format!("Credential={KEY}/"))) {
+        let credential = format!("Credential={}/", self.lock().access_key);
+        if !signed.is_some_and(|text| text.contains(&credential)) {
             return Answer::error(403, "InvalidAccessKeyId");
         }
         let hash = request
@@ -403,10 +395,16 @@ impl Bucket {
         }
         let step = request.step();
         let mut state = self.lock();
+        if state.refuses {
+            return Answer::error(403, "AccessDenied");
+        }
         match step.split(' ').next().unwrap_or_default() {
             "head" => state.get(&request.key, false),
             "get" => state.get(&request.key, true),
-            "put" => state.put(request),
+            "put" | "sidecar" => state.put(request),
+            "copy" => state.copy(request),
+            "versioning" => Answer::xml(state.versioning()),
+            "lock" => state.lock_rule(),
             "begin" => state.begin(request, now()),
             "part" => state.part(request),
             "complete" => state.complete(request),
@@ -432,20 +430,4 @@ fn now() -> DateTime<Utc> {
 
 fn is_step(step: &str, of: &str) -> bool {
     step == of || step.split(' ').next() == Some(of)
-}
-
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'%' => {
-                let hex: String = rest.by_ref().take(2).map(char::from).collect();
-                bytes.push(u8::from_str_radix(&hex, 16).expect("two digits"));
-            }
-            b'+' => bytes.push(b' '),
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).expect("UTF-8")
 }

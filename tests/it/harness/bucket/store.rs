@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Request, State, Stored, Unfinished, sha256};
+use super::request::{Request, decode};
+use super::{State, Stored, Unfinished, sha256};
 
 impl State {
     pub(super) fn get(&self, key: &str, body: bool) -> Answer {
@@ -42,6 +43,34 @@ impl State {
         let mut answer = Answer::new(200);
         answer.headers.push(("etag", etag));
         answer
+    }
+
+    pub(super) fn copy(&mut self, request: &Request) -> Answer {
+        let source = decode(&request.headers["x-amz-copy-source"]);
+        let (_, key) = source.split_once('/').expect("bucket and key");
+        let Some(stored) = self.objects.get(key).cloned() else {
+            return Answer::error(404, "NoSuchKey");
+        };
+        self.objects.insert(request.key.clone(), stored);
+        Answer::xml("<CopyObjectResult><ETag>&quot;0&quot;</ETag></CopyObjectResult>")
+    }
+
+    pub(super) fn versioning(&self) -> &'static str {
+        if self.locked {
+            "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+        } else {
+            "<VersioningConfiguration/>"
+        }
+    }
+
+    pub(super) fn lock_rule(&self) -> Answer {
+        if self.locked {
+            return Answer::xml(
+                "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+                 <Mode>GOVERNANCE</Mode><Days>30</Days></DefaultRetention></Rule></ObjectLockConfiguration>",
+            );
+        }
+        Answer::error(404, "ObjectLockConfigurationNotFoundError")
     }
 
     pub(super) fn begin(&mut self, request: &Request, now: DateTime<Utc>) -> Answer {
@@ -202,6 +231,25 @@ impl Answer {
     pub(super) fn error(status: u16, code: &str) -> Self {
         let text =
             format!("<Error><Code>{code}</Code><Message>because of {code}</Message></Error>");
+        Self {
+            status,
+            ..Self::xml(&text)
+        }
+    }
+
+    /// An error that repeats all headers of the request.
+    pub(super) fn echo(status: u16, request: &Request) -> Self {
+        let headers = request.headers.iter();
+        let said: Vec<String> = headers
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        let said = escape(&said.join("; "));
+        let code = match status {
+            403 => "AccessDenied",
+            500 => "InternalError",
+            _ => "InvalidArgument",
+        };
+        let text = format!("<Error><Code>{code}</Code><Message>{said}</Message></Error>");
         Self {
             status,
             ..Self::xml(&text)
