@@ -2,7 +2,7 @@
 
 mod faults;
 mod kill;
-mod real;
+pub mod real;
 mod security;
 mod verification;
 

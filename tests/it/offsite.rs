@@ -4,6 +4,7 @@
 mod doctor;
 mod evict;
 mod fetch;
+mod real;
 mod rebuild;
 mod sidecars;
 
@@ -32,15 +33,20 @@ impl Offsite {
     /// Recordings that were archived and copied.
     fn new(recordings: usize, more: &str) -> Self {
         let bucket = Bucket::start();
+        let section = bucket.section("offsite") + more;
+        Self::at(bucket, &section, (KEY, SECRET), recordings)
+    }
+
+    /// The same with another section, which may name another server.
+    fn at(bucket: Bucket, section: &str, (key, secret): (&str, &str), recordings: usize) -> Self {
         let mut setting = Setting::with(BY_ID);
         let ids = (0..recordings).map(|_| setting.add_media(&media(MIB)));
         let ids: Vec<Uuid> = ids.collect();
         let keys = setting.directory.path().join("keys");
-        let text = format!("aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
+        let text = format!("aws_access_key_id = {key}\naws_secret_access_key = {secret}\n");
         std::fs::write(&keys, text).expect("a file");
-        let section = bucket.section("offsite");
         let file = keys.display();
-        setting.more = format!("{BY_ID}{section}credentials_file = \"{file}\"\n{more}");
+        setting.more = format!("{BY_ID}{section}credentials_file = \"{file}\"\n");
         setting.once(0);
         let copied = setting.sql("SELECT count(*) FROM copies WHERE state = 'copied'");
         assert_eq!(copied, recordings.to_string());

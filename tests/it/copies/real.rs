@@ -3,12 +3,15 @@
 use super::{Copying, KIB, THREE_PARTS};
 use crate::harness::{BY_ID, Capability, Child, EVERY_SECOND, Setting, skip};
 
+/// The server that `tests/s3/run` started.
+pub fn server() -> Option<String> {
+    let url = std::env::var("ROOM_ARCHIVER_TEST_S3").ok();
+    url.filter(|url| !url.is_empty())
+}
+
 #[test]
 fn a_real_server_takes_copies_lists_them_and_gives_them_back() {
-    let Some(server) = std::env::var("ROOM_ARCHIVER_TEST_S3")
-        .ok()
-        .filter(|url| !url.is_empty())
-    else {
+    let Some(server) = server() else {
         return skip(Capability::S3Server, "tests/s3/run starts one");
     };
     let prefix = format!("of test {}", std::process::id());
