@@ -196,3 +196,35 @@ pub(super) fn not_landed(error: LandError) -> Failure {
         LandError::Place(_) | LandError::Occupied(_) => Failure::Place(Cause::error(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_agrees_with_the_one_before_by_its_bytes_or_by_an_unchanged_object() {
+        let doubt = |validator: Option<&str>| Doubt {
+            sha256: "one".to_owned(),
+            bytes: 5,
+            validator: validator.map(str::to_owned),
+        };
+        let (etag, other) = (Some("\"etag\""), Some("\"other\""));
+        for (before, sha256, bytes, validator, expected) in [
+            (None, "one", 5, None, true),
+            (etag, "one", 5, other, true),
+            (etag, "two", 5, etag, true),
+            (etag, "two", 5, other, false),
+            (etag, "two", 5, None, false),
+            (None, "two", 5, None, false),
+            (None, "two", 5, etag, false),
+            (etag, "one", 6, etag, false),
+        ] {
+            let agreed = agrees(Some(&doubt(before)), sha256, bytes, validator);
+            assert_eq!(
+                agreed, expected,
+                "{before:?} {sha256} {bytes} {validator:?}"
+            );
+        }
+        assert!(!agrees(None, "one", 5, etag));
+    }
+}
