@@ -281,3 +281,40 @@ async fn attempts_that_end_together_fail_each_for_itself() {
     );
     archive.close().await;
 }
+
+#[tokio::test]
+async fn a_database_error_in_the_end_of_one_attempt_leaves_those_that_end_with_it_be() {
+    let setting = Setting::with("");
+    for _ in 0..4 {
+        setting.space.archivable("lesson");
+    }
+    let archive = setting.polled().await;
+    let (store, now) = (&archive.app.store, setting.space.now());
+    let claims = store
+        .claim(4, Order::OldestFirst, now, &CancellationToken::new())
+        .await
+        .expect("claims");
+    // As many bytes as no column holds: SQLite refuses the row, and with it the whole transaction.
+    let impossible = Tally {
+        bytes: u64::MAX,
+        ..Tally::default()
+    };
+    let (stopped, possible) = (Ending::Stopped, Tally::default());
+    let ends = claims.iter().enumerate().map(|(number, claim)| {
+        let tally = if number == 1 { &impossible } else { &possible };
+        store.end_attempt(claim, &stopped, tally, now)
+    });
+    let ended = futures::future::join_all(ends).await;
+    for (number, ended) in ended.into_iter().enumerate() {
+        match ended {
+            Ok(()) => assert_ne!(number, 1),
+            Err(error) => {
+                assert_eq!(number, 1, "{error}");
+                assert!(matches!(error, Error::Sqlite { .. }), "{error:?}");
+            }
+        }
+    }
+    let states = setting.sql("SELECT state, count(*) FROM queue GROUP BY state");
+    assert_eq!(states, "downloading|1\npending|3");
+    archive.close().await;
+}

@@ -1,12 +1,13 @@
 //! `retry` queues what can be tried again, and says why it leaves the rest.
 
-use room_archiver::store::Order;
+use room_archiver::store::{Ending, Order, Tally};
 use tokio_util::sync::CancellationToken;
 
 use super::harness::filled::{
     ARCHIVED, DAMAGED, DOWNLOADING, FAILED, Filled, LOST, NO_LINK, OLD, PENDING, SKIPPED, STUCK,
     at, recording,
 };
+use super::harness::sqlite;
 
 #[test]
 fn retry_queues_what_was_given_up_and_says_why_not_the_rest() {
@@ -80,4 +81,21 @@ fn a_damaged_recording_that_was_gone_upstream_is_asked_for_again() {
             .expect("claims")
     });
     assert!(claims.iter().any(|claim| claim.id == id));
+    // Gone again: it stays damaged, and rests for a day.
+    let claim = claims
+        .iter()
+        .find(|claim| claim.id == id)
+        .expect("its claim");
+    let (gone, tally) = (Ending::Gone, Tally::default());
+    filled.with(async |store| {
+        store
+            .end_attempt(claim, &gone, &tally, at(OLD))
+            .await
+            .expect("an end")
+    });
+    let row = format!("SELECT state, next_attempt_at FROM queue WHERE recording_id = '{id}'");
+    assert_eq!(
+        sqlite(&filled.path(), &row),
+        "damaged|2026-01-02T12:00:00.000Z"
+    );
 }
