@@ -1,5 +1,6 @@
 //! The composition root: makes the parts from the configuration and wires them together.
 
+mod api;
 mod copies;
 mod daemon;
 pub mod health;
@@ -21,19 +22,20 @@ use std::sync::atomic::AtomicU64;
 use anyhow::{Context as _, Result};
 use tokio_util::sync::CancellationToken;
 
+pub use api::{client, origin, token};
 pub use daemon::run;
 pub use logging::init_logs;
 pub use sidecars::write_sidecars;
 pub use slots::{schedules, spread_by};
 pub use targets::{Configured, Targets, target};
 
-use tls::{authorities, tls};
+use tls::{NO_TLS, authorities, tls};
 
 use crate::archive::part::Batches;
 use crate::archive::paths::{SIDECAR, Template};
 use crate::archive::root::Root;
 use crate::clock::Clock;
-use crate::config::{Config, Environment, Order};
+use crate::config::{Config, Order};
 use crate::cooldown::Cooldowns;
 use crate::download::{Board, Hosts, Media, Rate, Setup, Wake, failure};
 use crate::instance::Instance;
@@ -45,12 +47,10 @@ use crate::poll::{Filter, Poller, RoomFilter};
 use crate::rebuild::Rebuilder;
 use crate::reconcile::{self, Source};
 use crate::sidecar::Keeper;
-use crate::signalwire::{self, Client};
+use crate::signalwire::Client;
 use crate::store::{self, Access, Store};
 use crate::throttle::Throttle;
 use crate::verify::Verifier;
-
-const NO_TLS: &str = "could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)";
 
 /// Called whenever something made progress.
 pub type Beat = Arc<dyn Fn() + Send + Sync>;
@@ -127,7 +127,7 @@ impl App {
     /// Certificates that can't be used.
     pub fn client(&self, config: &Config, token: ApiToken) -> Result<Arc<Client>> {
         let requests = self.requests.clone();
-        client_counting(
+        api::client_counting(
             config,
             token,
             self.clock.clone(),
@@ -352,72 +352,6 @@ async fn check_source(config: &Config, store: &Store) -> Result<()> {
         store.clone().close().await;
     }
     Ok(checked?)
-}
-
-/// Scheme, host and port of the configured API.
-///
-/// # Errors
-/// If none is configured.
-pub fn origin(config: &Config) -> Result<String> {
-    let url = config.signalwire.origin();
-    let url = url.map_err(|(key, text)| anyhow::anyhow!("{key}: {text}"))?;
-    Ok(url.origin().ascii_serialization())
-}
-
-/// A client of the configured space, outside a running instance.
-///
-/// # Errors
-/// Certificates that can't be used.
-pub fn client(
-    config: &Config,
-    token: ApiToken,
-    clock: Clock,
-    cooldowns: Cooldowns,
-) -> Result<Arc<Client>> {
-    client_counting(config, token, clock, cooldowns, Arc::default())
-}
-
-fn client_counting(
-    config: &Config,
-    token: ApiToken,
-    clock: Clock,
-    cooldowns: Cooldowns,
-    requests: Arc<AtomicU64>,
-) -> Result<Arc<Client>> {
-    let signalwire = &config.signalwire;
-    let base = signalwire
-        .origin()
-        .map_err(|(key, text)| anyhow::anyhow!("{key}: {text}"))?;
-    let options = signalwire::Options {
-        base,
-        project_id: signalwire.project_id.clone(),
-        token,
-        page_size: signalwire.page_size,
-        media_ttl: signalwire.media_ttl,
-        connect_timeout: signalwire.connect_timeout,
-        request_timeout: signalwire.request_timeout,
-        retry_delay: config
-            .download
-            .retry_initial
-            .min(std::time::Duration::from_secs(1)),
-        ca: authorities(config)?,
-        requests,
-    };
-    tls();
-    Ok(Arc::new(
-        Client::new(options, clock, cooldowns).context(NO_TLS)?,
-    ))
-}
-
-/// The token, and a word of warning if its file can be read by everybody.
-pub fn token(config: &Config, env: &Environment) -> Result<ApiToken> {
-    let found = config.token(env)?;
-    if found.world_readable {
-        tracing::warn!(
-            "the file of the API token can be read by every user of this machine: chmod 0600 it"
-        );
-    }
-    Ok(found.token)
 }
 
 /// The configured filter.

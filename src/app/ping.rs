@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result};
 use futures::FutureExt as _;
 use tokio::sync::{Notify, watch};
 
+use super::App;
 use super::health::{Problem, health};
-use super::{App, NO_TLS, authorities, tls};
+use super::tls::{NO_TLS, authorities, tls};
 use crate::config::Config;
 use crate::human;
 use crate::lifecycle::Lifecycle;

@@ -6,6 +6,9 @@ use anyhow::{Context as _, Result};
 
 use crate::config::Config;
 
+/// The context of an error of the TLS library.
+pub(super) const NO_TLS: &str = "could not set up TLS (are the certificates of the system there? Debian: apt-get install ca-certificates)";
+
 /// The one TLS provider of this process.
 pub(super) fn tls() {
     // The first call sets it; later ones find it set.
