@@ -71,6 +71,8 @@ pub struct Findings {
     pub unreadable: Vec<(RecordingId, String, String)>,
     /// Sidecars that are not as they were written: recording, path, and `missing` or `altered`. They are written again.
     pub sidecars: Vec<(RecordingId, String, &'static str)>,
+    /// Recordings in the scope whose files are in object stores only.
+    pub evicted: Vec<RecordingId>,
     /// Recordings in the scope that have no archived file.
     pub not_archived: Vec<RecordingId>,
 }
@@ -136,7 +138,11 @@ impl Verifier {
                     Some(id) => {
                         let file = self.store.verifiable_file(*id).await?;
                         if file.is_none() {
-                            findings.not_archived.push(*id);
+                            if self.store.is_evicted(*id).await? {
+                                findings.evicted.push(*id);
+                            } else {
+                                findings.not_archived.push(*id);
+                            }
                             continue;
                         }
                         file

@@ -152,33 +152,51 @@ async fn one(
     let from = if is_there(&source.root, &path, &file).await? {
         "the disk, where it still was".to_owned()
     } else {
-        space(&source.root, config, file.bytes)?;
-        let wanted = Wanted {
-            id,
-            sha256: file.sha256.clone(),
-        };
-        let fetched = match source.fill_part(&wanted).await {
-            Err(FetchError::NoCopy) if !unusable.is_empty() => bail!("{}", unusable.join("; ")),
-            fetched => fetched?,
-        };
-        let (root, at) = (source.root.clone(), path.clone());
-        let mode = config.archive.file_mode.bits();
-        let (part, _, _) = fetched.part.finish()?;
-        tokio::task::spawn_blocking(move || {
-            root.check_there()?;
-            part.sync_all()?;
-            drop(part);
-            if root.stat(&at)?.is_some() {
-                root.quarantine(&at, "unexpected")?;
-            }
-            Ok::<_, anyhow::Error>(root.land(id, &at, mode)?)
-        })
-        .await??;
-        fetched.target
+        let landed = transfer(source, config, id, &file, &path, unusable).await;
+        if landed.is_err() {
+            // What it left takes up room, and the next one would begin again.
+            let root = source.root.clone();
+            _ = tokio::task::spawn_blocking(move || root.remove_part(id)).await?;
+        }
+        landed?
     };
     store.fetched(id, &from, clock.now()).await?;
     let from = Some(from);
     Ok(Here { file, from })
+}
+
+/// Brings the file to its place. Returns the target that it came from.
+async fn transfer(
+    source: &Fetcher,
+    config: &Config,
+    id: RecordingId,
+    file: &ArchivedFile,
+    path: &RelativePath,
+    unusable: &[String],
+) -> Result<String> {
+    space(&source.root, config, file.bytes)?;
+    let wanted = Wanted {
+        id,
+        sha256: file.sha256.clone(),
+    };
+    let fetched = match source.fill_part(&wanted).await {
+        Err(FetchError::NoCopy) if !unusable.is_empty() => bail!("{}", unusable.join("; ")),
+        fetched => fetched?,
+    };
+    let (root, at) = (source.root.clone(), path.clone());
+    let mode = config.archive.file_mode.bits();
+    let (part, _, _) = fetched.part.finish()?;
+    tokio::task::spawn_blocking(move || {
+        root.check_there()?;
+        part.sync_all()?;
+        drop(part);
+        if root.stat(&at)?.is_some() {
+            root.quarantine(&at, "unexpected")?;
+        }
+        Ok::<_, anyhow::Error>(root.land(id, &at, mode)?)
+    })
+    .await??;
+    Ok(fetched.target)
 }
 
 /// Whether the right file is at its place all the same, and is durable.

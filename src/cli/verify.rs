@@ -80,7 +80,11 @@ async fn verify(args: &VerifyArgs, config: &Config) -> Result<Exit> {
     store.close().await;
     let exit = if !findings.damaged.is_empty() || !findings.sidecars.is_empty() {
         Exit::Damage
-    } else if !findings.not_archived.is_empty() || !findings.unreadable.is_empty() || stopped {
+    } else if !findings.not_archived.is_empty()
+        || !findings.evicted.is_empty()
+        || !findings.unreadable.is_empty()
+        || stopped
+    {
         Exit::Failure
     } else {
         Exit::Done
@@ -121,6 +125,7 @@ fn object(findings: &Findings, complete: bool) -> Value {
     let sidecars = findings.sidecars.iter().map(
         |(id, path, damage)| json!({"recording_id": id.to_string(), "path": path, "damage": damage}),
     );
+    let evicted = findings.evicted.iter().map(ToString::to_string);
     let not_archived = findings.not_archived.iter().map(ToString::to_string);
     json!({
         "complete": complete,
@@ -129,6 +134,7 @@ fn object(findings: &Findings, complete: bool) -> Value {
         "damaged": damaged.collect::<Vec<_>>(),
         "unreadable": unreadable.collect::<Vec<_>>(),
         "sidecars": sidecars.collect::<Vec<_>>(),
+        "evicted": evicted.collect::<Vec<_>>(),
         "not_archived": not_archived.collect::<Vec<_>>(),
     })
 }
@@ -145,6 +151,12 @@ fn describe(findings: &Findings, stopped: bool) -> String {
     for (id, path, damage) in &findings.sidecars {
         let path = escape::line(path);
         _ = writeln!(text, "{damage}: {path} (sidecar of recording {id})");
+    }
+    for id in &findings.evicted {
+        _ = writeln!(
+            text,
+            "in object stores only: recording {id}; copies are verified by the service, and 'room-archiver fetch' brings the file back"
+        );
     }
     for id in &findings.not_archived {
         _ = writeln!(text, "not archived: recording {id}");

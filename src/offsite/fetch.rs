@@ -78,8 +78,9 @@ impl Fetcher {
     pub async fn fill_part(&self, wanted: &Wanted) -> Result<Fetched, FetchError> {
         let copies = self.store.held_copies(wanted.id).await?;
         let mut failed = Vec::new();
-        for (name, target) in &self.targets {
-            let Some(copy) = copies.iter().find(|copy| copy.target == *name) else {
+        for copy in &copies {
+            let mut targets = self.targets.iter();
+            let Some((name, target)) = targets.find(|(name, _)| *name == copy.target) else {
                 continue;
             };
             match self.read_copy(target, copy, wanted).await? {

@@ -39,6 +39,7 @@ statements! {
          WHERE r.id = ? AND c.key IS NOT NULL AND c.sha256 = r.sha256 ORDER BY c.state <> 'copied', t.name";
     READ_FETCHABLE = "SELECT id, state, path, archived_bytes, sha256, evicted_at IS NOT NULL AS evicted
          FROM recording WHERE id = ?";
+    IS_EVICTED = "SELECT EXISTS (SELECT 1 FROM recording WHERE id = ? AND state = 'archived' AND evicted_at IS NOT NULL)";
     NOTE_FETCHED = "UPDATE recording SET evicted_at = NULL, verified_at = ?2
          WHERE id = ?1 AND state = 'archived' AND evicted_at IS NOT NULL";
     KEEP_FETCHED = "UPDATE eviction SET removed = 1, fetched_at = ?2
@@ -249,6 +250,15 @@ impl Store {
                 archived,
                 state,
             }))
+        })
+        .await
+    }
+
+    /// Whether only copies are left of an archived recording.
+    pub async fn is_evicted(&self, id: RecordingId) -> Result<bool> {
+        during("look for an evicted recording", async {
+            let query = sqlx::query_scalar(IS_EVICTED).bind(id.to_string());
+            Ok(query.fetch_one(self.read()).await?)
         })
         .await
     }

@@ -36,6 +36,15 @@ pub(in crate::store) fn at(row: &SqliteRow, column: &str) -> Result<Option<DateT
     Ok(text.and_then(time::parse))
 }
 
+/// How JSON has a time that may be absent.
+#[expect(clippy::ref_option, reason = "serde's signature")]
+pub(in crate::store) fn optional_time<S: serde::Serializer>(
+    at: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    at.map(time::to_text).serialize(serializer)
+}
+
 /// A column that holds a number of bytes.
 pub(in crate::store) fn bytes(row: &SqliteRow, column: &str) -> Result<Option<u64>> {
     let number: Option<i64> = row.try_get(column)?;

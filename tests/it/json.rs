@@ -73,6 +73,7 @@ fn verify_as_json() {
             "bytes",
             "complete",
             "damaged",
+            "evicted",
             "files",
             "not_archived",
             "sidecars",

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use crate::model::{RecordingId, time};
-use crate::store::rows::{at, statements};
+use crate::store::rows::{at, optional_time, statements};
 use crate::store::{Result, Store, during};
 
 statements! {
@@ -145,12 +145,4 @@ impl Store {
         })
         .await
     }
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn optional_time<S: serde::Serializer>(
-    at: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    at.map(time::to_text).serialize(serializer)
 }

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::time;
-use crate::store::rows::{at, json, statements};
+use crate::store::rows::{at, json, optional_time, statements};
 use crate::store::{LONGEST_WAIT, Result, Store, during, on};
 
 statements! {
@@ -210,12 +210,4 @@ fn state(row: &SqliteRow) -> Result<WebhookState> {
         delivered_at: at(row, "delivered_at")?,
         dropped: row.try_get::<i64, _>("dropped")?.cast_unsigned(),
     })
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn optional_time<S: serde::Serializer>(
-    at: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    at.map(time::to_text).serialize(serializer)
 }

@@ -12,7 +12,8 @@ use crate::store::{Result, Store, during};
 
 statements! {
     READ_ROWS = "SELECT r.id, r.session_id, s.room_name, r.state, r.started_at, r.duration_seconds,
-            coalesce(r.archived_bytes, r.size_bytes) AS size_bytes, r.path, r.last_error
+            coalesce(r.archived_bytes, r.size_bytes) AS size_bytes, iif(r.evicted_at IS NULL, r.path, NULL) AS path,
+            r.last_error
          FROM json_each(?) k CROSS JOIN recording r ON r.rowid = k.value
          LEFT JOIN session s ON s.id = r.session_id ORDER BY k.id";
     ROOMS = "SELECT room_name FROM session WHERE room_name IS NOT NULL UNION SELECT ''";

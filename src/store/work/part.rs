@@ -10,7 +10,7 @@ statements! {
          WHERE id = ? AND state = 'downloading'";
     FORGET_PART = "UPDATE recording SET part_bytes = 0, part_validator = NULL, part_total = NULL WHERE id = ?";
     RESUMABLE = "SELECT r.id FROM json_each(?) j CROSS JOIN recording r ON r.id = j.value
-         WHERE r.state IN ('waiting', 'pending', 'downloading', 'damaged')";
+         WHERE r.state IN ('waiting', 'pending', 'downloading', 'damaged') OR r.evicted_at IS NOT NULL";
 }
 
 impl Store {
@@ -47,8 +47,8 @@ impl Store {
         .await
     }
 
-    /// Of these recordings, those whose part a later download may go on with. The parts of all others
-    /// (archived, given up, left out, unknown) only take up room.
+    /// Of these recordings, those whose part a later download may go on with, or that may be being fetched. The parts of
+    /// all others (archived, given up, left out, unknown) only take up room.
     pub async fn resumable(&self, ids: &[RecordingId]) -> Result<Vec<RecordingId>> {
         during("look for parts of use", async {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();

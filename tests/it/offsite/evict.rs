@@ -114,6 +114,15 @@ fn an_evicted_file_is_neither_missing_nor_downloaded_again_and_counts_as_archive
     let mut offsite = Offsite::evicted(2);
     let setting = &offsite.setting;
     assert_eq!(setting.run(&["verify", "--full"]).status.code(), Some(0));
+    let one = setting.run(&["verify", &offsite.ids[0].to_string()]);
+    assert_eq!(one.status.code(), Some(1));
+    assert!(text(&one).contains("in object stores only"), "{one:?}");
+    let list = setting.run(&["list", "--format", "json"]);
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).expect("JSON");
+    assert!(
+        list[0]["state"] == "archived" && list[0]["path"].is_null(),
+        "{list}"
+    );
     setting.write_sql("DELETE FROM meta WHERE name = 'clean_stop'");
     setting.once(0);
     assert_eq!(setting.count("queue"), "0");

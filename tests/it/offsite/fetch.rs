@@ -17,7 +17,10 @@ fn fetch_brings_files_back_and_accepts_only_the_right_bytes() {
     );
     assert!(offsite.is_here(0) && !offsite.is_here(1));
     assert_eq!(setting.files().len(), 1);
-    assert!(setting.parts().is_empty() || setting.parts().len() == 1);
+    assert!(
+        setting.parts().is_empty(),
+        "what failed left nothing behind"
+    );
     let here = setting.sql("SELECT recording_id FROM archive WHERE path IS NOT NULL");
     assert_eq!(here, ids[0]);
     // It stays for keep_local from now on, and a second call has nothing to do.
