@@ -107,6 +107,24 @@ fn what_is_on_the_disk_or_being_fetched_stays_whatever_the_vendor_says() {
 }
 
 #[test]
+fn what_is_archived_stays_so_without_a_reason_to_skip_it_when_the_filter_leaves_it_out_later() {
+    let before = listed("completed");
+    let now = Recording {
+        upstream: "other".to_owned(),
+        ..listed("completed")
+    };
+    let secret = Room::Known(Some("secret".to_owned()));
+    let change = plan(
+        &filter(),
+        &now,
+        Some(&known(State::Archived, &before)),
+        &secret,
+    );
+    let change = change.expect("a change");
+    assert_eq!((change.state, change.skip_reason), (State::Archived, None));
+}
+
+#[test]
 fn a_lost_one_that_is_back_is_fetched() {
     let now = listed("completed");
     let mut before = known(State::Lost, &now);
