@@ -5,9 +5,10 @@ mod parts;
 mod read;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions,
@@ -30,6 +31,11 @@ pub struct Target {
     place: Arc<Place>,
     host: String,
     store: Arc<AmazonS3>,
+    /// The same, with a checksum of each object and part in a header of its own: a bucket with Object Lock demands it, and
+    /// not every store knows it.
+    checked: Arc<AmazonS3>,
+    /// Whether the store demanded it.
+    checks: Arc<AtomicBool>,
     connector: Connector,
     cooldowns: Cooldowns,
     clock: Clock,
@@ -88,8 +94,11 @@ impl Target {
         if let Some(token) = token {
             builder = builder.with_token(token);
         }
+        let checked = builder.clone().with_checksum_algorithm(Checksum::SHA256);
         Ok(Self {
             store: Arc::new(builder.build().map_err(|error| unusable(&error))?),
+            checked: Arc::new(checked.build().map_err(|error| unusable(&error))?),
+            checks: Arc::default(),
             place: Arc::new(place),
             host,
             connector,
@@ -177,8 +186,19 @@ impl Target {
             ..PutOptions::default()
         };
         let key = self.key(key)?;
-        let put = self.store.put_opts(&key, content, options);
-        let put = asked(put, "upload an object").await?;
+        let send = async || {
+            let put = self
+                .writing()
+                .put_opts(&key, content.clone(), options.clone());
+            self.written(put, "upload an object").await
+        };
+        let checked = self.checks.load(Ordering::Relaxed);
+        let mut put = send().await;
+        // It was refused without a checksum, and nothing was done.
+        if put.is_err() && self.checks.load(Ordering::Relaxed) != checked {
+            put = send().await;
+        }
+        let put = put?;
         Ok(Receipt {
             etag: put.e_tag.map(plain),
             version: put.version,
@@ -205,6 +225,29 @@ impl Target {
             Err(error) if error.trouble == Trouble::Gone => Ok(()),
             deleted => deleted,
         }
+    }
+
+    /// What objects are written with.
+    fn writing(&self) -> &AmazonS3 {
+        if self.checks.load(Ordering::Relaxed) {
+            &self.checked
+        } else {
+            &self.store
+        }
+    }
+
+    /// The result of a request that writes. If it is refused for what it lacks, the next has a checksum.
+    async fn written<T>(
+        &self,
+        request: impl Future<Output = object_store::Result<T>>,
+        operation: &'static str,
+    ) -> Result<T, StoreError> {
+        let call = Call::new(false);
+        let written = judged(call.run(request).await, &call, operation);
+        if written.is_err() && call.answer().code.as_deref() == Some("InvalidRequest") {
+            self.checks.store(true, Ordering::Relaxed);
+        }
+        written
     }
 
     fn full(&self, key: &str) -> String {

@@ -137,6 +137,14 @@ impl<'a> Upload<'a> {
                 self.setup.store.forget_upload(self.row).await?;
                 Err(Failed::Target(error))
             }
+            // It was begun in a way that the store does not accept, such as without checksums.
+            Some(Failed::Target(error))
+                if error.trouble == Trouble::Rejected && self.parts.is_empty() =>
+            {
+                self.setup.store.abandon_upload(self.row).await?;
+                abort_abandoned(self.setup).await?;
+                Err(Failed::Target(error))
+            }
             Some(error) => Err(error),
         }
     }

@@ -124,6 +124,27 @@ fn recordings_are_copied_in_one_request_or_in_parts_and_looked_at_before_it_is_s
 }
 
 #[test]
+fn a_bucket_with_object_lock_gets_the_checksums_that_it_demands() {
+    let copying = Copying::new();
+    copying.bucket.set_locked();
+    let (large, small) = (copying.add(THREE_PARTS), copying.add(20 * KIB));
+    let mut daemon = copying.daemon();
+    copying.wait_until_copied(large);
+    copying.wait_until_copied(small);
+    daemon.stop();
+    copying.is_sound(large);
+    copying.is_sound(small);
+    // A part that is there is not sent again because the process is another.
+    let next = copying.add(4 * 64 * KIB);
+    let error = Fault::Error(500, "InternalError", Vec::new());
+    copying.bucket.inject("part 3", 1, error);
+    let mut daemon = copying.daemon();
+    copying.wait_until_copied(next);
+    daemon.stop();
+    copying.is_sound(next);
+}
+
+#[test]
 fn a_target_added_later_is_filled_and_one_that_is_removed_is_not_forgotten() {
     let mut copying = Copying::new();
     let sections = std::mem::replace(&mut copying.setting.more, format!("{BY_ID}{EVERY_SECOND}"));

@@ -19,7 +19,7 @@ impl Target {
             ..PutMultipartOptions::default()
         };
         let key = self.key(key)?;
-        let begun = self.store.create_multipart_opts(&key, options);
+        let begun = self.writing().create_multipart_opts(&key, options);
         let id = asked(begun, "begin an upload").await?;
         if id.is_empty() || id.len() > 4096 {
             let detail = "the id of the upload is empty or too long";
@@ -45,8 +45,9 @@ impl Target {
     ) -> Result<String, StoreError> {
         let key = self.key(key)?;
         let upload = upload.to_owned();
-        let put = self.store.put_part(&key, &upload, number as usize, content);
-        Ok(asked(put, "upload a part").await?.content_id)
+        let put = self.writing();
+        let put = put.put_part(&key, &upload, number as usize, content);
+        Ok(self.written(put, "upload a part").await?.content_id)
     }
 
     /// Makes an object of the parts with these receipts, in their order. An object under the key is replaced.
@@ -59,11 +60,14 @@ impl Target {
         upload: &str,
         receipts: Vec<String>,
     ) -> Result<Receipt, StoreError> {
+        // Receipts with a checksum are XML.
+        let checked = receipts.iter().any(|receipt| receipt.starts_with('<'));
+        let store = if checked { &self.checked } else { &self.store };
         let parts = receipts.into_iter();
         let parts = parts.map(|content_id| PartId { content_id }).collect();
         let key = self.key(key)?;
         let (upload, call) = (upload.to_owned(), Call::new(false));
-        let completed = self.store.complete_multipart(&key, &upload, parts);
+        let completed = store.complete_multipart(&key, &upload, parts);
         let completed = call.run(completed).await;
         // An error document with status 200.
         if call.answer().code.is_some() {

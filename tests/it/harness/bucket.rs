@@ -58,6 +58,8 @@ pub struct Unfinished {
     pub meta: BTreeMap<String, String>,
     pub parts: BTreeMap<u32, Vec<u8>>,
     pub begun_at: DateTime<Utc>,
+    /// Each part has a checksum.
+    pub checked: bool,
 }
 
 #[derive(Default)]
@@ -213,6 +215,7 @@ impl Bucket {
             meta: BTreeMap::new(),
             parts: BTreeMap::new(),
             begun_at: now - age,
+            checked: false,
         };
         let mut state = self.lock();
         state.next += 1;
@@ -342,6 +345,9 @@ impl Bucket {
         let mut state = self.lock();
         if state.refuses {
             return Answer::error(403, "AccessDenied");
+        }
+        if let Some(refusal) = state.refuse_unchecked(request, &step) {
+            return refusal;
         }
         match step.split(' ').next().unwrap_or_default() {
             "head" => state.get(&request.key, false),

@@ -45,6 +45,19 @@ impl State {
         answer
     }
 
+    /// With Object Lock, what is written has a checksum; a part only if its upload was begun with one, and only then.
+    pub(super) fn refuse_unchecked(&self, request: &Request, step: &str) -> Option<Answer> {
+        let checked = request.headers.contains_key("x-amz-checksum-sha256");
+        let upload = request.query.get("uploadId");
+        let upload = upload.and_then(|id| self.uploads.get(id));
+        let refused = match step.split(' ').next()? {
+            "put" | "sidecar" => self.locked && !checked,
+            "part" => (self.locked && !checked) || checked != upload?.checked,
+            _ => false,
+        };
+        refused.then(|| Answer::error(400, "InvalidRequest"))
+    }
+
     pub(super) fn copy(&mut self, request: &Request) -> Answer {
         let source = decode(&request.headers["x-amz-copy-source"]);
         let (_, key) = source.split_once('/').expect("bucket and key");
@@ -81,6 +94,7 @@ impl State {
             meta: meta(request),
             parts: BTreeMap::new(),
             begun_at: now,
+            checked: request.headers.contains_key("x-amz-checksum-algorithm"),
         };
         self.uploads.insert(id.clone(), upload);
         Answer::xml(&format!(
@@ -96,6 +110,9 @@ impl State {
         let number = request.query["partNumber"].parse().expect("a number");
         upload.parts.insert(number, request.body.clone());
         let mut answer = Answer::new(200);
+        let checksum = request.headers.get("x-amz-checksum-sha256").cloned();
+        let checksum = checksum.map(|sum| ("x-amz-checksum-sha256", sum));
+        answer.headers.extend(checksum);
         answer
             .headers
             .push(("etag", format!("\"{}\"", &sha256(&request.body)[..32])));
