@@ -125,6 +125,29 @@ async fn what_comes_to_stand_there_during_the_transfer_is_not_overwritten() {
 }
 
 #[tokio::test]
+async fn a_link_or_a_directory_that_comes_to_stand_there_during_the_transfer_is_put_aside() {
+    for link in [true, false] {
+        let (setting, recording) = setting(NewRecording::completed(media(MIB)));
+        let target = setting.target(recording);
+        let archive = setting.polled().await;
+        let put = Action::after(move |_| {
+            std::fs::create_dir_all(target.parent().expect("a room")).expect("a directory");
+            let made = if link {
+                symlink("/nowhere", &target)
+            } else {
+                std::fs::create_dir(&target)
+            };
+            made.expect("its place");
+        });
+        setting.space.inject(Rule::media(put));
+        assert_eq!(archive.download().await, 1);
+        assert_eq!(setting.count("archive"), "1");
+        assert_eq!(setting.quarantined().len(), 1, "{link}");
+        assert!(setting.parts().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_link_on_the_way_is_not_followed_and_stops_no_other_recording() {
     let (mut setting, _) = setting(NewRecording::completed(media(MIB)));
     setting.more = setting.more.replace("1ms", "10m").replace("5ms", "10m");

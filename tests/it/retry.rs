@@ -91,7 +91,7 @@ fn a_damaged_recording_that_was_gone_upstream_is_asked_for_again() {
         store
             .end_attempt(claim, &gone, &tally, at(OLD))
             .await
-            .expect("an end")
+            .expect("an end");
     });
     let row = format!("SELECT state, next_attempt_at FROM queue WHERE recording_id = '{id}'");
     assert_eq!(
