@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -28,6 +29,8 @@ def start():
     )
     for line in process.stderr:
         if "serving the page" in line:
+            # It logs who looked at which recording: a full pipe would stop it.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
             return process
     sys.exit("it did not start")
 
