@@ -32,7 +32,8 @@ class Store:
         rig.children.append(self)
         run("taskset", "-c", str(SERVER_CORE), ROOT / "tests/s3/swift", self.place, self.port, stdin=subprocess.DEVNULL)
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.env = {**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1"}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self.env = {**ours, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1"}
 
     def prefix(self):
         """A place in the bucket where nothing is yet."""

@@ -334,7 +334,7 @@ impl Loader<'_> {
         let new = Config::load(self.file.as_deref(), self.env)?;
         let token = super::token(&new, self.env)?;
         // Another archive, or one of another space: nothing of it may be mixed with this one's.
-        let another = [
+        let another = changed(&[
             (
                 "archive.directory",
                 current.archive.directory != new.archive.directory,
@@ -348,8 +348,7 @@ impl Loader<'_> {
                 "signalwire.space",
                 super::origin(current)? != super::origin(&new)?,
             ),
-        ];
-        let another = changed(&another);
+        ]);
         if !another.is_empty() {
             return Err(anyhow!(
                 "{another} can't change while the service runs: restart it"
@@ -387,10 +386,7 @@ impl Loader<'_> {
         if later.is_empty() {
             tracing::info!("the configuration was reloaded");
         } else {
-            tracing::warn!(
-                "the configuration was reloaded; {} will change with the next restart",
-                later
-            );
+            tracing::warn!("the configuration was reloaded; {later} needs a restart to change");
         }
         *current = new;
         Ok(())
@@ -399,6 +395,8 @@ impl Loader<'_> {
 
 /// The keys that changed, for a message.
 fn changed(keys: &[(&'static str, bool)]) -> String {
-    let changed = keys.iter().filter(|(_, changed)| *changed);
-    changed.map(|(key, _)| *key).collect::<Vec<_>>().join(", ")
+    let keys = keys
+        .iter()
+        .filter_map(|&(key, changed)| changed.then_some(key));
+    keys.collect::<Vec<_>>().join(", ")
 }

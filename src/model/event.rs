@@ -17,6 +17,8 @@ words! {
         RecordingDamaged = "recording.damaged",
         /// Its damaged file was replaced by a whole one.
         RecordingRepaired = "recording.repaired",
+        /// A copy of it in an object store is there, with the right size and checksum.
+        RecordingCopied = "recording.copied",
         /// The archive makes no progress, or needs attention.
         ArchiveUnhealthy = "archive.unhealthy",
         /// The archive is healthy again.

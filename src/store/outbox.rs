@@ -9,7 +9,7 @@ mod replay;
 mod route;
 
 pub use deliveries::{Attempted, Delivery, Failed};
-pub(super) use emit::{damaged_events, recording_event};
+pub(super) use emit::{copied_event, damaged_events, recording_event};
 pub use endpoints::{Backlog, WebhookRow, WebhookState};
 pub use replay::Replay;
 pub use route::Happened;

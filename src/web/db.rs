@@ -30,7 +30,7 @@ pub(super) use snapshot::{Day, Snapshot, Snapshots};
 /// Rows of a page: with the longest names it stays below 15 KB.
 pub(super) const ROWS: usize = 25;
 /// Sessions of a room that one request looks at to fill a page. What it does not reach is a link away.
-const REACH: usize = 2_000;
+const REACH: usize = 800;
 /// How long a statement waits for a lock, and a request for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 

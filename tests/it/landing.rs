@@ -143,6 +143,7 @@ async fn a_link_or_a_directory_that_comes_to_stand_there_during_the_transfer_is_
         assert_eq!(archive.download().await, 1);
         assert_eq!(setting.count("archive"), "1");
         assert_eq!(setting.quarantined().len(), 1, "{link}");
+        assert_eq!(setting.transfers_of(recording), 1);
         assert!(setting.parts().is_empty());
     }
 }

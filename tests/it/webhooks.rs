@@ -8,6 +8,7 @@ mod secrets;
 use fake_space::{Action, Fixture, Media, NewRecording, NewSession, Rule};
 use serde_json::json;
 
+use super::harness::bucket::Bucket;
 use super::harness::{EVERY_SECOND, Receiver, Sent, Setting};
 
 const OTHER: &str = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
@@ -53,6 +54,33 @@ fn a_recording_is_told_of_from_its_archiving_to_its_repair() {
         .map(|sent| sent.id().to_owned())
         .collect();
     assert_eq!(ids.len(), expected.len());
+}
+
+#[test]
+fn each_copy_in_an_object_store_is_reported_with_its_name() {
+    let receiver = Receiver::new();
+    let buckets = ["first", "second"].map(|name| (name, Bucket::start()));
+    let sections = buckets
+        .each_ref()
+        .map(|(name, bucket)| bucket.section(name));
+    let mut setting = Setting::with(&sections.concat());
+    setting.webhook("ops", &receiver.url, "events = [\"recording.copied\"]");
+    let (_, recording) = setting.space.archivable("lesson");
+    let once = || setting.command().envs(Bucket::keys()).arg("once").output();
+    for _ in 0..2 {
+        assert_eq!(once().expect("the program").status.code(), Some(0));
+    }
+    let mut targets: Vec<_> = receiver
+        .sent()
+        .iter()
+        .map(|sent| {
+            assert_eq!(sent.recording(), recording.to_string());
+            assert!(!sent.body.contains("://"), "a link: {}", sent.body);
+            sent.event()["data"]["target"].clone()
+        })
+        .collect();
+    targets.sort_by_key(ToString::to_string);
+    assert_eq!(targets, ["first", "second"]);
 }
 
 #[test]

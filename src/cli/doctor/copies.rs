@@ -186,8 +186,8 @@ async fn bucket(check: &str, target: &Target, report: &mut Report) {
                 value(&xml, "Days"),
                 value(&xml, "Years"),
             ) {
-                (Some(mode), Some(days), _) => format!("{mode}, {days} days"),
-                (Some(mode), None, Some(years)) => format!("{mode}, {years} years"),
+                (Some(mode), Some(days), _) => format!("{mode}, {}", period(days, "day")),
+                (Some(mode), None, Some(years)) => format!("{mode}, {}", period(years, "year")),
                 _ => "without a default retention".to_owned(),
             };
             let rule = crate::escape::line(&rule).into_owned();
@@ -244,4 +244,10 @@ fn fix(error: &StoreError) -> &'static str {
         Trouble::Full => "make room in the store, or raise its quota",
         _ => RIGHTS,
     }
+}
+
+/// So many days or years, as a store wrote them.
+fn period(number: &str, unit: &str) -> String {
+    let counted = number.parse().map(|number| human::count(number, unit));
+    counted.unwrap_or_else(|_| format!("{number} {unit}s"))
 }

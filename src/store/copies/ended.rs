@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{CopyRow, CopyState, TargetId};
 use crate::model::{RecordingId, time};
+use crate::store::outbox::copied_event;
 use crate::store::rows::statements;
 use crate::store::{Result, Store, Written, during, exactly_one, on, sidecars};
 
@@ -81,6 +82,7 @@ impl Store {
             let query = sqlx::query(FORGET_UPLOADS).bind(target.0);
             query.bind(row.recording).execute(on(&mut tx)).await?;
             sidecars::note(&mut tx, name, &copied.sidecar).await?;
+            copied_event(&mut tx, name, row.id, &now).await?;
             let query = sqlx::query(TARGET_COPIED).bind(&now).bind(target.0);
             query.execute(on(&mut tx)).await?;
             Ok(tx.commit().await?)

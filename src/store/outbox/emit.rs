@@ -12,6 +12,9 @@ statements! {
     EMIT = "INSERT INTO outbox (id, at, type, recording_id, room_name, data)
          SELECT 'evt_' || lower(hex(randomblob(16))), ?1, ?2, recording_id, room_name, data FROM _event
          WHERE recording_id = ?3 AND EXISTS (SELECT 1 FROM webhook WHERE instr(events, ' ' || ?2 || ' '))";
+    EMIT_COPIED = "INSERT INTO outbox (id, at, type, recording_id, room_name, data)
+         SELECT 'evt_' || lower(hex(randomblob(16))), ?1, ?2, recording_id, room_name, json_insert(data, '$.target', ?4)
+         FROM _event WHERE recording_id = ?3 AND EXISTS (SELECT 1 FROM webhook WHERE instr(events, ' ' || ?2 || ' '))";
     EMIT_DAMAGED = "INSERT INTO outbox (id, at, type, recording_id, room_name, data)
          SELECT 'evt_' || lower(hex(randomblob(16))), ?1, ?2, recording_id, room_name, data FROM _event
          WHERE state = 'damaged' AND pending_since = ?1
@@ -41,6 +44,23 @@ pub(in crate::store) async fn recording_event(
         .bind(time::to_text(now))
         .bind(kind.as_str())
         .bind(id.to_string())
+        .execute(on(tx))
+        .await?;
+    Ok(())
+}
+
+/// A recording's copy in this object store is there.
+pub(in crate::store) async fn copied_event(
+    tx: &mut Transaction<'static, Sqlite>,
+    target: &str,
+    id: RecordingId,
+    now: &str,
+) -> Result<()> {
+    sqlx::query(EMIT_COPIED)
+        .bind(now)
+        .bind(EventType::RecordingCopied.as_str())
+        .bind(id.to_string())
+        .bind(target)
         .execute(on(tx))
         .await?;
     Ok(())
