@@ -210,7 +210,7 @@ pub async fn compare(
     } = store.end_inventory(now).await?;
     if sidecars > 0 {
         let sidecars = human::count(sidecars, "sidecar");
-        tracing::warn!("found {sidecars} missing or altered; they are written again");
+        tracing::warn!("found {sidecars} missing or altered, to be written again");
     }
     if damaged > 0 {
         let files = human::count(damaged, "archived file");

@@ -51,7 +51,7 @@ fn a_comparison_reports_each_kind_of_finding_with_its_number_and_nothing_while_a
     assert_eq!(
         lines,
         [
-            "found 1 sidecar missing or altered; they are written again",
+            "found 1 sidecar missing or altered, to be written again",
             "found 2 archived files missing or altered; their recordings are downloaded again",
             "found 3 files that the database does not know; downloads adopt what fits",
         ]
