@@ -60,8 +60,8 @@ def filled(rig):
     return place, env
 
 
-def service(rig, place, env, copies=""):
-    """The service from its start until all is copied, or for some seconds if nothing is to be copied."""
+def service(rig, place, env, target=None, copies=""):
+    """The service from its start until all is copied to the target, or for some seconds if nothing is to be copied."""
     config = place / "config.toml"
     plain = config.read_text().split("[copies.")[0]
     config.write_text(plain + copies)
@@ -69,12 +69,12 @@ def service(rig, place, env, copies=""):
 
     def watch(child):
         began = time.monotonic()
-        while copies and copied(place) < len(rig.files):
+        while target and copied(place, target) < len(rig.files):
             if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
                 return
             time.sleep(0.1)
         took.append(time.monotonic() - began)
-        if not copies:
+        if not target:
             time.sleep(5)
         child.terminate()
 
@@ -83,20 +83,21 @@ def service(rig, place, env, copies=""):
     return done
 
 
-def copied(place):
+def copied(place, target):
     """How many copies are verified."""
-    name = "SELECT count(*) FROM copies WHERE target = (SELECT max(target) FROM copies) AND state = 'copied'"
-    return int(run("sqlite3", "-cmd", ".timeout 5000", place / "archive.db", name))
+    query = f"SELECT count(*) FROM copies WHERE target = '{target}' AND state = 'copied'"
+    return int(run("sqlite3", "-cmd", ".timeout 5000", place / "archive.db", query))
 
 
 def ours(rig, store, place, env, number):
+    target = f"run-{number}"
     section = f"""
-[copies.run{number:03}]
+[copies.{target}]
 url = "s3://bucket/{store.prefix()}"
 endpoint = "{store.endpoint}"
 concurrency = 4
 """
-    return service(rig, place, {**env, **store.env}, section)
+    return service(rig, place, {**env, **store.env}, target, section)
 
 
 def rclone(store, place):
