@@ -187,6 +187,20 @@ impl Browser {
         self.call("POST", &format!("/element/{element}/click"), &json!({}));
     }
 
+    /// Clicks on what leads to another page, and waits for that page: a form is sent some time after its click.
+    #[track_caller]
+    pub fn follow(&self, selector: &str) {
+        self.run("window.left = true");
+        self.click(selector);
+        for _ in 0..3000 {
+            if self.eval("!window.left && document.readyState === 'complete'") == json!(true) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("{selector} led nowhere");
+    }
+
     /// Types into a field.
     #[track_caller]
     pub fn write(&self, selector: &str, text: &str) {
