@@ -18,7 +18,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Bucket and prefix as a URL, which tells this place from others.
+    /// Bucket and prefix as a URL, which distinguishes this place from others.
     #[must_use]
     pub fn url(&self) -> String {
         match self.prefix.as_str() {

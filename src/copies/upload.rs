@@ -220,7 +220,7 @@ pub(super) async fn abort_abandoned(setup: &Setup) -> Result<(), store::Error> {
         };
         match aborted {
             Ok(()) => setup.store.forget_upload(upload.row).await?,
-            // Nothing can be done here. The documentation tells of a lifecycle rule.
+            // Nothing can be done here. The documentation recommends a lifecycle rule.
             Err(error) if error.trouble == Trouble::Unsupported => {
                 setup.store.forget_upload(upload.row).await?;
             }

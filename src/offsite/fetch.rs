@@ -50,7 +50,7 @@ pub enum FetchError {
     /// No configured target holds it.
     #[error("no copy of it is in a configured object store")]
     NoCopy,
-    /// All copies failed.
+    /// What was wrong with each copy that was tried.
     #[error("{0}")]
     Copies(String),
     /// The part can't be written.
@@ -83,15 +83,16 @@ impl Fetcher {
             let Some((name, target)) = targets.find(|(name, _)| *name == copy.target) else {
                 continue;
             };
-            match self.read_copy(target, copy, wanted).await? {
+            match self.read_copy(target, copy, wanted).await {
                 Ok(part) => {
                     let target = name.clone();
                     return Ok(Fetched { part, target });
                 }
-                Err(why) => {
+                Err(FetchError::Copies(why)) => {
                     tracing::warn!(recording.id = %wanted.id, target = name, "could not bring a recording back from a copy: {why}");
                     failed.push(format!("{name}: {why}"));
                 }
+                Err(error) => return Err(error),
             }
         }
         if failed.is_empty() {
@@ -100,17 +101,17 @@ impl Fetcher {
         Err(FetchError::Copies(failed.join("; ")))
     }
 
-    /// `Err` inside: this copy can't be used.
+    /// [`FetchError::Copies`]: another copy may do.
     async fn read_copy(
         &self,
         target: &Target,
         copy: &HeldCopy,
         wanted: &Wanted,
-    ) -> Result<Result<PartFile, String>, FetchError> {
+    ) -> Result<PartFile, FetchError> {
         let asked = self.stop.run_until_cancelled(target.read(&copy.key)).await;
         let (object, mut chunks) = match asked.ok_or(FetchError::Stopped)? {
             Ok(found) => found,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Err(FetchError::Copies(error.to_string())),
         };
         if object.bytes != copy.bytes {
             let text = format!(
@@ -118,7 +119,7 @@ impl Fetcher {
                 human::count(object.bytes, "byte"),
                 copy.bytes
             );
-            return Ok(Err(text));
+            return Err(FetchError::Copies(text));
         }
         let mut part = self.empty_part(wanted.id).await?;
         let mut received = 0;
@@ -128,11 +129,13 @@ impl Fetcher {
             let mut chunk = match next.ok_or(FetchError::Stopped)? {
                 None => break,
                 Some(Ok(chunk)) => chunk,
-                Some(Err(error)) => return Ok(Err(error.to_string())),
+                Some(Err(error)) => return Err(FetchError::Copies(error.to_string())),
             };
             received += chunk.len() as u64;
             if received > copy.bytes {
-                return Ok(Err("more bytes arrived than the object has".to_owned()));
+                return Err(FetchError::Copies(
+                    "more bytes arrived than the object has".to_owned(),
+                ));
             }
             (self.read)(chunk.len() as u64);
             while !chunk.is_empty() {
@@ -145,12 +148,14 @@ impl Fetcher {
         }
         part = append(part, batch).await?;
         if received < copy.bytes {
-            return Ok(Err("the transfer was cut off".to_owned()));
+            return Err(FetchError::Copies("the transfer was cut off".to_owned()));
         }
         if part.sha256() != wanted.sha256 {
-            return Ok(Err("its SHA-256 is not the recording's".to_owned()));
+            return Err(FetchError::Copies(
+                "its SHA-256 is not the recording's".to_owned(),
+            ));
         }
-        Ok(Ok(part))
+        Ok(part)
     }
 
     async fn empty_part(&self, id: RecordingId) -> Result<PartFile, FetchError> {

@@ -1,4 +1,4 @@
-//! Webhooks: what is told to whom.
+//! Webhooks: which events each of them receives.
 
 mod addresses;
 mod commands;
