@@ -115,8 +115,7 @@ impl Store {
                 };
                 if target.late > 0 && target.error.is_none() {
                     let query = sqlx::query_scalar(COPY_ERROR).bind(&target.target);
-                    let error: Option<Option<String>> = query.fetch_optional(self.read()).await?;
-                    target.error = error.flatten();
+                    target.error = query.fetch_optional(self.read()).await?;
                 }
                 facts.push(target);
             }
