@@ -4,13 +4,15 @@
 //! whether is decided by those who use it. [`Copier`] copies what the store says is due, a job for each recording:
 //!
 //! ```text
-//! look at the key (HEAD) → read and hash the file → send it, or its parts → complete → look again → send the sidecar
-//!     → state copied
+//! look at the key (HEAD) → read and hash the file → send it, or its parts → complete → look again → state copied
+//!     → send the sidecar
 //! ```
 
 mod answer;
 mod breaker;
+mod confirm;
 mod failed;
+mod first_look;
 pub mod http;
 mod job;
 mod look;
@@ -23,6 +25,7 @@ mod source;
 mod strays;
 mod target;
 mod trouble;
+mod upkeep;
 mod upload;
 mod verify;
 mod xml;

@@ -82,6 +82,8 @@ enum Unusable {
     NoFile,
     #[error("its object is not there")]
     NoObject,
+    #[error("it is not there, and the object does not say whose it is")]
+    NoSidecar,
     #[error("its object is not the one that it describes: size or SHA-256 differ")]
     OtherObject,
     #[error(transparent)]

@@ -50,6 +50,7 @@ pub fn target(
     tls();
     Ok(Target::new(
         place(section),
+        &config.signalwire.project_id,
         &key,
         clock.clone(),
         cooldowns.clone(),

@@ -28,7 +28,7 @@ pub struct CopyTarget {
     /// A file with the access key.
     #[serde(with = "optional")]
     pub credentials_file: Option<std::path::PathBuf>,
-    /// Uploads at the same time, each with one part in memory, 1 to 16.
+    /// Uploads at the same time, each with one part in memory, 1 to 16; of small files four in the place of one.
     pub concurrency: usize,
     /// Bytes per second over all uploads to this target; 0: no limit.
     pub bandwidth_limit: Size,

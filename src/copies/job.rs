@@ -1,4 +1,4 @@
-//! One copy: from the look at the key to the verified object.
+//! One copy: from the look at the key to the object, and the look at that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,12 +7,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Semaphore;
 
 use super::failed::Failed;
+use super::first_look::FirstLook;
 use super::look::{confirmed, read_back};
-use super::setup::{Setup, part_bytes};
+use super::setup::{FILE_PERMITS, Setup, part_bytes};
 use super::source::Source;
 use super::upload::{Upload, abandon_known, new_token};
-use super::{Object, StoreError, Trouble, sidecar};
-use crate::store::{Copied, CopyFailure, CopyRow, CopyState};
+use super::{Object, Receipt, StoreError, Trouble};
+use crate::store::{CopyFailure, CopyRow, CopyState};
 
 /// An object that is not ours is looked at again so much later: somebody has to act.
 const DIFFERS_AGAIN: TimeDelta = TimeDelta::hours(1);
@@ -21,28 +22,57 @@ const DIFFERS_AGAIN: TimeDelta = TimeDelta::hours(1);
 pub(super) struct Job {
     pub setup: Arc<Setup>,
     pub row: CopyRow,
-    /// One for each part that is in memory.
+    /// For what is in memory.
     pub permits: Arc<Semaphore>,
     /// Whether a part arrived.
     pub progressed: Arc<AtomicBool>,
+    /// Whether the key has to be looked at first.
+    pub first_look: Arc<FirstLook>,
+    /// Whether more small files wait, so that it pays to know that.
+    pub more: bool,
+}
+
+/// An object that was uploaded, or was there.
+pub(super) struct Placed {
+    /// What the store said of it.
+    pub receipt: Receipt,
+    /// The upload, if nobody looked at the object since.
+    pub unseen: Option<String>,
+}
+
+impl From<Object> for Placed {
+    fn from(object: Object) -> Self {
+        let Object { etag, version, .. } = object;
+        let receipt = Receipt { etag, version };
+        Self {
+            receipt,
+            unseen: None,
+        }
+    }
 }
 
 /// Where an object goes that was altered after it was copied: below the prefix, before its key and the time.
 const SET_ASIDE: &str = ".altered";
 
 /// What is under a key, compared with a recording.
-enum Found {
+pub(super) enum Found {
     Nothing,
     Same(Object),
     Other(Object),
 }
 
 impl Job {
-    /// Copies the recording, and notes that.
-    pub(super) async fn run(&self) -> Result<(), Failed> {
+    /// Makes sure that the object is there.
+    pub(super) async fn run(&self) -> Result<Placed, Failed> {
+        if let Some(placed) = self.create_without_look().await? {
+            return Ok(placed);
+        }
         let Self { setup, row, .. } = self;
         let source = Source::open(setup.root.clone(), &row.path, row.bytes).await?;
-        let object = match self.look(None).await? {
+        let found = self.look(None).await?;
+        let taken = !matches!(found, Found::Nothing);
+        self.first_look.was_taken(taken);
+        let object = match found {
             Found::Same(object) => object,
             Found::Nothing => self.put(source, None).await?,
             Found::Other(object) if row.was_copied => {
@@ -55,29 +85,46 @@ impl Job {
                 return Err(self.differs());
             }
         };
-        let due = setup.store.sidecar_object(&setup.name, row.recording);
-        let Some(due) = due.await? else {
-            // Its file was found to be damaged meanwhile.
+        Ok(object.into())
+    }
+
+    /// Uploads the file, if it is a small one that was not tried before; `None`: the key has to be looked at.
+    async fn create_without_look(&self) -> Result<Option<Placed>, Failed> {
+        let Self { setup, row, .. } = self;
+        let first = row.state == CopyState::Pending && row.retries == 0 && !row.was_copied;
+        if !first || !setup.is_small(row.bytes) || self.first_look.is_needed() {
+            return Ok(None);
+        }
+        let _permit = self.permits.acquire_many(FILE_PERMITS).await.ok();
+        let source = Source::open(setup.root.clone(), &row.path, row.bytes).await?;
+        let (source, content) = source.part(row.bytes).await?;
+        if !source.agrees(&row.sha256) {
             return Err(Failed::Damaged("altered"));
-        };
-        let copied = Copied {
-            key: row.path.clone(),
-            bytes: row.bytes,
-            sha256: row.sha256.clone(),
-            etag: object.etag,
-            version: object.version,
-            sidecar: sidecar::write(setup, &due).await?,
-        };
-        let (target, now) = ((setup.id, setup.name.as_str()), setup.clock.now());
-        setup.store.copied(target, row, &copied, now).await?;
-        Ok(())
+        }
+        let token = new_token(&row.sha256, setup.clock.now());
+        let created = setup.target.create(&row.path, content, &row.sha256, &token);
+        match created.await {
+            Ok(receipt) => Ok(Some(Placed {
+                receipt,
+                unseen: Some(token),
+            })),
+            Err(error) if matches!(error.trouble, Trouble::Exists | Trouble::Unsupported) => {
+                self.first_look.was_taken(true);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Uploads the file, in the place of an object if there is one, and looks at what is there then.
     async fn put(&self, source: Source, replaced: Option<&Object>) -> Result<Object, Failed> {
         let token = self.upload(source, replaced).await?;
-        // Only what is seen there counts, whatever the upload was answered.
-        match self.look(token.as_deref()).await? {
+        self.uploaded(self.look(token.as_deref()).await?)
+    }
+
+    /// The object after the upload. Only what is seen there counts, whatever the upload was answered.
+    pub(super) fn uploaded(&self, found: Found) -> Result<Object, Failed> {
+        match found {
             Found::Same(object) => Ok(object),
             Found::Other(_) => Err(self.differs()),
             Found::Nothing => {
@@ -168,7 +215,8 @@ impl Job {
 
     async fn upload_whole(&self, source: Source, replaces: bool) -> Result<Option<String>, Failed> {
         let Self { setup, row, .. } = self;
-        let _permit = self.permits.acquire().await.ok();
+        let permits = setup.permits(row.bytes);
+        let _permit = self.permits.acquire_many(permits).await.ok();
         let (source, content) = source.part(row.bytes).await?;
         if !source.agrees(&row.sha256) {
             return Err(Failed::Damaged("altered"));
@@ -179,20 +227,31 @@ impl Job {
             target.replace(key, content, &row.sha256, &token).await?;
             return Ok(Some(token));
         }
-        let created = target.create(key, content.clone(), &row.sha256, &token);
-        match created.await {
+        let create = || target.create(key, content.clone(), &row.sha256, &token);
+        match create().await {
             Err(error) if error.trouble == Trouble::Unsupported => {
+                self.first_look.learned(Some(false));
                 target.replace(key, content, &row.sha256, &token).await?;
             }
             // Somebody else was faster, or this is the answer to a request that was sent twice: the look decides.
             Err(error) if error.trouble == Trouble::Exists => return Ok(None),
-            created => drop(created?),
+            created => {
+                created?;
+                if self.more && setup.is_small(row.bytes) && self.first_look.ask() {
+                    // The same content: if the store takes it, nothing is lost.
+                    self.first_look.learned(match create().await {
+                        Ok(_) => Some(false),
+                        Err(error) if error.trouble == Trouble::Exists => Some(true),
+                        Err(_) => None,
+                    });
+                }
+            }
         }
         Ok(Some(token))
     }
 
     /// What is under the key. With a token, only the object of that upload is the same.
-    async fn look(&self, token: Option<&str>) -> Result<Found, Failed> {
+    pub(super) async fn look(&self, token: Option<&str>) -> Result<Found, Failed> {
         let (row, target) = (&self.row, &self.setup.target);
         let right =
             |object: Option<&Object>| object.is_none_or(|object| object.is(row.bytes, &row.sha256));

@@ -7,6 +7,8 @@ use object_store::{Attribute, Attributes};
 const SHA256: &str = "sha256";
 /// Metadata of an object: which upload made it.
 const TOKEN: &str = "upload";
+/// Metadata of an object: whose recording it is, SignalWire's project.
+const PROJECT: &str = "project";
 
 /// An object as `HEAD` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,10 @@ pub struct Object {
     pub sha256: Option<String>,
     /// The upload that made it.
     pub token: Option<String>,
+    /// SignalWire's project that it is of.
+    pub project: Option<String>,
+    /// When it was written, by the store's clock.
+    pub written_at: DateTime<Utc>,
 }
 
 impl Object {
@@ -62,10 +68,11 @@ pub struct UnfinishedUpload {
     pub begun_at: Option<DateTime<Utc>>,
 }
 
-pub(super) fn attributes(key: &str, sha256: &str, token: &str) -> Attributes {
+pub(super) fn attributes(key: &str, sha256: &str, token: &str, project: &str) -> Attributes {
     let mut attributes = Attributes::new();
-    attributes.insert(Attribute::Metadata(SHA256.into()), sha256.to_owned().into());
-    attributes.insert(Attribute::Metadata(TOKEN.into()), token.to_owned().into());
+    for (name, value) in [(SHA256, sha256), (TOKEN, token), (PROJECT, project)] {
+        attributes.insert(Attribute::Metadata(name.into()), value.to_owned().into());
+    }
     let extension = key.rsplit_once('.').map(|(_, extension)| extension);
     let kind = match extension {
         Some("mp4" | "m4v") => "video/mp4",
@@ -97,6 +104,8 @@ pub(super) fn object(found: &object_store::GetResult) -> Object {
         version: found.meta.version.clone(),
         sha256: metadata(SHA256),
         token: metadata(TOKEN),
+        project: metadata(PROJECT),
+        written_at: found.meta.last_modified,
     }
 }
 

@@ -1,8 +1,9 @@
-//! The copies to one target: which recording is next, and what follows its success or failure.
+//! The copies to one target: which recording is next.
 
-use std::collections::HashSet;
+mod ended;
+
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,11 +12,11 @@ use tokio::task::JoinSet;
 
 use super::breaker::Breaker;
 use super::failed::Failed;
-use super::job::Job;
+use super::first_look::FirstLook;
+use super::job::{Job, Placed};
 use super::setup::Setup;
-use super::upload::abort_abandoned;
-use super::{Trouble, sidecar, strays, verify};
-use crate::schedule::slot_passed;
+use super::sidecar::{self, Turn, Updated};
+use super::upkeep::Upkeep;
 use crate::store::{self, CopyRow};
 
 /// How often it is looked whether the database was written to.
@@ -24,49 +25,72 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(30);
 /// Times of files are coarse: what was written so shortly before a look may have come after it.
 const COARSE: TimeDelta = TimeDelta::seconds(2);
-/// After a failure, sidecars are tried again so much later.
-const SIDECARS_AGAIN: Duration = Duration::from_mins(1);
 /// The longest that [`Copier::drain`] waits for a copy that was put off.
 const LONGEST_DRAIN: Duration = Duration::from_mins(1);
-/// How often uploads to be aborted are looked for.
-const TIDY_EVERY: Duration = Duration::from_mins(10);
+/// Rows that are read at once. The next may be others a second later.
+const AHEAD: usize = 128;
 
 /// Copies recordings to one target.
 pub struct Copier {
     setup: Arc<Setup>,
     breaker: Breaker,
+    upkeep: Upkeep,
     permits: Arc<Semaphore>,
-    jobs: JoinSet<(Job, Result<(), Failed>)>,
+    first_look: Arc<FirstLook>,
+    tasks: JoinSet<Ended>,
+    /// Permits of the copies under way.
+    used: u32,
+    /// Recordings that are being copied, or were and are not noted yet.
     busy: HashSet<i64>,
+    /// Recordings that are next, and when they were read (monotonic).
+    next: VecDeque<CopyRow>,
+    next_at: Duration,
+    /// Uploads that are to be confirmed, and since when the first waits (monotonic).
+    placed: Vec<(Job, Placed)>,
+    placed_at: Duration,
+    /// Whether some are being confirmed.
+    confirming: bool,
+    sidecars: Turn,
     /// When the rows were last brought up to date.
     enrolled_at: Option<DateTime<Utc>>,
     /// When they may be brought up to date again (monotonic).
     enrol_at: Duration,
-    /// When uploads to be aborted are looked for next (monotonic).
-    tidy_at: Duration,
-    /// When sidecars may be due (monotonic); `None`: nothing was written since they were looked for.
-    sidecars_at: Option<Duration>,
-    /// Where the look for them goes on.
-    sidecars_after: i64,
     /// Whether the database has it that the target fails.
     noted: bool,
+}
+
+/// What ended.
+enum Ended {
+    /// The upload of a file.
+    Upload(Box<Job>, Result<Placed, Failed>),
+    /// The look for what was uploaded.
+    Confirmed(store::Result<Vec<(Job, Result<(), Failed>)>>),
+    /// Sidecars.
+    Sidecars(store::Result<Updated>),
 }
 
 impl Copier {
     /// Copies to one target.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
+        let permits = Semaphore::new(setup.all_permits() as usize);
         Self {
-            permits: Arc::new(Semaphore::new(setup.concurrency)),
+            permits: Arc::new(permits),
             setup: Arc::new(setup),
             breaker: Breaker::default(),
-            jobs: JoinSet::new(),
+            upkeep: Upkeep::default(),
+            first_look: Arc::default(),
+            tasks: JoinSet::new(),
+            used: 0,
             busy: HashSet::new(),
+            next: VecDeque::new(),
+            next_at: Duration::ZERO,
+            placed: Vec::new(),
+            placed_at: Duration::ZERO,
+            confirming: false,
+            sidecars: Turn::default(),
             enrolled_at: None,
             enrol_at: Duration::ZERO,
-            tidy_at: Duration::ZERO,
-            sidecars_at: None,
-            sidecars_after: 0,
             noted: false,
         }
     }
@@ -90,8 +114,13 @@ impl Copier {
     async fn work_until(&mut self, drained: bool) -> store::Result<()> {
         let stop = self.setup.stop.clone();
         let ended = stop.run_until_cancelled(self.work(drained)).await;
-        self.jobs.shutdown().await;
+        self.tasks.shutdown().await;
+        self.used = 0;
         self.busy.clear();
+        self.next.clear();
+        self.placed.clear();
+        self.confirming = false;
+        self.sidecars.stop();
         ended.unwrap_or(Ok(()))
     }
 
@@ -108,26 +137,18 @@ impl Copier {
             self.enrol().await?;
             let wait = self.wait_for_target();
             if wait.is_zero() {
-                self.look_after().await?;
                 self.start().await?;
+                self.look_after().await?;
+                self.confirm();
             }
             self.store_cooldowns().await?;
-            let pause = match (wait.is_zero(), self.jobs.is_empty()) {
-                (false, _) => wait.min(IDLE),
-                (true, false) => IDLE,
-                (true, true) => self.until_due().await?.map_or(IDLE, |wait| wait.min(IDLE)),
-            };
-            if drained && self.jobs.is_empty() && self.is_drained().await? {
+            if drained && self.tasks.is_empty() && self.is_drained().await? {
                 return Ok(());
             }
-            let pause = if self.sidecars_at.is_some() {
-                pause.min(LOOK_EVERY)
-            } else {
-                pause
-            };
+            let pause = self.pause(wait).await?;
             tokio::select! {
-                Some(ended) = self.jobs.join_next() => match ended {
-                    Ok((job, result)) => self.ended(&job, result).await?,
+                Some(ended) = self.tasks.join_next() => match ended {
+                    Ok(ended) => self.ended(ended).await?,
                     Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                     Err(_) => {}
                 },
@@ -136,10 +157,24 @@ impl Copier {
         }
     }
 
+    /// How long nothing has to be looked at, while the target can't be used for `wait`.
+    async fn pause(&self, wait: Duration) -> store::Result<Duration> {
+        if !self.placed.is_empty() || self.sidecars.is_due() {
+            return Ok(LOOK_EVERY);
+        }
+        Ok(if !wait.is_zero() {
+            wait.min(IDLE)
+        } else if self.tasks.is_empty() {
+            self.until_due().await?.map_or(IDLE, |wait| wait.min(IDLE))
+        } else {
+            IDLE
+        })
+    }
+
     /// Brings the rows up to date if something was written.
     async fn enrol(&mut self) -> store::Result<()> {
         let monotonic = self.setup.clock.monotonic();
-        if !is_written(&self.setup, self.enrolled_at) || monotonic < self.enrol_at {
+        if monotonic < self.enrol_at || !is_written(&self.setup, self.enrolled_at) {
             return Ok(());
         }
         self.enrol_at = monotonic + LOOK_EVERY;
@@ -148,7 +183,7 @@ impl Copier {
             (self.setup.beat)();
         }
         self.enrolled_at = Some(now);
-        self.sidecars_at = self.sidecars_at.or(Some(monotonic));
+        self.sidecars.may_be_due(monotonic);
         Ok(())
     }
 
@@ -163,100 +198,68 @@ impl Copier {
             return Ok(false);
         }
         let soon = self.until_due().await?;
-        let sidecars = self
-            .sidecars_at
-            .is_some_and(|at| at <= self.setup.clock.monotonic());
+        let sidecars = self.sidecars.is_due_at(self.setup.clock.monotonic(), true);
         Ok(!sidecars && soon.is_none_or(|wait| wait > LONGEST_DRAIN))
     }
 
     /// For how long nothing is sent to the target.
     fn wait_for_target(&self) -> Duration {
-        let cools = self
-            .setup
-            .target
-            .cools_until()
-            .map_or(Duration::ZERO, |until| {
-                (until - self.setup.clock.now())
-                    .to_std()
-                    .unwrap_or_default()
-            });
+        let until = self.setup.target.cools_until();
+        let cools = until.map(|until| (until - self.setup.clock.now()).to_std());
+        let cools = cools.and_then(Result::ok).unwrap_or_default();
         cools.max(self.breaker.wait(self.setup.clock.monotonic()))
     }
 
-    /// Aborts what is of no more use, looks for strays, verifies: each in its time; uploads under way go on.
+    /// Does what is to be done beside copies. While the target fails, only if there is no copy to try it with.
     async fn look_after(&mut self) -> store::Result<()> {
-        if self.breaker.is_failing() {
+        let failing = self.breaker.is_failing();
+        if failing && !self.tasks.is_empty() {
             return Ok(());
         }
-        let setup = &self.setup;
-        let (now, monotonic) = (setup.clock.now(), setup.clock.monotonic());
-        if monotonic >= self.tidy_at {
-            abort_abandoned(setup).await?;
-            self.tidy_at = monotonic + TIDY_EVERY;
+        let now = self.setup.clock.monotonic();
+        let done = self.upkeep.run(&self.setup, now).await?;
+        if let Some(error) = done.failed {
+            return self.target_failed(&error).await;
         }
-        let mut rows = setup.store.copy_targets().await?.into_iter();
-        let Some(row) = rows.find(|row| row.id == setup.id) else {
-            return Ok(());
-        };
-        let mut failed = None;
-        if strays::are_due(row.strays_at, now) {
-            failed = strays::abort(setup).await?;
+        if failing && (done.verified || done.sought) {
+            self.target_works().await?;
         }
-        let last = row.verified_at.unwrap_or(row.added_at);
-        if failed.is_none() && slot_passed(&setup.verify_schedule, last, now) {
-            failed = verify::run(setup).await?;
-            // It may have found sidecars that are not as they should be.
-            self.sidecars_at = self.sidecars_at.or(Some(monotonic));
+        if done.verified {
+            // Sidecars may have been found that are not as they should be.
+            self.sidecars.may_be_due(now);
         }
-        if failed.is_none() && self.sidecars_at.is_some_and(|at| monotonic >= at) {
-            let updated = sidecar::update(setup, &mut self.sidecars_after).await?;
-            self.sidecars_at = match (&updated.failed, updated.more) {
-                (Some(_), _) => Some(monotonic + SIDECARS_AGAIN),
-                (None, true) => Some(monotonic),
-                (None, false) => None,
-            };
-            failed = updated.failed;
-        }
-        if let Some(error) = failed {
-            self.target_failed(&error).await?;
+        let idle = self.next.is_empty() && self.placed.is_empty();
+        if self.sidecars.is_due_at(now, idle) {
+            let (setup, after) = (self.setup.clone(), self.sidecars.begin());
+            let update = async move { Ended::Sidecars(sidecar::update(&setup, after).await) };
+            self.tasks.spawn(update);
         }
         Ok(())
     }
 
     /// Starts as many copies as may be under way: one, if the target fails.
     async fn start(&mut self) -> store::Result<()> {
-        let most = if self.breaker.is_failing() {
-            1
-        } else {
-            self.setup.concurrency
-        };
-        let free = most.saturating_sub(self.jobs.len());
-        if free == 0 || !self.breaker.wait(self.setup.clock.monotonic()).is_zero() {
+        let monotonic = self.setup.clock.monotonic();
+        if !self.breaker.wait(monotonic).is_zero() {
             return Ok(());
         }
-        let now = self.setup.clock.now();
-        let due = self
-            .setup
-            .store
-            .due_copies(self.setup.id, free + self.busy.len(), now);
-        let due = due.await?;
-        let new = due
-            .into_iter()
-            .filter(|row| !self.busy.contains(&row.recording));
-        for row in new.take(free).collect::<Vec<_>>() {
-            self.busy.insert(row.recording);
-            let job = Job {
-                setup: self.setup.clone(),
-                row,
-                permits: self.permits.clone(),
-                progressed: Arc::default(),
+        loop {
+            let most = match self.breaker.is_failing() {
+                true if self.used > 0 => return Ok(()),
+                true => u32::MAX,
+                false => self.setup.all_permits(),
             };
-            self.jobs.spawn(async move {
-                let result = job.run().await;
-                (job, result)
-            });
+            if self.next.is_empty() || monotonic >= self.next_at + LOOK_EVERY {
+                self.read_next(monotonic).await?;
+            }
+            let Some(row) = self.next.front() else {
+                return Ok(());
+            };
+            if self.used > 0 && self.used + self.setup.permits(row.bytes) > most {
+                return Ok(());
+            }
+            self.spawn();
         }
-        Ok(())
     }
 
     /// How long it is until a copy is due that was put off; `None`: none was.
@@ -266,94 +269,41 @@ impl Copier {
         Ok(wait.map(|wait| wait.max(Duration::from_millis(20))))
     }
 
-    async fn ended(&mut self, job: &Job, result: Result<(), Failed>) -> store::Result<()> {
-        let (row, setup) = (&job.row, self.setup.clone());
-        let (recording, id) = (row.recording, row.id);
-        self.busy.remove(&recording);
-        if job.progressed.load(Ordering::Relaxed) {
-            self.target_works().await?;
-        }
-        let failed = match result {
-            Ok(()) => {
-                tracing::info!(recording.id = %id, copies.target = setup.name, size_bytes = row.bytes, "copied");
-                return self.target_works().await;
-            }
-            Err(failed) => failed,
-        };
-        let Some(failure) = job.failure(&failed) else {
-            let Failed::Store(error) = failed else {
-                return Ok(());
-            };
-            return Err(error);
-        };
-        if failure.event {
-            tracing::error!(recording.id = %id, copies.target = setup.name, "{}", failure.error);
-        } else {
-            tracing::warn!(recording.id = %id, copies.target = setup.name, "not copied: {}", failure.error);
-        }
-        let now = setup.clock.now();
-        let noted = setup
-            .store
-            .copy_failed(setup.id, (recording, id), &failure, now);
-        noted.await?;
-        match &failed {
-            Failed::Damaged(how) => self.damaged(&job.row, how).await,
-            Failed::Target(error) => self.target_failed(error).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// The local file is not what was archived: it is downloaded again.
-    async fn damaged(&self, row: &CopyRow, how: &'static str) -> store::Result<()> {
-        let (root, setup) = (self.setup.root.clone(), &self.setup);
-        let there = tokio::task::spawn_blocking(move || root.check_there().is_ok()).await;
-        if there.unwrap_or(false) {
-            setup
-                .store
-                .verified(row.id, Some(how), setup.clock.now())
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn target_failed(&mut self, error: &super::StoreError) -> store::Result<()> {
-        self.breaker
-            .failed(error.trouble, self.setup.clock.monotonic());
-        if self.breaker.is_failing() {
-            let (store, now) = (&self.setup.store, self.setup.clock.now());
-            let text = error.to_string();
-            let needs_help = matches!(
-                error.trouble,
-                Trouble::Refused | Trouble::Skewed | Trouble::NoBucket | Trouble::Full
-            );
-            let failed = store.target_fails(self.setup.id, Some((&text, needs_help)), now);
-            failed.await?;
-            self.noted = true;
-        }
-        Ok(())
-    }
-
-    async fn target_works(&mut self) -> store::Result<()> {
-        let (store, id) = (&self.setup.store, self.setup.id);
-        if self.breaker.works() {
-            tracing::info!(
-                copies.target = self.setup.name,
-                "the object store works again"
-            );
-            store.copies_go_on(id).await?;
-        }
-        if self.noted {
-            store.target_fails(id, None, self.setup.clock.now()).await?;
-            self.noted = false;
-        }
-        Ok(())
-    }
-
     async fn store_cooldowns(&self) -> store::Result<()> {
         match self.setup.cooldowns.take_changed(self.setup.clock.now()) {
             Some(cooldowns) => self.setup.store.set_cooldowns(&cooldowns).await,
             None => Ok(()),
         }
+    }
+
+    async fn read_next(&mut self, monotonic: Duration) -> store::Result<()> {
+        let (store, now) = (&self.setup.store, self.setup.clock.now());
+        let due = store.due_copies(self.setup.id, AHEAD + self.busy.len(), now);
+        let due = due.await?.into_iter();
+        let new = due.filter(|row| !self.busy.contains(&row.recording));
+        self.next = new.collect();
+        self.next_at = monotonic;
+        Ok(())
+    }
+
+    fn spawn(&mut self) {
+        let Some(row) = self.next.pop_front() else {
+            return;
+        };
+        self.busy.insert(row.recording);
+        self.used += self.setup.permits(row.bytes);
+        let job = Job {
+            setup: self.setup.clone(),
+            row,
+            permits: self.permits.clone(),
+            progressed: Arc::default(),
+            first_look: self.first_look.clone(),
+            more: self.next.iter().any(|row| self.setup.is_small(row.bytes)),
+        };
+        self.tasks.spawn(async move {
+            let result = job.run().await;
+            Ended::Upload(Box::new(job), result)
+        });
     }
 }
 

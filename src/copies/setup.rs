@@ -33,7 +33,7 @@ pub struct Setup {
     pub stop: CancellationToken,
     /// Rate limits, shared with everything else that sends requests.
     pub cooldowns: Cooldowns,
-    /// Uploads at the same time.
+    /// Uploads at the same time; of small files four in the place of one.
     pub concurrency: usize,
     /// The length of the parts of an upload.
     pub part_bytes: u64,
@@ -47,7 +47,35 @@ pub struct Setup {
     pub beat: Arc<dyn Fn() + Send + Sync>,
 }
 
+/// A larger file is not sent only to be refused, because there is one already.
+const SMALL: u64 = 1 << 20;
+
+/// Permits for a part in memory.
+pub(super) const PART_PERMITS: u32 = 4;
+/// Permits for a small file: so many take the place of a part.
+pub(super) const FILE_PERMITS: u32 = 1;
+
 impl Setup {
+    /// All permits.
+    pub(super) fn all_permits(&self) -> u32 {
+        let concurrency = u32::try_from(self.concurrency).unwrap_or(u32::MAX);
+        concurrency.saturating_mul(PART_PERMITS)
+    }
+
+    /// The permits for what is in memory at once of a file.
+    pub(super) fn permits(&self, bytes: u64) -> u32 {
+        if self.is_small(bytes) {
+            FILE_PERMITS
+        } else {
+            PART_PERMITS
+        }
+    }
+
+    /// Whether a file is sent in one request, and takes about as long as any other request.
+    pub(super) fn is_small(&self, bytes: u64) -> bool {
+        bytes <= SMALL.min(self.part_bytes)
+    }
+
     /// The wait after so many failures in a row.
     pub(super) fn wait(&self, failures: u32) -> Duration {
         let (first, most) = self.backoff;

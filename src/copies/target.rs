@@ -29,6 +29,8 @@ use crate::throttle::Throttle;
 #[derive(Debug, Clone)]
 pub struct Target {
     place: Arc<Place>,
+    /// SignalWire's project: part of what each object says.
+    project: Arc<str>,
     host: String,
     store: Arc<AmazonS3>,
     /// The same, with a checksum of each object and part in a header of its own: a bucket with Object Lock demands it, and
@@ -42,12 +44,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// The store at `place`. Nothing is sent yet.
+    /// The store at `place`, for the recordings of a project of SignalWire. Nothing is sent yet.
     ///
     /// # Errors
     /// If no client can be made.
     pub fn new(
         place: Place,
+        project: &str,
         key: &AccessKey,
         clock: Clock,
         cooldowns: Cooldowns,
@@ -100,6 +103,7 @@ impl Target {
             checked: Arc::new(checked.build().map_err(|error| unusable(&error))?),
             checks: Arc::default(),
             place: Arc::new(place),
+            project: project.into(),
             host,
             connector,
             cooldowns,
@@ -182,7 +186,7 @@ impl Target {
     ) -> Result<Receipt, StoreError> {
         let options = PutOptions {
             mode,
-            attributes: attributes(key, sha256, token),
+            attributes: attributes(key, sha256, token, &self.project),
             ..PutOptions::default()
         };
         let key = self.key(key)?;

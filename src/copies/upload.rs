@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::failed::Failed;
-use super::setup::Setup;
+use super::setup::{PART_PERMITS, Setup};
 use super::source::Source;
 use super::{StoreError, Target, Trouble};
 use crate::store::{self, CopyRow, UploadRow};
@@ -104,7 +104,7 @@ impl<'a> Upload<'a> {
                 (self.setup.beat)();
             } else {
                 // First the permit, then the memory.
-                let permit = permits.clone().acquire_owned().await.ok();
+                let permit = permits.clone().acquire_many_owned(PART_PERMITS).await.ok();
                 let (read, content) = source.part(self.part_bytes).await?;
                 source = read;
                 let part = Part {

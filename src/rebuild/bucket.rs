@@ -1,13 +1,13 @@
-//! A database from a bucket alone: each sidecar there, with the object that it is about.
+//! A database from a bucket alone: each object with its sidecar, or with what it says itself if it has none yet.
 
 use std::time::Duration;
 
 use futures::StreamExt as _;
 
 use super::{RebuildError, Rebuilder, Rebuilt, Unusable, restored};
-use crate::archive::part::hash_file;
+use crate::archive::part::{hash_bytes, hash_file};
 use crate::archive::paths::{RelativePath, SIDECAR, recording_id_in};
-use crate::copies::{StoreError, Target, Trouble};
+use crate::copies::{Object, StoreError, Target, Trouble};
 use crate::model::RecordingId;
 use crate::sidecar::{BadSidecar, Document, MOST};
 use crate::store::{Restored, RestoredCopy};
@@ -23,14 +23,20 @@ impl Rebuilder {
     /// not on the disk stay in the bucket.
     pub async fn from_bucket(&self, name: &str, target: &Target) -> Result<Rebuilt, RebuildError> {
         let mut rebuilt = Rebuilt::default();
-        let mut token = None;
+        let (mut token, mut last) = (None, None);
         loop {
             let (listed, next) = self.patiently(|| target.list("", token.clone())).await?;
             let keys = listed.into_iter().filter_map(|object| {
-                let key = object.key.strip_suffix(SIDECAR)?.to_owned();
-                recording_id_in(&key).map(|id| (key, id))
+                let key = object.key.strip_suffix(SIDECAR).unwrap_or(&object.key);
+                let hidden = key.starts_with('.');
+                let id = recording_id_in(key).filter(|_| !hidden)?;
+                Some((key.to_owned(), id))
             });
-            let keys: Vec<(String, RecordingId)> = keys.collect();
+            let mut keys: Vec<(String, RecordingId)> = keys.collect();
+            // An object and its sidecar are beside each other, if not on the same page.
+            keys.dedup();
+            keys.retain(|key| last.as_ref() != Some(key));
+            last = keys.last().cloned().or(last);
             for chunk in keys.chunks(super::BATCH) {
                 if self.stop.is_cancelled() {
                     return Ok(rebuilt);
@@ -86,8 +92,17 @@ impl Rebuilder {
         id: RecordingId,
     ) -> Result<Restored, Unusable> {
         let sidecar = format!("{key}{SIDECAR}");
-        let bytes = self.patiently(|| target.read_small(&sidecar, MOST)).await?;
-        let document = Document::read(&bytes, &self.project_id)?;
+        let read = self.patiently(|| target.read_small(&sidecar, MOST)).await;
+        let bytes = match read {
+            Err(error) if error.is_gone() => None,
+            read => Some(read?),
+        };
+        let object = self.patiently(|| target.head(key)).await?;
+        let object = object.ok_or(Unusable::NoObject)?;
+        let document = match &bytes {
+            Some(bytes) => Document::read(bytes, &self.project_id)?,
+            None => self.of_object(key, id, &object)?,
+        };
         if document.described.id != id {
             return Err(Unusable::OtherRecording);
         }
@@ -98,8 +113,6 @@ impl Rebuilder {
         let path = document.path.clone();
         let mut restored = restored(document, self.clock.now())?;
         let described = &restored.described;
-        let object = self.patiently(|| target.head(key)).await?;
-        let object = object.ok_or(Unusable::NoObject)?;
         let other = |sha256: &String| *sha256 != described.sha256;
         if object.bytes != described.bytes || object.sha256.as_ref().is_some_and(other) {
             return Err(Unusable::OtherObject);
@@ -110,10 +123,21 @@ impl Rebuilder {
             key: key.to_owned(),
             etag: object.etag,
             version: object.version,
-            sidecar: (bytes.len() as u64, crate::archive::part::hash_bytes(&bytes)),
+            sidecar: bytes.map(|bytes| (bytes.len() as u64, hash_bytes(&bytes))),
             evicted: !here,
         });
         Ok(restored)
+    }
+
+    /// What is known of a recording whose machine was lost before its sidecar was written.
+    fn of_object(&self, key: &str, id: RecordingId, object: &Object) -> Result<Document, Unusable> {
+        let ours = |project: &String| project.eq_ignore_ascii_case(&self.project_id);
+        let sha256 = object.sha256.as_deref();
+        let (true, Some(sha256)) = (object.project.as_ref().is_some_and(ours), sha256) else {
+            return Err(Unusable::NoSidecar);
+        };
+        let content = (object.bytes, sha256);
+        Ok(Document::of_object(id, key, content, object.written_at)?)
     }
 
     /// Whether the whole file is on the disk as well.

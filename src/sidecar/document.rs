@@ -108,6 +108,40 @@ impl Document {
     }
 }
 
+impl Document {
+    /// The sidecar of a recording of which nothing else is known: its object was written, and its sidecar was not.
+    ///
+    /// # Errors
+    /// [`BadSidecar`], as if it were read.
+    pub fn of_object(
+        id: RecordingId,
+        path: &str,
+        (size_bytes, sha256): (u64, &str),
+        written_at: DateTime<Utc>,
+    ) -> Result<Self, BadSidecar> {
+        let id = id.to_string();
+        let at = time::to_text(written_at);
+        Wire {
+            room_archiver_sidecar: VERSION,
+            project_id: String::new(),
+            recording: Map::from_iter([("id".to_owned(), id.clone().into())]),
+            recording_id: id,
+            session_id: None,
+            room_name: None,
+            path: path.to_owned(),
+            size_bytes,
+            sha256: sha256.to_owned(),
+            archived_at: at.clone(),
+            first_seen_at: at,
+            completed_seen_at: None,
+            concerns: Vec::new(),
+            session_ended_at: None,
+            session: None,
+        }
+        .check()
+    }
+}
+
 impl Wire {
     fn check(self) -> Result<Document, BadSidecar> {
         let bad = BadSidecar::Value;

@@ -9,7 +9,8 @@ use crate::store::rows::{bytes, recording_id, statements};
 use crate::store::{Result, Store, during, exactly_one, on};
 
 statements! {
-    // Of every configured target a copy must be there: the file is what the others are made from.
+    // Of every configured target a copy must be there: the file is what the others are made from. A bucket explains
+    // itself only with the sidecar.
     EVICTABLE = "SELECT r.row, r.id, r.path, r.archived_bytes, r.sha256, c.key, c.etag,
             (SELECT sha256 FROM sidecar WHERE recording = r.row AND place = '') AS sidecar_sha256,
             t.name || ' (' || t.url || '/' || c.key || ')' AS place
@@ -18,6 +19,7 @@ statements! {
            AND c.verified_at >= strftime('%Y-%m-%dT%H:%M:%fZ', c.copied_at, '+1 day')
            AND r.state = 'archived' AND r.evicted_at IS NULL AND c.sha256 = r.sha256
            AND coalesce((SELECT fetched_at FROM eviction WHERE recording = r.row), '') <= ?2
+           AND EXISTS (SELECT 1 FROM sidecar WHERE recording = r.row AND place = t.name AND bytes IS NOT NULL)
            AND (SELECT count(*) FROM copy o JOIN copy_target ot ON ot.id = o.target
                 WHERE o.recording = r.row AND ot.configured AND o.state = 'copied' AND o.sha256 = r.sha256)
              = (SELECT count(*) FROM copy_target WHERE configured)

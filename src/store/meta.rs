@@ -162,18 +162,24 @@ impl Store {
         .await
     }
 
-    /// Keeps an event unless the same was kept within a day: for what every pass meets again.
-    pub async fn event_once_a_day(&self, at: DateTime<Utc>, kind: &str, text: &str) -> Result<()> {
+    /// Keeps an event unless the same was kept within a day: for what every pass meets again. Returns whether it was new.
+    pub async fn event_once_a_day(
+        &self,
+        at: DateTime<Utc>,
+        kind: &str,
+        text: &str,
+    ) -> Result<bool> {
         during("write an event", async {
             let mut tx = self.write().await?;
-            sqlx::query(EVENT_ONCE_A_DAY)
+            let done = sqlx::query(EVENT_ONCE_A_DAY)
                 .bind(time::to_text(at))
                 .bind(kind)
                 .bind(text)
                 .bind(time::to_text(at - TimeDelta::days(1)))
                 .execute(on(&mut tx))
                 .await?;
-            Ok(tx.commit().await?)
+            tx.commit().await?;
+            Ok(done.rows_affected() > 0)
         })
         .await
     }

@@ -37,8 +37,8 @@ statements! {
             sha256 = excluded.sha256, etag = excluded.etag, version = excluded.version, copied_at = excluded.copied_at,
             verified_at = excluded.verified_at, read_at = NULL, retries = 0, next_attempt_at = NULL, error = NULL";
     RESTORE_OBJECT = "INSERT INTO sidecar (recording, place, due, bytes, sha256)
-         SELECT row, ?2, 0, ?3, ?4 FROM recording WHERE id = ?1
-         ON CONFLICT DO UPDATE SET due = 0, bytes = excluded.bytes, sha256 = excluded.sha256";
+         SELECT row, ?2, ?3 IS NULL, ?3, ?4 FROM recording WHERE id = ?1
+         ON CONFLICT DO UPDATE SET due = excluded.due, bytes = excluded.bytes, sha256 = excluded.sha256";
     RESTORE_EVICTED = "UPDATE recording SET evicted_at = ?2 WHERE id = ?1";
     RESTORE_EVICTION = "INSERT INTO eviction (recording, evicted_at, removed)
          SELECT row, ?2, 1 FROM recording WHERE id = ?1 ON CONFLICT DO UPDATE SET evicted_at = ?2, removed = 1";
@@ -69,8 +69,8 @@ pub struct RestoredCopy {
     pub key: String,
     pub etag: Option<String>,
     pub version: Option<String>,
-    /// Length and SHA-256 of its sidecar.
-    pub sidecar: (u64, String),
+    /// Length and SHA-256 of its sidecar, if it has one.
+    pub sidecar: Option<(u64, String)>,
     /// The file is not on the disk.
     pub evicted: bool,
 }
@@ -216,8 +216,8 @@ async fn restore_copy(
     sqlx::query(RESTORE_OBJECT)
         .bind(id)
         .bind(&copy.target)
-        .bind(copy.sidecar.0.cast_signed())
-        .bind(&copy.sidecar.1)
+        .bind(copy.sidecar.as_ref().map(|(bytes, _)| bytes.cast_signed()))
+        .bind(copy.sidecar.as_ref().map(|(_, sha256)| sha256))
         .execute(on(tx))
         .await?;
     if copy.evicted {

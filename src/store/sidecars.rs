@@ -57,14 +57,6 @@ statements! {
          WHERE s.place = ?1 AND s.due > 0 AND r.state = 'archived' AND c.state = 'copied' AND c.sha256 = r.sha256
            AND c.key = r.path AND s.recording > ?3
          ORDER BY s.recording LIMIT ?4";
-    SIDECAR_OBJECT = "SELECT r.row AS recording, coalesce(s.due, 0) AS due, s.sha256 AS written_sha256, r.id, r.session_id, r.path,
-            r.archived_bytes, r.sha256, r.archived_at, r.first_seen_at, r.completed_seen_at, r.upstream, e.room_name,
-            e.upstream AS session, e.ended_at,
-            (SELECT json_group_array(json_object('kind', kind, 'detail', detail, 'noted_at', noted_at))
-                FROM concern WHERE recording_id = r.id) AS concerns
-         FROM recording r LEFT JOIN sidecar s ON s.recording = r.row AND s.place = ?1
-         LEFT JOIN session e ON e.id = r.session_id
-         WHERE r.row = ?2 AND r.state = 'archived'";
     SIDECAR_WRITTEN = "UPDATE sidecar SET due = iif(due = ?3, 0, due), bytes = ?4, sha256 = ?5
          WHERE recording = ?1 AND place = ?2";
     SIDECAR_OF = "SELECT s.sha256 FROM sidecar s JOIN recording r ON r.row = s.recording
@@ -209,19 +201,6 @@ impl Store {
         .await
     }
 
-    /// The sidecar of a recording that is about to be copied to the target `name`; `None`: it is no longer archived.
-    pub async fn sidecar_object(&self, name: &str, recording: i64) -> Result<Option<DueSidecar>> {
-        during("read what a sidecar is to say", async {
-            let row = sqlx::query(SIDECAR_OBJECT)
-                .bind(name)
-                .bind(recording)
-                .fetch_optional(self.read())
-                .await?;
-            row.as_ref().map(due).transpose()
-        })
-        .await
-    }
-
     /// Notes sidecars that are durable now. `place`: empty for those on the disk, else the target's name.
     pub async fn sidecars_written(&self, place: &str, written: &[Written]) -> Result<()> {
         during("note written sidecars", async {
@@ -261,11 +240,7 @@ impl Store {
 }
 
 /// Notes that a sidecar is durable, in a transaction.
-pub(super) async fn note(
-    tx: &mut Transaction<'static, Sqlite>,
-    place: &str,
-    one: &Written,
-) -> Result<()> {
+async fn note(tx: &mut Transaction<'static, Sqlite>, place: &str, one: &Written) -> Result<()> {
     sqlx::query(SIDECAR_WRITTEN)
         .bind(one.row)
         .bind(place)

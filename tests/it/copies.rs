@@ -4,6 +4,7 @@ mod faults;
 mod kill;
 pub mod real;
 mod security;
+mod small;
 mod verification;
 
 use fake_space::NewRecording;

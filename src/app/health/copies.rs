@@ -50,6 +50,15 @@ pub(super) fn problems(
         );
         found.push((since, text));
     }
+    if let (Some(since), Some(most)) = (copies.sidecars_since, stuck_after)
+        && now - since > most
+    {
+        let text = format!(
+            "recordings without a sidecar in '{name}', the oldest for {}",
+            age(since)
+        );
+        found.push((since, text));
+    }
     if copies.differs > 0 {
         let what = human::count(copies.differs, "key");
         let since = copies.oldest.unwrap_or(now);
@@ -90,6 +99,14 @@ mod tests {
         assert_eq!(
             texts(&copies),
             ["1000000 recordings not copied to 'offsite', and none was for 1 d 1 h"]
+        );
+        copies.pending = 0;
+        copies.sidecars_since = Some(ago(24));
+        assert_eq!(texts(&copies), [""; 0]);
+        copies.sidecars_since = Some(ago(26));
+        assert_eq!(
+            texts(&copies),
+            ["recordings without a sidecar in 'offsite', the oldest for 1 d 2 h"]
         );
         copies.configured = false;
         assert_eq!(texts(&copies), [""; 0]);

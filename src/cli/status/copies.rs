@@ -8,6 +8,17 @@ use super::super::width::Width;
 use crate::human;
 use crate::store::CopyFacts;
 
+fn note(one: &CopyFacts, now: DateTime<Utc>) -> String {
+    match (&one.error, one.sidecars_since) {
+        (Some(error), _) => error.clone(),
+        (None, Some(since)) => {
+            let age = (now - since).to_std().unwrap_or_default();
+            format!("no sidecar for {}", human::duration(age))
+        }
+        (None, None) => String::new(),
+    }
+}
+
 /// A table of the targets; nothing without any.
 pub(super) fn render(copies: &[CopyFacts], now: DateTime<Utc>, width: Width) -> String {
     if copies.is_empty() {
@@ -28,7 +39,7 @@ pub(super) fn render(copies: &[CopyFacts], now: DateTime<Utc>, width: Width) -> 
             ago(one.oldest),
             one.verified_at
                 .map_or_else(|| "never".to_owned(), |at| human::age(at, now)),
-            one.error.clone().unwrap_or_default(),
+            note(one, now),
         ]
     });
     let columns = [

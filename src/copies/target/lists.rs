@@ -26,6 +26,35 @@ impl Target {
             page_token: token.clone(),
             ..PaginatedListOptions::default()
         };
+        let (listed, next) = self.page(key, options).await?;
+        if next.is_some() && next == token {
+            let detail = "the list does not go on";
+            return Err(StoreError::new(Trouble::Nonsense, "list objects", detail));
+        }
+        Ok((listed, next))
+    }
+
+    /// A page of the objects below the prefix from this key on, in the order of their keys.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn list_from(&self, key: &str) -> Result<Vec<Listed>, StoreError> {
+        // S3 begins after the key that is given.
+        let mut before = self.full(key);
+        before.pop();
+        let options = PaginatedListOptions {
+            offset: Some(before),
+            ..PaginatedListOptions::default()
+        };
+        let (listed, _) = self.page("", options).await?;
+        Ok(listed)
+    }
+
+    async fn page(
+        &self,
+        key: &str,
+        options: PaginatedListOptions,
+    ) -> Result<(Vec<Listed>, Option<String>), StoreError> {
         let prefix = self.full(key);
         let prefix = (!prefix.is_empty()).then_some(prefix.as_str());
         let page = self.store.list_paginated(prefix, options);
@@ -38,10 +67,6 @@ impl Target {
                 etag: object.e_tag.map(plain),
             })
         });
-        if page.page_token.is_some() && page.page_token == token {
-            let detail = "the list does not go on";
-            return Err(StoreError::new(Trouble::Nonsense, "list objects", detail));
-        }
         Ok((listed.collect(), page.page_token))
     }
 

@@ -15,7 +15,7 @@ impl Target {
     /// [`StoreError`]
     pub async fn begin(&self, key: &str, sha256: &str, token: &str) -> Result<String, StoreError> {
         let options = PutMultipartOptions {
-            attributes: attributes(key, sha256, token),
+            attributes: attributes(key, sha256, token, &self.project),
             ..PutMultipartOptions::default()
         };
         let key = self.key(key)?;

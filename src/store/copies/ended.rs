@@ -6,13 +6,14 @@ use super::{CopyRow, CopyState, TargetId};
 use crate::model::{RecordingId, time};
 use crate::store::outbox::copied_event;
 use crate::store::rows::statements;
-use crate::store::{Result, Store, Written, during, exactly_one, on, sidecars};
+use crate::store::{Result, Store, during, exactly_one, on};
 
 statements! {
     COPIED = "UPDATE copy SET state = 'copied', key = ?1, bytes = ?2, sha256 = ?3, etag = ?4, version = ?5,
             copied_at = ?6, verified_at = ?6, read_at = NULL, retries = 0, next_attempt_at = NULL,
             waits_for_target = 0, error = NULL
          WHERE target = ?7 AND recording = ?8 AND state <> 'copied'";
+    SIDECAR_UNWRITTEN = "UPDATE sidecar SET due = due + 1 WHERE recording = ?1 AND place = ?2 AND bytes IS NULL";
     TARGET_COPIED = "UPDATE copy_target SET copied_at = ? WHERE id = ?";
     FORGET_UPLOADS = "DELETE FROM upload WHERE target = ? AND recording = ? AND NOT abandoned";
     COPY_FAILED = "UPDATE copy SET state = ?1, retries = iif(?8, 0, retries + 1), next_attempt_at = ?2, waits_for_target = ?3,
@@ -24,18 +25,13 @@ statements! {
          WHERE target = ? AND state <> 'copied' AND waits_for_target = 1";
 }
 
-/// The object that holds a recording now.
+/// The object that holds a recording now, under the key that is the recording's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are what they are called")]
-pub struct Copied {
-    /// Below the prefix.
-    pub key: String,
-    pub bytes: u64,
-    pub sha256: String,
-    pub etag: Option<String>,
-    pub version: Option<String>,
-    /// Its sidecar, which is there as well.
-    pub sidecar: Written,
+pub struct Copied<'a> {
+    pub row: &'a CopyRow,
+    pub etag: Option<&'a str>,
+    pub version: Option<&'a str>,
 }
 
 /// Why a recording was not copied.
@@ -56,33 +52,35 @@ pub struct CopyFailure {
 }
 
 impl Store {
-    /// Notes that a recording was copied, and forgets its upload.
+    /// Notes that recordings were copied, and forgets their uploads. Their sidecars are due then.
     pub async fn copied(
         &self,
         (target, name): (TargetId, &str),
-        row: &CopyRow,
-        copied: &Copied,
+        all: &[Copied<'_>],
         now: DateTime<Utc>,
     ) -> Result<()> {
-        during("note a copy", async {
+        during("note copies", async {
             let now = time::to_text(now);
             let mut tx = self.write().await?;
-            let done = sqlx::query(COPIED)
-                .bind(&copied.key)
-                .bind(copied.bytes.cast_signed())
-                .bind(&copied.sha256)
-                .bind(&copied.etag)
-                .bind(&copied.version)
-                .bind(&now)
-                .bind(target.0)
-                .bind(row.recording)
-                .execute(on(&mut tx))
-                .await?;
-            exactly_one(&done, row.id, "not copied yet")?;
-            let query = sqlx::query(FORGET_UPLOADS).bind(target.0);
-            query.bind(row.recording).execute(on(&mut tx)).await?;
-            sidecars::note(&mut tx, name, &copied.sidecar).await?;
-            copied_event(&mut tx, name, row.id, &now).await?;
+            for Copied { row, etag, version } in all {
+                let done = sqlx::query(COPIED)
+                    .bind(&row.path)
+                    .bind(row.bytes.cast_signed())
+                    .bind(&row.sha256)
+                    .bind(*etag)
+                    .bind(*version)
+                    .bind(&now)
+                    .bind(target.0)
+                    .bind(row.recording)
+                    .execute(on(&mut tx))
+                    .await?;
+                exactly_one(&done, row.id, "not copied yet")?;
+                let query = sqlx::query(FORGET_UPLOADS).bind(target.0);
+                query.bind(row.recording).execute(on(&mut tx)).await?;
+                let query = sqlx::query(SIDECAR_UNWRITTEN).bind(row.recording);
+                query.bind(name).execute(on(&mut tx)).await?;
+                copied_event(&mut tx, name, row.id, &now).await?;
+            }
             let query = sqlx::query(TARGET_COPIED).bind(&now).bind(target.0);
             query.execute(on(&mut tx)).await?;
             Ok(tx.commit().await?)

@@ -19,7 +19,10 @@ statements! {
             (SELECT count(*) FROM copy INDEXED BY copy_open
                 WHERE target = t.id AND state <> 'copied' AND due_since < ?) AS late,
             (SELECT min(due_since) FROM copy INDEXED BY copy_open
-                WHERE target = t.id AND state <> 'copied' AND due_since IS NOT NULL) AS oldest
+                WHERE target = t.id AND state <> 'copied' AND due_since IS NOT NULL) AS oldest,
+            (SELECT min(c.copied_at) FROM sidecar s INDEXED BY sidecar_due
+                CROSS JOIN copy c ON c.target = t.id AND c.recording = s.recording
+                WHERE s.place = t.name AND s.due > 0 AND s.bytes IS NULL AND c.state = 'copied') AS sidecars_since
          FROM copy_target t ORDER BY t.name";
     COPY_ERROR = "SELECT c.error FROM copy c INDEXED BY copy_open JOIN copy_target t ON t.id = c.target
          WHERE t.name = ? AND c.state <> 'copied' AND c.due_since IS NOT NULL AND c.error IS NOT NULL
@@ -50,6 +53,9 @@ pub struct CopyFacts {
     /// Since when the oldest of those should be there that were archived after the target was added.
     #[serde(serialize_with = "optional_time")]
     pub oldest: Option<DateTime<Utc>>,
+    /// When the oldest of those was copied that have no sidecar yet.
+    #[serde(serialize_with = "optional_time")]
+    pub sidecars_since: Option<DateTime<Utc>>,
     /// When a recording was last copied to it, or it was added.
     #[serde(serialize_with = "optional_time")]
     pub progress_at: Option<DateTime<Utc>>,
@@ -107,6 +113,7 @@ impl Store {
                     differs: count("differs")?,
                     late: count("late")?,
                     oldest: at(row, "oldest")?,
+                    sidecars_since: at(row, "sidecars_since")?,
                     progress_at: at(row, "added_at")?.max(at(row, "copied_at")?),
                     verified_at: at(row, "verified_at")?,
                     failing_since: at(row, "failing_since")?,

@@ -275,6 +275,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "evictions",
         include_str!("../../../migrations/0007_evictions.sql"),
     ),
+    (
+        8,
+        "sidecars_of_copies",
+        include_str!("../../../migrations/0008_sidecars_of_copies.sql"),
+    ),
 ];
 
 /// The embedded migrations. Not sqlx's macro: it would compile SQLite a second time for the host.

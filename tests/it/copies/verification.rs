@@ -42,6 +42,19 @@ fn a_list_verifies_all_copies_without_reading_them() {
 }
 
 #[test]
+fn a_target_that_failed_at_its_verification_is_tried_again_though_there_is_nothing_to_copy() {
+    let (copying, _) = copied(EACH_SECOND);
+    let refused = Fault::Error(403, "AccessDenied", Vec::new());
+    copying.bucket.inject("list", 2, refused);
+    let mut daemon = copying.daemon();
+    daemon.line("the object store works again");
+    copying.setting.wait(|setting| setting.sql(VERIFIED) == "1");
+    let failing = "SELECT failing_since IS NULL FROM copy_targets";
+    copying.setting.wait(|setting| setting.sql(failing) == "1");
+    daemon.stop();
+}
+
+#[test]
 fn a_list_that_lags_costs_looks_and_no_false_alarm() {
     let (copying, _) = copied(EACH_SECOND);
     copying.bucket.inject("list", 1000, Fault::EmptyList);

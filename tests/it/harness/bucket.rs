@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::sha256;
 use hold::Hold;
-pub use request::Request;
+pub use request::{Request, is_sidecar};
 use store::Answer;
 
 pub const KEY: &str = "test:tester";
@@ -77,6 +77,8 @@ struct State {
     refuses: bool,
     /// Object Lock is on.
     locked: bool,
+    /// Conditions of requests are not looked at.
+    unconditional: bool,
 }
 
 impl State {
@@ -189,6 +191,11 @@ impl Bucket {
     /// Switches versions and Object Lock on.
     pub fn set_locked(&self) {
         self.lock().locked = true;
+    }
+
+    /// From now on conditions are ignored, as older stores do.
+    pub fn ignore_conditions(&self) {
+        self.lock().unconditional = true;
     }
 
     pub fn set_clock_ahead(&self, by: TimeDelta) {

@@ -65,6 +65,38 @@ fn files_that_are_on_the_disk_all_the_same_are_not_called_evicted() {
 }
 
 #[test]
+fn what_was_copied_just_before_the_machine_was_lost_needs_no_sidecar() {
+    let offsite = Offsite::new(3, "");
+    let setting = &offsite.setting;
+    let columns = "SELECT recording_id, session_id, room_name, started_at, sha256 FROM archive ORDER BY recording_id";
+    let before = setting.sql(columns);
+    for recording in [0, 2] {
+        offsite.bucket.remove(&offsite.sidecar(recording));
+    }
+    // Objects of others and what was set aside are no recordings.
+    let other = format!("pre fix/lesson/{}.mp4", Uuid::from_u128(9));
+    offsite.bucket.place(&other, b"somebody else's");
+    let set_aside = offsite.key(1).replace("pre fix/", "pre fix/.altered/");
+    offsite.bucket.place(&set_aside, b"altered");
+    offsite.lose_the_machine();
+    let output = setting.run(&["rebuild", "--from", "offsite"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = text(&output);
+    assert!(
+        said.contains("rebuilt 3 recordings") && said.contains("1 sidecar could not be used"),
+        "{said}"
+    );
+    assert_eq!(setting.sql("SELECT sum(copies) FROM archive"), "3");
+    // The rest comes from SignalWire, without its files; then the sidecars are written.
+    setting.once(0);
+    assert_eq!(setting.sql(columns), before);
+    assert_eq!(setting.media_requests().len(), 3);
+    let sidecar: Value =
+        serde_json::from_slice(&offsite.stored(&offsite.sidecar(0)).body).expect("JSON");
+    assert_eq!(sidecar["room_name"], "lesson");
+}
+
+#[test]
 fn hostile_sidecars_in_a_bucket_forge_nothing_and_lead_nowhere() {
     let offsite = Offsite::new(6, "");
     let setting = &offsite.setting;

@@ -1,37 +1,57 @@
-//! A copy has its sidecar before it counts, and the sidecar says what is known now.
+//! Each copy gets its sidecar, and the sidecar says what is known now.
 
 use serde_json::Value;
 
-use super::Offsite;
+use super::{Offsite, text};
 use crate::harness::bucket::Fault;
 
 #[test]
-fn nothing_counts_as_copied_before_its_sidecar_is_there() {
-    let offsite = Offsite::new(1, "");
-    let setting = &offsite.setting;
+fn a_sidecar_follows_its_copy_and_without_it_no_file_leaves_the_disk() {
+    let mut offsite = Offsite::new(1, "keep_local = \"1d\"\n");
     let value: Value =
         serde_json::from_slice(&offsite.stored(&offsite.sidecar(0)).body).expect("JSON");
     let path = format!("lesson/{}.mp4", offsite.ids[0]);
     assert_eq!(value["path"], path);
     assert_eq!(value["recording"]["id"], offsite.ids[0].to_string());
     assert_eq!(value["recording"].get("uri"), None);
+    let setting = &offsite.setting;
     let second = setting.add_media(&crate::harness::media(crate::harness::MIB));
     let error = Fault::Error(500, "InternalError", Vec::new());
     offsite.bucket.inject("sidecar", 1000, error);
     setting.once(0);
-    let state = |id| {
-        setting.sql(&format!(
-            "SELECT state FROM copies WHERE recording_id = '{id}'"
-        ))
-    };
-    assert_eq!(state(second), "pending");
+    let state = format!("SELECT state FROM copies WHERE recording_id = '{second}'");
+    let pending = "SELECT sidecars_pending FROM copy_targets";
+    assert_eq!(
+        (setting.sql(&state), setting.sql(pending)),
+        both("copied", "1")
+    );
+    offsite.days_pass();
+    offsite.verify();
+    let setting = &offsite.setting;
+    setting.once(0);
+    assert_eq!(
+        setting.files(),
+        [setting.target(second)],
+        "only the first has left"
+    );
+    // What stands still is visible.
+    let status = setting.run(&["status"]);
+    assert!(text(&status).contains("no sidecar for 3 d"), "{status:?}");
     offsite.bucket.clear_faults();
-    setting.write_sql("UPDATE copy SET next_attempt_at = NULL");
     let puts = offsite.bucket.count("put") + offsite.bucket.count("part");
     setting.once(0);
-    assert_eq!(state(second), "copied");
+    assert_eq!(
+        (setting.sql(&state), setting.sql(pending)),
+        both("copied", "0")
+    );
     let again = offsite.bucket.count("put") + offsite.bucket.count("part");
     assert_eq!(again, puts, "the recording itself is not sent again");
+    setting.once(0);
+    assert_eq!(setting.files().len(), 0);
+}
+
+fn both(one: &str, other: &str) -> (String, String) {
+    (one.to_owned(), other.to_owned())
 }
 
 #[test]
@@ -60,10 +80,11 @@ fn an_object_of_others_under_the_key_of_a_sidecar_is_not_replaced() {
     offsite.bucket.place(&key, b"{\"mine\": 1}");
     setting.once(0);
     assert_eq!(offsite.stored(&key).body, b"{\"mine\": 1}");
-    let error = setting.sql(&format!(
-        "SELECT error FROM copies WHERE recording_id = '{second}'"
-    ));
-    assert!(error.contains("another object is under the key"), "{error}");
+    let events = offsite.events("copy");
+    assert!(
+        events.contains("another object is under the key"),
+        "{events}"
+    );
 }
 
 #[test]

@@ -93,6 +93,6 @@ pub(super) fn decode(text: &str) -> String {
     String::from_utf8(bytes).expect("UTF-8")
 }
 
-fn is_sidecar(key: &str) -> bool {
+pub fn is_sidecar(key: &str) -> bool {
     key.strip_suffix(".json").is_some()
 }

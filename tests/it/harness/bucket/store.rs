@@ -29,8 +29,8 @@ impl State {
     }
 
     pub(super) fn put(&mut self, request: &Request) -> Answer {
-        if request.headers.contains_key("if-none-match") && self.objects.contains_key(&request.key)
-        {
+        let conditional = request.headers.contains_key("if-none-match") && !self.unconditional;
+        if conditional && self.objects.contains_key(&request.key) {
             return Answer::error(412, "PreconditionFailed");
         }
         let etag = format!("\"{}\"", &sha256(&request.body)[..32]);
@@ -181,19 +181,22 @@ impl State {
 
     pub(super) fn list(&self, request: &Request) -> Answer {
         const PAGE: usize = 3;
-        let prefix = request.query.get("prefix").cloned().unwrap_or_default();
-        let after = request
-            .query
-            .get("continuation-token")
-            .cloned()
-            .unwrap_or_default();
+        let given = |name| request.query.get(name).cloned().unwrap_or_default();
+        let prefix = given("prefix");
+        let after = given("continuation-token").max(given("start-after"));
+        // A list from a key on is as long as a real one.
+        let page = if given("start-after").is_empty() {
+            PAGE
+        } else {
+            1000
+        };
         let mut keys = self
             .objects
             .iter()
             .filter(|(key, _)| key.starts_with(&prefix) && **key > after);
         let mut text = String::from("<ListBucketResult>");
         let mut last = String::new();
-        for (key, object) in keys.by_ref().take(PAGE) {
+        for (key, object) in keys.by_ref().take(page) {
             last.clone_from(key);
             _ = write!(
                 text,
