@@ -87,11 +87,11 @@ pub(super) async fn evict(app: Arc<App>, mut targets: watch::Receiver<Arc<Target
 }
 
 impl App {
-    /// Copies what is to be copied now, and removes files that may go.
+    /// Copies what is to be copied now, and removes files that may go. Returns how many copies were made.
     ///
     /// # Errors
     /// The database's.
-    pub async fn copy_due(&self, targets: &Targets, beat: &Beat) -> store::Result<()> {
+    pub async fn copy_due(&self, targets: &Targets, beat: &Beat) -> store::Result<u64> {
         for (name, error) in targets.unusable() {
             // Often the service alone has the access key.
             tracing::warn!(
@@ -103,10 +103,12 @@ impl App {
         let drains = copiers
             .into_iter()
             .map(|mut copier| async move { copier.drain().await });
+        let mut copied = 0;
         for drained in futures::future::join_all(drains).await {
-            drained?;
+            copied += drained?;
         }
-        self.evict(targets).await
+        self.evict(targets).await?;
+        Ok(copied)
     }
 
     /// Removes files that may go.

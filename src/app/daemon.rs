@@ -1,11 +1,15 @@
 //! The service: passes on their schedules, downloads all the time, reloads, and an end in order.
 
+mod changes;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use chrono::TimeDelta;
 use tokio::sync::{Mutex, watch};
+
+use changes::{another_archive, needs_restart};
 
 use super::logging::{init_logs, level};
 use super::report::{Passes, Reporter};
@@ -333,34 +337,13 @@ impl Loader<'_> {
     ) -> Result<()> {
         let new = Config::load(self.file.as_deref(), self.env)?;
         let token = super::token(&new, self.env)?;
-        // Another archive, or one of another space: nothing of it may be mixed with this one's.
-        let another = changed(&[
-            (
-                "archive.directory",
-                current.archive.directory != new.archive.directory,
-            ),
-            ("database.path", current.database != new.database),
-            (
-                "signalwire.project_id",
-                current.signalwire.project_id != new.signalwire.project_id,
-            ),
-            (
-                "signalwire.space",
-                super::origin(current)? != super::origin(&new)?,
-            ),
-        ]);
+        let another = another_archive(current, &new)?;
         if !another.is_empty() {
             return Err(anyhow!(
                 "{another} can't change while the service runs: restart it"
             ));
         }
-        let later = changed(&[
-            (
-                "telemetry.listen",
-                current.telemetry.listen != new.telemetry.listen,
-            ),
-            ("log.format", current.log.format != new.log.format),
-        ]);
+        let later = needs_restart(current, &new);
         let client = app.client(&new, token)?;
         let poller = app.poller(&new, client.clone(), service.poll_beat.clone());
         let mut setup = app.setup(&new, client, service.download_beat.clone())?;
@@ -391,12 +374,4 @@ impl Loader<'_> {
         *current = new;
         Ok(())
     }
-}
-
-/// The keys that changed, for a message.
-fn changed(keys: &[(&'static str, bool)]) -> String {
-    let keys = keys
-        .iter()
-        .filter_map(|&(key, changed)| changed.then_some(key));
-    keys.collect::<Vec<_>>().join(", ")
 }

@@ -15,7 +15,7 @@ use turn::Turn;
 
 use super::App;
 use super::health::{Problem, ProblemKind, health};
-use super::webhooks::HealthTeller;
+use super::webhooks::HealthEvents;
 use crate::human;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ConcernKind, State};
@@ -77,7 +77,7 @@ impl Reporter {
     async fn report(&self) -> store::Result<()> {
         let mut figures = Figures::default();
         let (mut read_facts, mut read_counts) = (Turn::default(), Turn::default());
-        let (mut known, mut teller) = (false, HealthTeller::default());
+        let (mut known, mut events) = (false, HealthEvents::default());
         loop {
             let read = async {
                 let (clock, store) = (&self.app.clock, &self.app.store);
@@ -100,8 +100,8 @@ impl Reporter {
             figures.facts.database = self.app.store.trouble().now();
             let problems = self.show(&mut figures);
             if known && !figures.facts.webhooks.is_empty() {
-                let told = teller.tell(&self.app.store, &problems, &self.app.clock);
-                self.app.tolerate(told.await)?;
+                let reported = events.report(&self.app.store, &problems, &self.app.clock);
+                self.app.tolerate(reported.await)?;
             }
             let news = async {
                 if self.app.board.active().is_empty() {

@@ -86,21 +86,21 @@ pub fn endpoint(config: &Config, name: &str, env: &Environment) -> Result<Arc<En
     )?))
 }
 
-/// Tells webhooks when the archive becomes unhealthy, when another kind of problem joins, and when all are over.
+/// Reports to webhooks when the archive becomes unhealthy, when another kind of problem joins, and when all are over.
 #[derive(Debug, Default)]
-pub(super) struct HealthTeller {
-    /// The kinds of problems that were told since the archive was last healthy; `None`: not known yet.
-    told: Option<BTreeSet<String>>,
+pub(super) struct HealthEvents {
+    /// The kinds of problems that were reported since the archive was last healthy; `None`: not known yet.
+    reported: Option<BTreeSet<String>>,
     /// Since when nothing is wrong.
     healthy: Option<Duration>,
 }
 
-impl HealthTeller {
-    /// Compares what was told with what is wrong now.
+impl HealthEvents {
+    /// Compares what was reported with what is wrong now.
     ///
     /// # Errors
     /// The database's.
-    pub(super) async fn tell(
+    pub(super) async fn report(
         &mut self,
         store: &Store,
         problems: &[Problem],
@@ -110,38 +110,38 @@ impl HealthTeller {
             .iter()
             .map(|problem| problem.kind.as_str().to_owned())
             .collect();
-        let told = match self.told.take() {
-            Some(told) => told,
+        let reported = match self.reported.take() {
+            Some(reported) => reported,
             None => read(store).await?,
         };
         let next = if now.is_empty() {
             let since = *self.healthy.get_or_insert_with(|| clock.monotonic());
             let steady = clock.monotonic().saturating_sub(since) >= STEADY;
-            (steady && !told.is_empty()).then_some((EventType::ArchiveRecovered, now))
+            (steady && !reported.is_empty()).then_some((EventType::ArchiveRecovered, now))
         } else {
             self.healthy = None;
-            let more = !now.is_subset(&told);
-            more.then(|| (EventType::ArchiveUnhealthy, &told | &now))
+            let more = !now.is_subset(&reported);
+            more.then(|| (EventType::ArchiveUnhealthy, &reported | &now))
         };
-        let told = match next {
-            None => told,
+        let reported = match next {
+            None => reported,
             Some((kind, next)) => {
                 let words: Vec<&str> = next.iter().map(String::as_str).collect();
                 let data = json!({ "problems": problems }).to_string();
                 store
-                    .tell_health(kind, &data, &words.join(","), clock.now())
+                    .report_health(kind, &data, &words.join(","), clock.now())
                     .await?;
                 next
             }
         };
-        self.told = Some(told);
+        self.reported = Some(reported);
         Ok(())
     }
 }
 
 async fn read(store: &Store) -> store::Result<BTreeSet<String>> {
-    let told = store.health_told().await?;
-    let words = told.split(',').filter(|word| !word.is_empty());
+    let reported = store.health_reported().await?;
+    let words = reported.split(',').filter(|word| !word.is_empty());
     Ok(words.map(str::to_owned).collect())
 }
 
@@ -173,7 +173,7 @@ mod tests {
         store.set_webhooks(&[row], start).await.unwrap();
         let [disk, stuck] =
             [ProblemKind::Disk, ProblemKind::Stuck].map(|kind| problem(kind, start));
-        let mut teller = HealthTeller::default();
+        let mut events = HealthEvents::default();
         for (seconds, problems, restart) in [
             (0, vec![], false),
             (60, vec![], false),
@@ -190,16 +190,16 @@ mod tests {
             (0, vec![stuck], false),
         ] {
             if restart {
-                teller = HealthTeller::default();
+                events = HealthEvents::default();
             }
             clock.advance(Duration::from_secs(seconds));
-            teller.tell(&store, &problems, &clock).await.unwrap();
+            events.report(&store, &problems, &clock).await.unwrap();
         }
         store.route("ops", |_| true).await.unwrap();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         while let Some(next) = store.next_delivery("ops", clock.now()).await.unwrap() {
             let count = next.data.matches("it is wrong").count();
-            told.push((next.kind.clone(), count));
+            reported.push((next.kind.clone(), count));
             let accepted = crate::store::Attempted::Accepted(200);
             store
                 .attempted("ops", &next, &accepted, clock.now())
@@ -212,7 +212,10 @@ mod tests {
             ("archive.recovered", 0),
             ("archive.unhealthy", 1),
         ];
-        assert_eq!(told, expected.map(|(kind, count)| (kind.to_owned(), count)));
+        assert_eq!(
+            reported,
+            expected.map(|(kind, count)| (kind.to_owned(), count))
+        );
         store.close().await;
     }
 }

@@ -10,9 +10,9 @@ mod telemetry;
 use std::path::Path;
 
 use anyhow::Result;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use report::{Report, SKEW_FAILS, SKEW_NOTED};
+use report::Report;
 
 use super::args::DoctorArgs;
 use super::exit::Exit;
@@ -177,28 +177,7 @@ async fn server(config: &Config, token: ApiToken, clock: &Clock, report: &mut Re
             &format!("check signalwire.space, and that this machine reaches {origin}"),
         ),
     }
-    match client.skew() {
-        None => report.note("clock", "not compared: the server did not answer"),
-        Some(skew) if skew.abs() <= SKEW_NOTED => report.ok("clock", "agrees with the server's"),
-        Some(skew) => {
-            let side = if skew > TimeDelta::zero() {
-                "behind"
-            } else {
-                "ahead of"
-            };
-            let by = human::duration(skew.abs().to_std().unwrap_or_default());
-            let text = format!("{by} {side} the server's");
-            if skew.abs() > SKEW_FAILS {
-                report.fail(
-                    "clock",
-                    &text,
-                    "set this machine's clock, for instance with 'timedatectl set-ntp true'",
-                );
-            } else {
-                report.note("clock", &text);
-            }
-        }
-    }
+    report.clock("clock", "", client.skew(), "the server");
 }
 
 fn next(schedule: &Schedule, now: DateTime<Utc>) -> String {

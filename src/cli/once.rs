@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use outcome::Outcome;
+use outcome::{Done, Outcome};
 pub(super) use outcome::{rebuilt_json, rebuilt_text};
 use work::Work;
 
@@ -90,7 +90,7 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
         let report = pass(&poller, sweep).await?;
         if report.outcome == PassOutcome::Refused {
             app::write_sidecars(app.keeper(config).as_ref()).await?;
-            return Ok((report, 0, rebuilt));
+            return Ok((report, Done::default(), rebuilt));
         }
         app.compare_if_needed(&beat).await?;
         work.downloads(app.store.due_now(app.clock.now()).await?);
@@ -98,14 +98,14 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
         let downloader = Downloader::new(setups, app.wake.clone(), stop);
         let archived = downloader.drain().await?;
         work.copies();
-        app.copy_due(&targets, &beat).await?;
+        let copied = app.copy_due(&targets, &beat).await?;
         app::write_sidecars(app.keeper(config).as_ref()).await?;
-        Ok::<_, anyhow::Error>((report, archived, rebuilt))
+        Ok::<_, anyhow::Error>((report, Done { archived, copied }, rebuilt))
     };
     let passed = passed.await;
     // Also before an error is printed.
     progress.finish().await;
-    let (report, archived, rebuilt) = passed?;
+    let (report, done, rebuilt) = passed?;
     notify(&app, config, env).await?;
     let counts = app.store.counts().await?;
     let exit = match report.outcome {
@@ -123,7 +123,7 @@ async fn real(args: &OnceArgs, config: &Config, env: &Environment, clock: Clock)
         sweep,
         rebuilt,
     };
-    outcome.print(args, archived, &counts)?;
+    outcome.print(args, &done, &counts)?;
     drop(poller);
     app.close().await?;
     Ok(exit)

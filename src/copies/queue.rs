@@ -57,6 +57,8 @@ pub struct Copier {
     enrol_at: Duration,
     /// Whether the database has it that the target fails.
     noted: bool,
+    /// Copies that were made.
+    copied: u64,
 }
 
 /// What ended.
@@ -92,6 +94,7 @@ impl Copier {
             enrolled_at: None,
             enrol_at: Duration::ZERO,
             noted: false,
+            copied: 0,
         }
     }
 
@@ -103,12 +106,14 @@ impl Copier {
         self.work_until(false).await
     }
 
-    /// Copies what is to be copied now, with retries that are due soon. It ends early if the target fails.
+    /// Copies what is to be copied now, with retries that are due soon. It ends early if the target fails. Returns how
+    /// many copies were made.
     ///
     /// # Errors
     /// The database's.
-    pub async fn drain(&mut self) -> store::Result<()> {
-        self.work_until(true).await
+    pub async fn drain(&mut self) -> store::Result<u64> {
+        self.work_until(true).await?;
+        Ok(self.copied)
     }
 
     async fn work_until(&mut self, drained: bool) -> store::Result<()> {

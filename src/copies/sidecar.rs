@@ -17,7 +17,7 @@ use crate::store::{self, DueSidecar, Written};
 /// Sidecars that are written in one go, and noted in one transaction.
 const BATCH: u32 = 64;
 /// Of these, at the same time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 /// The longest that sidecars wait while there are recordings to be copied.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// After a failure, sidecars are tried again so much later.

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{RecordingId, time};
+use crate::store::meta::add_event;
 use crate::store::rows::{bytes, recording_id, statements};
 use crate::store::{Result, Store, during, exactly_one, on};
 
@@ -28,7 +29,6 @@ statements! {
          WHERE id = ?1 AND state = 'archived' AND evicted_at IS NULL AND sha256 = ?3";
     NOTE_EVICTION = "INSERT INTO eviction (recording, evicted_at) VALUES (?1, ?2)
          ON CONFLICT DO UPDATE SET evicted_at = ?2, removed = 0";
-    EVICTION_EVENT = "INSERT INTO event (at, kind, recording_id, text) VALUES (?, ?, ?, ?)";
     UNREMOVED = "SELECT r.row, r.id, r.path, r.archived_bytes, r.sha256, '' AS key, NULL AS etag,
             NULL AS sidecar_sha256, '' AS place
          FROM eviction e INDEXED BY eviction_unremoved CROSS JOIN recording r ON r.row = e.recording
@@ -146,16 +146,11 @@ impl Store {
                 .bind(&now)
                 .execute(on(&mut tx))
                 .await?;
-            sqlx::query(EVICTION_EVENT)
-                .bind(&now)
-                .bind("evicted")
-                .bind(&id)
-                .bind(format!(
-                    "its file '{}' was removed from the disk; its copy is in {}",
-                    file.path, file.place
-                ))
-                .execute(on(&mut tx))
-                .await?;
+            let text = format!(
+                "its file '{}' was removed from the disk; its copy is in {}",
+                file.path, file.place
+            );
+            add_event(&mut tx, &now, "evicted", Some(file.id), &text).await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -183,13 +178,8 @@ impl Store {
                 .bind(file.row)
                 .execute(on(&mut tx))
                 .await?;
-            sqlx::query(EVICTION_EVENT)
-                .bind(&now)
-                .bind("evicted")
-                .bind(&id)
-                .bind("its file could not be removed, and is still on the disk")
-                .execute(on(&mut tx))
-                .await?;
+            let text = "its file could not be removed, and is still on the disk";
+            add_event(&mut tx, &now, "evicted", Some(file.id), text).await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -281,13 +271,8 @@ impl Store {
                 .bind(&now)
                 .execute(on(&mut tx))
                 .await?;
-            sqlx::query(EVICTION_EVENT)
-                .bind(&now)
-                .bind("fetched")
-                .bind(&text)
-                .bind(format!("its file is on the disk again, from {from}"))
-                .execute(on(&mut tx))
-                .await?;
+            let event = format!("its file is on the disk again, from {from}");
+            add_event(&mut tx, &now, "fetched", Some(id), &event).await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -298,27 +283,24 @@ impl Store {
     pub async fn note_nowhere(&self, now: DateTime<Utc>) -> Result<Vec<RecordingId>> {
         during("look for recordings without any copy", async {
             let ids: Vec<String> = sqlx::query_scalar(NOWHERE).fetch_all(self.read()).await?;
+            let ids: Result<Vec<_>> = ids.iter().map(|id| recording_id(id)).collect();
+            let ids = ids?;
             if ids.is_empty() {
-                return Ok(Vec::new());
+                return Ok(ids);
             }
             let now = time::to_text(now);
             let mut tx = self.write().await?;
             for id in &ids {
                 sqlx::query(NOTE_NOWHERE)
-                    .bind(id)
+                    .bind(id.to_string())
                     .bind(&now)
                     .execute(on(&mut tx))
                     .await?;
-                sqlx::query(EVICTION_EVENT)
-                    .bind(&now)
-                    .bind("damage")
-                    .bind(id)
-                    .bind("the evicted file has no copy any more")
-                    .execute(on(&mut tx))
-                    .await?;
+                let text = "the evicted file has no copy any more";
+                add_event(&mut tx, &now, "damage", Some(*id), text).await?;
             }
             tx.commit().await?;
-            ids.iter().map(|id| recording_id(id)).collect()
+            Ok(ids)
         })
         .await
     }

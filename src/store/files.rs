@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite};
 
 use crate::model::{EventType, RecordingId, time};
+use crate::store::meta::add_event;
 use crate::store::outbox::{damaged_events, recording_event};
 use crate::store::rows::{json, recording_id, statements};
 use crate::store::{Result, Store, during, on};
@@ -45,7 +46,6 @@ statements! {
     NOTE_SOUND = "UPDATE recording SET verified_at = ? WHERE id = ? AND state = 'archived' AND evicted_at IS NULL";
     NOTE_DAMAGED = "UPDATE recording SET state = 'damaged', damage = ?, next_attempt_at = NULL, retries = 0,
          pending_since = ? WHERE id = ? AND state = 'archived' AND evicted_at IS NULL";
-    NOTE_DAMAGE_EVENT = "INSERT INTO event (at, kind, recording_id, text) VALUES (?, 'damage', ?, ?)";
 }
 
 /// A file found in the archive.
@@ -262,12 +262,8 @@ impl Store {
                         .await?;
                     if done.rows_affected() == 1 {
                         recording_event(&mut tx, EventType::RecordingDamaged, id, now).await?;
-                        sqlx::query(NOTE_DAMAGE_EVENT)
-                            .bind(&at)
-                            .bind(id.to_string())
-                            .bind(format!("the archived file is {damage}"))
-                            .execute(on(&mut tx))
-                            .await?;
+                        let text = format!("the archived file is {damage}");
+                        add_event(&mut tx, &at, "damage", Some(id), &text).await?;
                     }
                 }
             }

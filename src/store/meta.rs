@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Sqlite, Transaction};
 
 use crate::model::{RecordingId, time, words};
 use crate::store::rows::statements;
@@ -150,13 +151,7 @@ impl Store {
     ) -> Result<()> {
         during("write an event", async {
             let mut tx = self.write().await?;
-            sqlx::query(EVENT)
-                .bind(time::to_text(at))
-                .bind(kind)
-                .bind(id.map(|id| id.to_string()))
-                .bind(text)
-                .execute(on(&mut tx))
-                .await?;
+            add_event(&mut tx, &time::to_text(at), kind, id, text).await?;
             Ok(tx.commit().await?)
         })
         .await
@@ -245,4 +240,22 @@ impl Store {
         })
         .await
     }
+}
+
+/// Adds an event in the transaction of the change that it is about.
+pub(super) async fn add_event(
+    tx: &mut Transaction<'static, Sqlite>,
+    at: &str,
+    kind: &str,
+    id: Option<RecordingId>,
+    text: &str,
+) -> Result<()> {
+    sqlx::query(EVENT)
+        .bind(at)
+        .bind(kind)
+        .bind(id.map(|id| id.to_string()))
+        .bind(text)
+        .execute(on(tx))
+        .await?;
+    Ok(())
 }

@@ -50,6 +50,7 @@ fn once_as_json() {
         [
             "archive",
             "archived",
+            "copied",
             "dry_run",
             "left",
             "missing",

@@ -1,10 +1,9 @@
 //! Tries each object store for real: writes a small object below the prefix, compares its checksum, tries to write it
 //! again on condition that it is not there, reads it back, begins and aborts an upload in parts, and deletes it.
 
-use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::report::{Report, SKEW_FAILS, SKEW_NOTED};
+use super::report::Report;
 use crate::app;
 use crate::archive::part::hash_bytes;
 use crate::clock::Clock;
@@ -40,7 +39,7 @@ async fn one(name: &str, target: &Target, report: &mut Report) {
     let check = format!("copies.{name}");
     let key = format!("room-archiver-probe-{}", Uuid::new_v4());
     let tried = steps(&check, target, &key, report).await;
-    clock(&check, target, report);
+    report.clock(&check, "clock: ", target.skew(), "the store");
     match tried {
         Ok(()) => {}
         Err((step, error)) => {
@@ -204,30 +203,6 @@ fn value<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once("</")?;
     Some(text.trim())
-}
-
-fn clock(check: &str, target: &Target, report: &mut Report) {
-    match target.skew() {
-        None => report.note(check, "clock: not compared, the store did not say its time"),
-        Some(skew) if skew.abs() <= SKEW_NOTED => {
-            report.ok(check, "clock: agrees with the store's");
-        }
-        Some(skew) => {
-            let side = if skew > TimeDelta::zero() {
-                "behind"
-            } else {
-                "ahead of"
-            };
-            let by = human::duration(skew.abs().to_std().unwrap_or_default());
-            let text = format!("clock: {by} {side} the store's");
-            if skew.abs() > SKEW_FAILS {
-                let fix = "set this machine's clock, for instance with 'timedatectl set-ntp true'";
-                report.fail(check, &text, fix);
-            } else {
-                report.note(check, &text);
-            }
-        }
-    }
 }
 
 fn gone() -> StoreError {

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use crate::cli::exit::Exit;
 use crate::cli::width::Width;
 use crate::escape;
+use crate::human;
 
 /// A larger difference between the clocks is noted. A server's time is known to a second.
-pub(super) const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
+const SKEW_NOTED: TimeDelta = TimeDelta::seconds(5);
 /// A larger difference fails: valid links look expired, or expired ones valid, and object stores refuse requests.
-pub(super) const SKEW_FAILS: TimeDelta = TimeDelta::minutes(5);
+const SKEW_FAILS: TimeDelta = TimeDelta::minutes(5);
 
 /// What was found, in the order of the checks.
 pub(super) struct Report {
@@ -73,6 +74,32 @@ impl Report {
     pub(super) fn fail_as_user(&mut self, check: &str, text: &str, remedy: &str) {
         let owner = self.owner.clone();
         self.fail(check, text, owner.as_deref().unwrap_or(remedy));
+    }
+
+    /// Compares this machine's clock with another, which is ahead by `skew`; `None`: it did not say its time.
+    pub(super) fn clock(&mut self, check: &str, what: &str, skew: Option<TimeDelta>, whose: &str) {
+        let Some(skew) = skew else {
+            self.note(
+                check,
+                &format!("{what}not compared, {whose} did not say its time"),
+            );
+            return;
+        };
+        let by = human::duration(skew.abs().to_std().unwrap_or_default());
+        let side = if skew > TimeDelta::zero() {
+            "behind"
+        } else {
+            "ahead of"
+        };
+        let text = format!("{what}{by} {side} {whose}'s");
+        if skew.abs() <= SKEW_NOTED {
+            self.ok(check, &format!("{what}agrees with {whose}'s"));
+        } else if skew.abs() <= SKEW_FAILS {
+            self.note(check, &text);
+        } else {
+            let remedy = "set this machine's clock, for instance with 'timedatectl set-ntp true'";
+            self.fail(check, &text, remedy);
+        }
     }
 
     fn add(&mut self, result: Outcome, check: &str, text: &str, remedy: Option<&str>) {

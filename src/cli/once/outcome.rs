@@ -31,14 +31,22 @@ pub(super) struct Outcome {
     pub(super) exit: Exit,
 }
 
+/// What was done after the pass.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) archived: u64,
+    pub(super) copied: u64,
+}
+
 impl Outcome {
-    pub(super) fn print(&self, args: &OnceArgs, archived: u64, counts: &Counts) -> io::Result<()> {
+    pub(super) fn print(&self, args: &OnceArgs, done: &Done, counts: &Counts) -> io::Result<()> {
         if args.json {
             return out::json(&json!({
                 "dry_run": false,
                 "rebuilt": self.rebuilt.as_ref().map(rebuilt_json),
                 "pass": self.pass(),
-                "archived": archived,
+                "archived": done.archived,
+                "copied": done.copied,
                 "archive": {"recordings": counts.of(State::Archived), "bytes": counts.archived_bytes},
                 "missing": counts.missing,
                 "unlisted_sessions": counts.unlisted,
@@ -50,11 +58,14 @@ impl Outcome {
         let mut text = rebuilt.unwrap_or_default() + &self.summary(width);
         let line = format!(
             "archived {}; the archive holds {} ({})",
-            human::count(archived, "recording"),
+            human::count(done.archived, "recording"),
             human::count(counts.of(State::Archived), "recording"),
             human::size(counts.archived_bytes)
         );
         text.push_str(&width.wrap(&line, 2));
+        if done.copied > 0 {
+            _ = writeln!(text, "copies made in object stores: {}", done.copied);
+        }
         let states = [
             State::Pending,
             State::Downloading,

@@ -77,7 +77,8 @@ impl Copier {
         }
     }
 
-    fn copied(&self, job: &Job) {
+    fn copied(&mut self, job: &Job) {
+        self.copied += 1;
         tracing::info!(recording.id = %job.row.id, copies.target = self.setup.name, size_bytes = job.row.bytes, "copied");
     }
 

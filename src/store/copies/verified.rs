@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{CopyState, TargetId};
 use crate::model::{RecordingId, time};
+use crate::store::meta::add_event;
 use crate::store::rows::{json, recording_id, statements};
 use crate::store::{Result, Store, during, on};
 
@@ -41,7 +42,6 @@ statements! {
     COPY_WRONG = "UPDATE copy SET state = ?4, error = ?5, due_since = ?1, retries = 0, next_attempt_at = NULL,
             waits_for_target = 0
          WHERE target = ?2 AND recording = ?3 AND state = 'copied'";
-    COPY_WRONG_EVENT = "INSERT INTO event (at, kind, recording_id, text) VALUES (?, 'copy', ?, ?)";
     IS_PATH = "SELECT EXISTS (SELECT 1 FROM recording WHERE path = ?)";
 }
 
@@ -223,9 +223,7 @@ impl Store {
             let query = sqlx::query(COPY_WRONG).bind(&now).bind(target.0);
             let query = query.bind(copy.recording).bind(state.as_str()).bind(error);
             query.execute(on(&mut tx)).await?;
-            let query = sqlx::query(COPY_WRONG_EVENT).bind(&now);
-            let query = query.bind(copy.id.to_string()).bind(error);
-            query.execute(on(&mut tx)).await?;
+            add_event(&mut tx, &now, "copy", Some(copy.id), error).await?;
             Ok(tx.commit().await?)
         })
         .await

@@ -97,12 +97,12 @@ async fn archive_event(
 }
 
 /// The fact that holds which problems were reported.
-const HEALTH_TOLD: &str = "health_told";
+const HEALTH_REPORTED: &str = "health_reported";
 
 impl Store {
-    /// The problems that were reported last, as [`Store::tell_health`] was given them.
-    pub async fn health_told(&self) -> Result<String> {
-        Ok(self.fact(HEALTH_TOLD).await?.unwrap_or_default())
+    /// The problems that were reported last, as [`Store::report_health`] was given them.
+    pub async fn health_reported(&self) -> Result<String> {
+        Ok(self.fact(HEALTH_REPORTED).await?.unwrap_or_default())
     }
 
     /// Reports recordings that came to be stuck, each once until it is stuck no longer: a thousand at a time.
@@ -149,19 +149,19 @@ impl Store {
     }
 
     /// Writes the event and what was reported last in one transaction, so that a change is reported once.
-    pub async fn tell_health(
+    pub async fn report_health(
         &self,
         kind: EventType,
         data: &str,
-        told: &str,
+        reported: &str,
         now: DateTime<Utc>,
     ) -> Result<()> {
         during("report the archive's health", async {
             let mut tx = self.write().await?;
             archive_event(&mut tx, kind, data, now).await?;
             sqlx::query(SET_FACT)
-                .bind(HEALTH_TOLD)
-                .bind(told)
+                .bind(HEALTH_REPORTED)
+                .bind(reported)
                 .execute(on(&mut tx))
                 .await?;
             Ok(tx.commit().await?)

@@ -29,7 +29,7 @@ async fn store(directory: &tempfile::TempDir) -> Store {
 async fn happen(store: &Store, count: u32, now: DateTime<Utc>) {
     for _ in 0..count {
         let kind = EventType::ArchiveUnhealthy;
-        store.tell_health(kind, "{}", "", now).await.unwrap();
+        store.report_health(kind, "{}", "", now).await.unwrap();
     }
 }
 
