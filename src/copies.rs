@@ -4,8 +4,9 @@
 //! whether is decided by those who use it. [`Copier`] copies what the store says is due, a job for each recording:
 //!
 //! ```text
-//! look at the key (HEAD) → read and hash the file → send it, or its parts → complete → look again → state copied
-//!     → send the sidecar
+//! look at the key (HEAD) → read and hash the file → send it, or its parts → complete → look again
+//! many small files: read and hash the file → create the object unless there is one → a list shows many of them
+//!     → state copied → send the sidecar
 //! ```
 
 mod answer;

@@ -13,8 +13,8 @@ pub(super) enum Failed {
     Target(StoreError),
     /// Another object is under the key.
     Differs(String),
-    /// The sidecar could not be made, or another object is under its key.
-    Sidecar(String),
+    /// The recording has another file now.
+    Changed,
     /// The local file is not what was archived.
     Damaged(&'static str),
     /// The local file could not be read.
@@ -27,7 +27,8 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Target(error) => error.fmt(f),
-            Self::Differs(text) | Self::Sidecar(text) => f.write_str(text),
+            Self::Differs(text) => f.write_str(text),
+            Self::Changed => f.write_str("its file was replaced while it was copied"),
             Self::Damaged(how) => write!(f, "the local file is {how}"),
             Self::Unreadable(error) => write!(f, "could not read the local file: {error}"),
             Self::Store(error) => error.fmt(f),

@@ -1,4 +1,4 @@
-//! One copy: from the look at the key to the object, and the look at that.
+//! One copy: from the look at the key, if it is needed, to the object that is there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,7 +108,10 @@ impl Job {
                 receipt,
                 unseen: Some(token),
             })),
-            Err(error) if matches!(error.trouble, Trouble::Exists | Trouble::Unsupported) => {
+            Err(StoreError {
+                trouble: Trouble::Exists | Trouble::Conflict | Trouble::Unsupported,
+                ..
+            }) => {
                 self.first_look.was_taken(true);
                 Ok(None)
             }
@@ -230,27 +233,22 @@ impl Job {
         let create = || target.create(key, content.clone(), &row.sha256, &token);
         match create().await {
             Err(error) if error.trouble == Trouble::Unsupported => {
-                self.first_look.learned(Some(false));
+                let content = content.clone();
                 target.replace(key, content, &row.sha256, &token).await?;
             }
             // Somebody else was faster, or this is the answer to a request that was sent twice: the look decides.
-            Err(error) if error.trouble == Trouble::Exists => return Ok(None),
-            created => {
-                created?;
-                if self.more && setup.is_small(row.bytes) && self.first_look.ask() {
-                    // The same content: if the store takes it, nothing is lost.
-                    self.first_look.learned(match create().await {
-                        Ok(_) => Some(false),
-                        Err(error) if error.trouble == Trouble::Exists => Some(true),
-                        Err(_) => None,
-                    });
-                }
+            Err(error) if matches!(error.trouble, Trouble::Exists | Trouble::Conflict) => {
+                return Ok(None);
             }
+            created => drop(created?),
+        }
+        if self.more && setup.is_small(row.bytes) {
+            self.first_look.find_out(create()).await;
         }
         Ok(Some(token))
     }
 
-    /// What is under the key. With a token, only the object of that upload is the same.
+    /// What is under the key; after an upload, with its token.
     pub(super) async fn look(&self, token: Option<&str>) -> Result<Found, Failed> {
         let (row, target) = (&self.row, &self.setup.target);
         let right =
@@ -323,11 +321,8 @@ impl Job {
                 let text = format!("not copied to '{name}': {text}");
                 failure(CopyState::Differs, text, now + DIFFERS_AGAIN, true)
             }
-            Failed::Sidecar(text) => {
-                let text = format!("not copied to '{name}': {text}");
-                failure(state, text, now + DIFFERS_AGAIN, true)
-            }
             Failed::Damaged(_) => failure(state, failed.to_string(), later, true),
+            Failed::Changed => failure(state, failed.to_string(), now, false),
             Failed::Unreadable(_) => failure(state, failed.to_string(), later, false),
         })
     }

@@ -11,12 +11,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::breaker::Breaker;
+use super::confirm::{self, Confirmed};
 use super::failed::Failed;
 use super::first_look::FirstLook;
 use super::job::{Job, Placed};
 use super::setup::Setup;
-use super::sidecar::{self, Turn, Updated};
-use super::upkeep::Upkeep;
+use super::sidecar::{self, Updated};
+use super::upkeep;
 use crate::store::{self, CopyRow};
 
 /// How often it is looked whether the database was written to.
@@ -34,7 +35,7 @@ const AHEAD: usize = 128;
 pub struct Copier {
     setup: Arc<Setup>,
     breaker: Breaker,
-    upkeep: Upkeep,
+    upkeep: upkeep::Turn,
     permits: Arc<Semaphore>,
     first_look: Arc<FirstLook>,
     tasks: JoinSet<Ended>,
@@ -50,7 +51,7 @@ pub struct Copier {
     placed_at: Duration,
     /// Whether some are being confirmed.
     confirming: bool,
-    sidecars: Turn,
+    sidecars: sidecar::Turn,
     /// When the rows were last brought up to date.
     enrolled_at: Option<DateTime<Utc>>,
     /// When they may be brought up to date again (monotonic).
@@ -66,9 +67,11 @@ enum Ended {
     /// The upload of a file.
     Upload(Box<Job>, Result<Placed, Failed>),
     /// The look for what was uploaded.
-    Confirmed(store::Result<Vec<(Job, Result<(), Failed>)>>),
+    Confirmed(store::Result<Confirmed>),
     /// Sidecars.
     Sidecars(store::Result<Updated>),
+    /// Upkeep.
+    Upkeep(store::Result<upkeep::Done>),
 }
 
 impl Copier {
@@ -80,7 +83,7 @@ impl Copier {
             permits: Arc::new(permits),
             setup: Arc::new(setup),
             breaker: Breaker::default(),
-            upkeep: Upkeep::default(),
+            upkeep: upkeep::Turn::default(),
             first_look: Arc::default(),
             tasks: JoinSet::new(),
             used: 0,
@@ -90,7 +93,7 @@ impl Copier {
             placed: Vec::new(),
             placed_at: Duration::ZERO,
             confirming: false,
-            sidecars: Turn::default(),
+            sidecars: sidecar::Turn::default(),
             enrolled_at: None,
             enrol_at: Duration::ZERO,
             noted: false,
@@ -125,7 +128,9 @@ impl Copier {
         self.next.clear();
         self.placed.clear();
         self.confirming = false;
+        self.first_look = Arc::default();
         self.sidecars.stop();
+        self.upkeep = upkeep::Turn::default();
         ended.unwrap_or(Ok(()))
     }
 
@@ -143,7 +148,7 @@ impl Copier {
             let wait = self.wait_for_target();
             if wait.is_zero() {
                 self.start().await?;
-                self.look_after().await?;
+                self.look_after();
                 self.confirm();
             }
             self.store_cooldowns().await?;
@@ -215,31 +220,29 @@ impl Copier {
         cools.max(self.breaker.wait(self.setup.clock.monotonic()))
     }
 
-    /// Does what is to be done beside copies. While the target fails, only if there is no copy to try it with.
-    async fn look_after(&mut self) -> store::Result<()> {
-        let failing = self.breaker.is_failing();
-        if failing && !self.tasks.is_empty() {
-            return Ok(());
+    /// Begins what is to be done beside copies. While the target fails, only if there is no copy to try it with.
+    fn look_after(&mut self) {
+        if self.breaker.is_failing() && !self.is_idle() {
+            return;
         }
         let now = self.setup.clock.monotonic();
-        let done = self.upkeep.run(&self.setup, now).await?;
-        if let Some(error) = done.failed {
-            return self.target_failed(&error).await;
-        }
-        if failing && (done.verified || done.sought) {
-            self.target_works().await?;
-        }
-        if done.verified {
-            // Sidecars may have been found that are not as they should be.
-            self.sidecars.may_be_due(now);
+        if let Some(tidy) = self.upkeep.begin(now) {
+            let setup = self.setup.clone();
+            let run = async move { Ended::Upkeep(upkeep::run(&setup, tidy).await) };
+            self.tasks.spawn(run);
         }
         let idle = self.next.is_empty() && self.placed.is_empty();
-        if self.sidecars.is_due_at(now, idle) {
-            let (setup, after) = (self.setup.clone(), self.sidecars.begin());
-            let update = async move { Ended::Sidecars(sidecar::update(&setup, after).await) };
-            self.tasks.spawn(update);
+        if let Some(after) = self.sidecars.begin(now, idle) {
+            let (setup, first_look) = (self.setup.clone(), self.first_look.clone());
+            let update = async move { sidecar::update(&setup, &first_look, after).await };
+            self.tasks
+                .spawn(async move { Ended::Sidecars(update.await) });
         }
-        Ok(())
+    }
+
+    /// Whether no copy is under way.
+    fn is_idle(&self) -> bool {
+        self.used == 0 && self.placed.is_empty() && !self.confirming
     }
 
     /// Starts as many copies as may be under way: one, if the target fails.
@@ -249,18 +252,19 @@ impl Copier {
             return Ok(());
         }
         loop {
-            let most = match self.breaker.is_failing() {
-                true if self.used > 0 => return Ok(()),
-                true => u32::MAX,
-                false => self.setup.all_permits(),
-            };
+            let failing = self.breaker.is_failing();
+            // What was uploaded is confirmed before there is much more of it.
+            if failing && !self.is_idle() || self.busy.len() >= 2 * confirm::AT_ONCE {
+                return Ok(());
+            }
             if self.next.is_empty() || monotonic >= self.next_at + LOOK_EVERY {
                 self.read_next(monotonic).await?;
             }
             let Some(row) = self.next.front() else {
                 return Ok(());
             };
-            if self.used > 0 && self.used + self.setup.permits(row.bytes) > most {
+            let used = self.used + self.setup.permits(row.bytes);
+            if self.used > 0 && used > self.setup.all_permits() {
                 return Ok(());
             }
             self.spawn();

@@ -1,11 +1,13 @@
 //! The sidecar of a copy: the object `KEY.json` beside `KEY`, so that a bucket explains itself, and a database can be
 //! made of it. It follows the copy: first the recordings are safe. It is replaced when what it says has changed.
 
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt as _;
 
-use super::failed::Failed;
+use super::first_look::FirstLook;
 use super::setup::Setup;
 use super::upload::new_token;
 use super::{StoreError, Trouble};
@@ -23,6 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// After a failure, sidecars are tried again so much later.
 const AGAIN: Duration = Duration::from_mins(1);
 
+/// A sidecar whose key has another object is tried again so much later: somebody has to act.
+const BLOCKED_AGAIN: Duration = Duration::from_hours(1);
+
 /// When it is the turn of sidecars (monotonic).
 #[derive(Debug, Default)]
 pub(super) struct Turn {
@@ -31,6 +36,9 @@ pub(super) struct Turn {
     /// Where the look for them goes on.
     after: i64,
     running: bool,
+    /// Rows whose sidecars could not be written for reasons of their own, and until when they are left alone.
+    blocked: Arc<HashSet<i64>>,
+    blocked_until: Duration,
 }
 
 #[derive(Debug)]
@@ -62,24 +70,37 @@ impl Turn {
         !self.running && at.is_some_and(|at| now >= at)
     }
 
-    /// They are looked for after the returned row.
-    pub(super) fn begin(&mut self) -> i64 {
+    /// Begins, if it is their turn.
+    pub(super) fn begin(&mut self, now: Duration, idle: bool) -> Option<Wanted> {
+        if !self.is_due_at(now, idle) {
+            return None;
+        }
+        if now >= self.blocked_until {
+            self.blocked = Arc::default();
+            self.blocked_until = now + BLOCKED_AGAIN;
+        }
         self.due = None;
         self.running = true;
-        self.after
+        Some(Wanted {
+            after: self.after,
+            blocked: self.blocked.clone(),
+        })
     }
 
     /// That came to this.
     pub(super) fn end(&mut self, updated: &Updated, now: Duration) {
         self.running = false;
         self.after = updated.after;
-        if updated.failed.is_some() || updated.left {
-            let (from, at_latest) = (now + AGAIN, now + AGAIN);
-            self.due = Some(Due { from, at_latest });
-        } else if updated.after > 0 {
-            let (from, at_latest) = (now, now);
-            self.due = Some(Due { from, at_latest });
-        }
+        Arc::make_mut(&mut self.blocked).extend(&updated.blocked);
+        let at = match (&updated.failed, updated.more) {
+            (Some(_), _) => now + AGAIN,
+            (None, true) => now,
+            (None, false) => return,
+        };
+        self.due = Some(Due {
+            from: at,
+            at_latest: at,
+        });
     }
 
     /// That was stopped: they are looked for again.
@@ -89,99 +110,157 @@ impl Turn {
     }
 }
 
-/// What an update of sidecars came to.
-pub(super) struct Updated {
-    /// The row after which there may be more that are due; 0: there are none.
+/// Which sidecars are looked for.
+pub(super) struct Wanted {
+    /// Those after this row.
     after: i64,
+    /// Without these.
+    blocked: Arc<HashSet<i64>>,
+}
+
+/// What an update of sidecars came to.
+#[derive(Default)]
+pub(super) struct Updated {
+    /// The row after which the look for them goes on.
+    after: i64,
+    /// Whether there may be more that are due now.
+    more: bool,
     /// Whether some were written.
     pub written: bool,
-    /// Whether some could not be written, for reasons of their own.
-    left: bool,
+    /// Rows whose sidecars could not be written, for reasons of their own.
+    blocked: Vec<i64>,
     /// How the target failed.
     pub failed: Option<StoreError>,
 }
 
-/// Uploads the first of those sidecars that are due, after the row `after`: new ones, and those whose content has changed.
-pub(super) async fn update(setup: &Setup, after: i64) -> store::Result<Updated> {
+/// Why a sidecar was not written.
+enum Unwritten {
+    /// A request failed.
+    Target(StoreError),
+    /// It can't be made, or another object is under its key.
+    Blocked(String),
+    /// It was not tried, because the target failed or is rate-limiting us.
+    Untried,
+}
+
+impl From<StoreError> for Unwritten {
+    fn from(error: StoreError) -> Self {
+        Self::Target(error)
+    }
+}
+
+/// Uploads the first of those sidecars that are due: new ones, and those whose content has changed.
+pub(super) async fn update(
+    setup: &Setup,
+    first_look: &FirstLook,
+    wanted: Wanted,
+) -> store::Result<Updated> {
     let due = setup
         .store
-        .due_objects((setup.id, &setup.name), after, BATCH);
-    let due = due.await?;
-    let more = due.len() == BATCH as usize;
-    let mut updated = Updated {
-        after: due.last().filter(|_| more).map_or(0, DueSidecar::row),
-        written: false,
-        left: false,
-        failed: None,
-    };
-    let uploads = futures::stream::iter(due).map(|one| async move {
-        let written = write(setup, &one).await;
+        .due_objects((setup.id, &setup.name), wanted.after, BATCH);
+    let mut due = due.await?;
+    let full = due.len() == BATCH as usize;
+    let last = due.last().map_or(0, DueSidecar::row);
+    due.retain(|one| !wanted.blocked.contains(&one.row()));
+    let fails = &OnceLock::<StoreError>::new();
+    let uploads = due.into_iter().map(|one| async move {
+        if fails.get().is_some() || setup.target.cools_until().is_some() {
+            return (one, Err(Unwritten::Untried));
+        }
+        let written = write(setup, first_look, &one).await;
+        if let Err(Unwritten::Target(error)) = &written
+            && error.trouble.concerns_target()
+        {
+            _ = fails.set(error.clone());
+        }
+        (setup.beat)();
         (one, written)
     });
-    let mut uploads = std::pin::pin!(uploads.buffer_unordered(AT_ONCE));
-    let mut written = Vec::new();
-    while let Some((one, result)) = uploads.next().await {
+    let uploads = futures::stream::iter(uploads).buffer_unordered(AT_ONCE);
+    let (mut written, mut updated, mut untried) = (Vec::new(), Updated::default(), false);
+    for (one, result) in uploads.collect::<Vec<_>>().await {
         match result {
-            Ok(note) => {
-                (setup.beat)();
-                written.push(note);
+            Ok(note) => written.push(note),
+            Err(Unwritten::Untried) => untried = true,
+            Err(Unwritten::Target(error)) if error.trouble.concerns_target() => untried = true,
+            Err(Unwritten::Target(error)) => {
+                blocked(setup, &one, &error.to_string()).await?;
+                updated.blocked.push(one.row());
             }
-            Err(Failed::Store(error)) => return Err(error),
-            Err(Failed::Target(error)) if error.trouble.concerns_target() => {
-                updated.failed = Some(error);
-            }
-            Err(error) => {
-                let text = format!(
-                    "the sidecar of a copy in '{}' was not written: {error}",
-                    setup.name
-                );
-                let now = setup.clock.now();
-                if setup.store.event_once_a_day(now, "copy", &text).await? {
-                    tracing::error!(recording.id = %one.described.id, "{text}");
-                }
-                updated.left = true;
+            Err(Unwritten::Blocked(text)) => {
+                blocked(setup, &one, &text).await?;
+                updated.blocked.push(one.row());
             }
         }
     }
-    if !written.is_empty() {
+    updated.written = !written.is_empty();
+    if updated.written {
         setup.store.sidecars_written(&setup.name, &written).await?;
-        updated.written = true;
     }
+    updated.failed = fails.get().cloned();
+    updated.more = untried || full;
+    updated.after = match (untried, full) {
+        (true, _) => wanted.after,
+        (false, true) => last,
+        (false, false) => 0,
+    };
     Ok(updated)
 }
 
+/// Makes visible that a sidecar was not written.
+async fn blocked(setup: &Setup, one: &DueSidecar, why: &str) -> store::Result<()> {
+    let text = format!(
+        "the sidecar of a copy in '{}' was not written: {why}",
+        setup.name
+    );
+    let now = setup.clock.now();
+    if setup.store.event_once_a_day(now, "copy", &text).await? {
+        tracing::error!(recording.id = %one.described.id, "{text}");
+    }
+    Ok(())
+}
+
 /// Uploads a sidecar, unless the object there is another program's.
-pub(super) async fn write(setup: &Setup, one: &DueSidecar) -> Result<Written, Failed> {
+async fn write(
+    setup: &Setup,
+    first_look: &FirstLook,
+    one: &DueSidecar,
+) -> Result<Written, Unwritten> {
     let text = Document::text(&one.described, &setup.project_id)
-        .map_err(|error| Failed::Sidecar(error.to_string()))?;
+        .map_err(|error| Unwritten::Blocked(error.to_string()))?;
     let bytes = text.into_bytes();
     let (length, sha256) = (bytes.len() as u64, hash_bytes(&bytes));
     let key = format!("{}{SIDECAR}", one.described.path);
     let token = new_token(&sha256, setup.clock.now());
-    let content = || bytes.clone().into();
     let target = &setup.target;
-    let replaces = match target.create(&key, content(), &sha256, &token).await {
-        Ok(_) => false,
-        // There is one, or the store does not know conditional requests.
-        Err(error) if matches!(error.trouble, Trouble::Exists | Trouble::Unsupported) => {
-            match target.read_small(&key, MOST).await {
-                Ok(found) if found == bytes => false,
-                Ok(found) if is_ours(setup, one, &found) => true,
-                Err(error) if error.is_gone() => true,
-                Err(error) if error.trouble != Trouble::Rejected => return Err(error.into()),
-                Ok(_) | Err(_) => {
-                    return Err(Failed::Sidecar(format!(
-                        "another object is under the key '{key}': it is not overwritten; move it away"
-                    )));
-                }
-            }
+    let create = || target.create(&key, bytes.clone().into(), &sha256, &token);
+    let replace = || target.replace(&key, bytes.clone().into(), &sha256, &token);
+    let written = || Ok(one.written(length, sha256.clone()));
+    if first_look.refuses() {
+        match create().await {
+            Ok(_) => return written(),
+            Err(error) if matches!(error.trouble, Trouble::Exists | Trouble::Conflict) => {}
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => return Err(error.into()),
-    };
-    if replaces {
-        target.replace(&key, content(), &sha256, &token).await?;
     }
-    Ok(one.written(length, sha256))
+    match target.read_small(&key, MOST).await {
+        Ok(found) if found == bytes => {}
+        Ok(found) if is_ours(setup, one, &found) => drop(replace().await?),
+        Err(error) if error.is_gone() => match create().await {
+            Err(error) if error.trouble == Trouble::Unsupported => drop(replace().await?),
+            created => {
+                created?;
+                first_look.find_out(create()).await;
+            }
+        },
+        Err(error) if error.trouble != Trouble::Rejected => return Err(error.into()),
+        Ok(_) | Err(_) => {
+            return Err(Unwritten::Blocked(format!(
+                "another object is under the key '{key}': it is not overwritten; move it away"
+            )));
+        }
+    }
+    written()
 }
 
 /// Whether an object is what was written here before, or, if the database is a new one, a sidecar of the same recording.

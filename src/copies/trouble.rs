@@ -32,6 +32,8 @@ pub enum Trouble {
     Checksum,
     /// An object is under this key already.
     Exists,
+    /// Another request for this key was under way.
+    Conflict,
     /// The store does not know this request.
     Unsupported,
     /// The answer is not one that a store gives: too long, a redirect, not the expected XML.
@@ -95,6 +97,7 @@ impl fmt::Display for StoreError {
             Trouble::NoUpload => write!(f, "the object store no longer knows the upload"),
             Trouble::Checksum => write!(f, "the bytes arrived altered ({detail})"),
             Trouble::Exists => write!(f, "an object is under the key already"),
+            Trouble::Conflict => write!(f, "the key was written to at the same time ({detail})"),
             Trouble::Unsupported => write!(f, "the object store does not support it ({detail})"),
         }
     }
@@ -176,7 +179,8 @@ fn by_code(code: &str, answer: &Answer) -> Option<Trouble> {
         | "XAmzContentChecksumMismatch"
         | "IncompleteBody"
         | "InvalidPart" => Trouble::Checksum,
-        "PreconditionFailed" | "ConditionalRequestConflict" => Trouble::Exists,
+        "PreconditionFailed" => Trouble::Exists,
+        "ConditionalRequestConflict" => Trouble::Conflict,
         "NotImplemented" | "MethodNotAllowed" => Trouble::Unsupported,
         "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "OperationAborted" => {
             Trouble::Unavailable
@@ -190,7 +194,8 @@ fn by_status(answer: &Answer) -> Option<Trouble> {
         401 | 403 => Trouble::Refused,
         404 => Trouble::Gone,
         405 | 501 => Trouble::Unsupported,
-        409 | 412 => Trouble::Exists,
+        409 => Trouble::Conflict,
+        412 => Trouble::Exists,
         429 | 503 if answer.cool_until.is_some() => Trouble::SlowDown {
             until: answer.cool_until?,
         },

@@ -224,6 +224,8 @@ pub(super) async fn abort_abandoned(setup: &Setup) -> Result<(), store::Error> {
             Err(error) if error.trouble == Trouble::Unsupported => {
                 setup.store.forget_upload(upload.row).await?;
             }
+            // Next time.
+            Err(error) if error.trouble == Trouble::Conflict => {}
             Err(error) => {
                 tracing::warn!(
                     copies.target = setup.name,
@@ -238,15 +240,25 @@ pub(super) async fn abort_abandoned(setup: &Setup) -> Result<(), store::Error> {
 
 /// Aborts uploads under a key that the database does not know: one of them is ours, whose answer was lost.
 async fn abort_unknown(setup: &Setup, key: &str) -> Result<(), StoreError> {
-    let known = setup.store.known_uploads(setup.id).await;
-    let known = known.map_err(|error| {
-        StoreError::new(
-            Trouble::Rejected,
-            "read the known uploads",
-            error.to_string(),
-        )
+    let found = setup.target.unfinished(key, MOST_UNDER_KEY).await?;
+    // In this order: what another copy begins meanwhile is not found, is beginning, or is known.
+    let read = async {
+        let begins = setup.store.is_upload_beginning(setup.id, key).await?;
+        Ok::<_, store::Error>((begins, setup.store.known_uploads(setup.id).await?))
+    };
+    let (begins, known) = read.await.map_err(|error| {
+        let detail = error.to_string();
+        StoreError::new(Trouble::Rejected, "read the known uploads", detail)
     })?;
-    for found in setup.target.unfinished(key, MOST_UNDER_KEY).await? {
+    if begins {
+        let detail = "another one is just beginning";
+        return Err(StoreError::new(
+            Trouble::Conflict,
+            "abort an upload",
+            detail,
+        ));
+    }
+    for found in found {
         if found.key == key && !known.contains(&found.id) {
             setup.target.abort(key, &found.id).await?;
         }

@@ -135,7 +135,7 @@ async fn sidecars(setup: &Setup, began: DateTime<Utc>) -> Result<(), Stopped> {
                     crate::escape::line(&sidecar.key)
                 );
                 let store = &setup.store;
-                store.sidecar_lost(&setup.name, sidecar.recording).await?;
+                store.sidecar_lost(&setup.name, &sidecar).await?;
             }
             (setup.beat)();
         }

@@ -91,17 +91,16 @@ impl Rebuilder {
         key: &str,
         id: RecordingId,
     ) -> Result<Restored, Unusable> {
-        let sidecar = format!("{key}{SIDECAR}");
-        let read = self.patiently(|| target.read_small(&sidecar, MOST)).await;
-        let bytes = match read {
-            Err(error) if error.is_gone() => None,
-            read => Some(read?),
-        };
         let object = self.patiently(|| target.head(key)).await?;
         let object = object.ok_or(Unusable::NoObject)?;
-        let document = match &bytes {
-            Some(bytes) => Document::read(bytes, &self.project_id)?,
-            None => self.of_object(key, id, &object)?,
+        let (document, sidecar) = match self.sidecar(target, key).await {
+            Ok((document, length, sha256)) => (document, Some((length, sha256))),
+            // It was not written yet, was cut, or is another program's: what the object says is enough.
+            Err(why @ (Unusable::NoSidecar | Unusable::Bad(BadSidecar::Unreadable))) => {
+                let document = self.of_object(key, id, &object)?.ok_or(why)?;
+                (document, None)
+            }
+            Err(why) => return Err(why),
         };
         if document.described.id != id {
             return Err(Unusable::OtherRecording);
@@ -123,21 +122,43 @@ impl Rebuilder {
             key: key.to_owned(),
             etag: object.etag,
             version: object.version,
-            sidecar: bytes.map(|bytes| (bytes.len() as u64, hash_bytes(&bytes))),
+            sidecar,
             evicted: !here,
         });
         Ok(restored)
     }
 
-    /// What is known of a recording whose machine was lost before its sidecar was written.
-    fn of_object(&self, key: &str, id: RecordingId, object: &Object) -> Result<Document, Unusable> {
-        let ours = |project: &String| project.eq_ignore_ascii_case(&self.project_id);
-        let sha256 = object.sha256.as_deref();
-        let (true, Some(sha256)) = (object.project.as_ref().is_some_and(ours), sha256) else {
-            return Err(Unusable::NoSidecar);
+    /// The sidecar of an object, its length and its SHA-256.
+    async fn sidecar(
+        &self,
+        target: &Target,
+        key: &str,
+    ) -> Result<(Document, u64, String), Unusable> {
+        let key = format!("{key}{SIDECAR}");
+        let read = self.patiently(|| target.read_small(&key, MOST)).await;
+        let bytes = match read {
+            Err(error) if error.is_gone() => return Err(Unusable::NoSidecar),
+            read => read?,
         };
-        let content = (object.bytes, sha256);
-        Ok(Document::of_object(id, key, content, object.written_at)?)
+        let document = Document::read(&bytes, &self.project_id)?;
+        Ok((document, bytes.len() as u64, hash_bytes(&bytes)))
+    }
+
+    /// What an object says itself; `None`: not whose it is, or what it should be.
+    fn of_object(
+        &self,
+        key: &str,
+        id: RecordingId,
+        object: &Object,
+    ) -> Result<Option<Document>, BadSidecar> {
+        let project = object.project.as_ref();
+        let ours = project.is_some_and(|project| project.eq_ignore_ascii_case(&self.project_id));
+        let sha256 = object.sha256.as_deref().filter(|_| ours);
+        let document = sha256.map(|sha256| {
+            let content = (object.bytes, sha256);
+            Document::of_object(id, key, content, object.written_at)
+        });
+        document.transpose()
     }
 
     /// Whether the whole file is on the disk as well.

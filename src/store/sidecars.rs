@@ -181,7 +181,7 @@ impl Store {
         .await
     }
 
-    /// Up to `limit` sidecars to be written again beside the copies in a target, after the row `after`.
+    /// Up to `limit` sidecars to be written beside the copies in a target, after the row `after`.
     pub async fn due_objects(
         &self,
         (target, name): (TargetId, &str),

@@ -54,7 +54,7 @@ pub(super) fn problems(
         && now - since > most
     {
         let text = format!(
-            "recordings without a sidecar in '{name}', the oldest for {}",
+            "copies without a sidecar in '{name}', the oldest for {}",
             age(since)
         );
         found.push((since, text));
@@ -106,7 +106,7 @@ mod tests {
         copies.sidecars_since = Some(ago(26));
         assert_eq!(
             texts(&copies),
-            ["recordings without a sidecar in 'offsite', the oldest for 1 d 2 h"]
+            ["copies without a sidecar in 'offsite', the oldest for 1 d 2 h"]
         );
         copies.configured = false;
         assert_eq!(texts(&copies), [""; 0]);

@@ -1,6 +1,6 @@
 //! The copies in `status`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::table;
 use super::super::table::Column::{Left, Note, Right};
@@ -8,12 +8,17 @@ use super::super::width::Width;
 use crate::human;
 use crate::store::CopyFacts;
 
+/// A sidecar follows its copy within minutes.
+const LATE: TimeDelta = TimeDelta::minutes(10);
+
+/// What is wrong with a target.
 fn note(one: &CopyFacts, now: DateTime<Utc>) -> String {
-    match (&one.error, one.sidecars_since) {
+    let late = one.sidecars_since.filter(|since| now - *since > LATE);
+    match (&one.error, late) {
         (Some(error), _) => error.clone(),
         (None, Some(since)) => {
             let age = (now - since).to_std().unwrap_or_default();
-            format!("no sidecar for {}", human::duration(age))
+            format!("copies without a sidecar for {}", human::duration(age))
         }
         (None, None) => String::new(),
     }

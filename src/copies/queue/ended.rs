@@ -1,18 +1,16 @@
-//! What follows the end of an upload, of a look for what was uploaded, of sidecars.
+//! What follows the end of an upload, of a look for what was uploaded, of sidecars, of upkeep.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Copier, Ended};
-use crate::copies::confirm::confirm;
+use crate::copies::confirm::{AT_ONCE, Confirmed, confirm, note};
 use crate::copies::failed::Failed;
 use crate::copies::job::{Job, Placed};
-use crate::copies::sidecar::Updated;
 use crate::copies::{StoreError, Trouble};
 use crate::store::{self, CopyRow};
 
-/// Uploads that are confirmed together, and how long the first of them waits for the others.
-const CONFIRMED_AT_ONCE: usize = 512;
+/// How long an upload waits for others that are confirmed with it.
 const CONFIRM_AFTER: Duration = Duration::from_secs(5);
 
 impl Copier {
@@ -22,28 +20,38 @@ impl Copier {
                 self.used -= self.setup.permits(job.row.bytes);
                 self.uploaded(*job, result).await
             }
-            Ended::Confirmed(ended) => {
+            Ended::Confirmed(confirmed) => {
                 self.confirming = false;
-                // The first ones are, with the copies.
-                self.sidecars.may_be_due(self.setup.clock.monotonic());
-                for (job, result) in ended? {
-                    self.busy.remove(&job.row.recording);
-                    match result {
-                        Ok(()) => self.copied(&job),
-                        Err(failed) => self.failed(&job, failed).await?,
-                    }
-                }
-                Ok(())
+                self.confirmed(confirmed?).await
             }
-            Ended::Sidecars(updated) => self.sidecars_ended(updated?).await,
+            Ended::Sidecars(updated) => {
+                let updated = updated?;
+                self.sidecars.end(&updated, self.setup.clock.monotonic());
+                self.answered(updated.written, updated.failed).await
+            }
+            Ended::Upkeep(done) => {
+                let (done, now) = (done?, self.setup.clock.monotonic());
+                self.upkeep.end(done.failed.is_some(), now);
+                if done.verified {
+                    // Sidecars may have been found that are not as they should be.
+                    self.sidecars.may_be_due(now);
+                }
+                let works = done.verified || done.sought;
+                self.answered(works, done.failed).await
+            }
         }
     }
 
     async fn uploaded(&mut self, job: Job, result: Result<Placed, Failed>) -> store::Result<()> {
-        if result.is_ok() || job.progressed.load(Ordering::Relaxed) {
+        if job.progressed.load(Ordering::Relaxed) {
             self.target_works().await?;
         }
         match result {
+            Ok(placed) if placed.unseen.is_none() => {
+                self.target_works().await?;
+                let ended = note(&self.setup, vec![(job, placed)]).await?;
+                self.copies_ended(ended).await
+            }
             Ok(placed) => {
                 if self.placed.is_empty() {
                     self.placed_at = self.setup.clock.monotonic();
@@ -51,25 +59,17 @@ impl Copier {
                 self.placed.push((job, placed));
                 Ok(())
             }
-            Err(failed) => {
-                self.busy.remove(&job.row.recording);
-                self.failed(&job, failed).await
-            }
+            Err(failed) => self.copies_ended(vec![(job, Err(failed))]).await,
         }
     }
 
-    /// Looks for what was uploaded: for many at once, but at once if there is nothing to wait for.
+    /// Looks for what was uploaded and not seen: for many at once, but at once if there is nothing to wait for.
     pub(super) fn confirm(&mut self) {
         if self.placed.is_empty() || self.confirming {
             return;
         }
         let waited = self.setup.clock.monotonic() >= self.placed_at + CONFIRM_AFTER;
-        let seen = self
-            .placed
-            .iter()
-            .any(|(_, placed)| placed.unseen.is_none());
-        let last = self.used == 0;
-        if waited || seen || last || self.placed.len() >= CONFIRMED_AT_ONCE {
+        if waited || self.used == 0 || self.placed.len() >= AT_ONCE {
             let (setup, placed) = (self.setup.clone(), std::mem::take(&mut self.placed));
             self.confirming = true;
             let confirm = async move { Ended::Confirmed(confirm(&setup, placed).await) };
@@ -77,9 +77,36 @@ impl Copier {
         }
     }
 
-    fn copied(&mut self, job: &Job) {
-        self.copied += 1;
-        tracing::info!(recording.id = %job.row.id, copies.target = self.setup.name, size_bytes = job.row.bytes, "copied");
+    async fn confirmed(&mut self, confirmed: Confirmed) -> store::Result<()> {
+        let works = confirmed.ended.iter().any(|(_, result)| result.is_ok());
+        self.placed.extend(confirmed.left);
+        self.copies_ended(confirmed.ended).await?;
+        self.answered(works, confirmed.failed).await
+    }
+
+    async fn copies_ended(&mut self, ended: Vec<(Job, Result<(), Failed>)>) -> store::Result<()> {
+        for (job, result) in ended {
+            let row = &job.row;
+            self.busy.remove(&row.recording);
+            match result {
+                Ok(()) => {
+                    self.copied += 1;
+                    self.sidecars.may_be_due(self.setup.clock.monotonic());
+                    tracing::info!(recording.id = %row.id, copies.target = self.setup.name, size_bytes = row.bytes, "copied");
+                }
+                Err(failed) => self.failed(&job, failed).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over how the target answered: as it should, or not.
+    async fn answered(&mut self, works: bool, failed: Option<StoreError>) -> store::Result<()> {
+        match failed {
+            Some(error) => self.target_failed(&error).await,
+            None if works => self.target_works().await,
+            None => Ok(()),
+        }
     }
 
     async fn failed(&mut self, job: &Job, failed: Failed) -> store::Result<()> {
@@ -121,16 +148,7 @@ impl Copier {
         Ok(())
     }
 
-    async fn sidecars_ended(&mut self, updated: Updated) -> store::Result<()> {
-        self.sidecars.end(&updated, self.setup.clock.monotonic());
-        match updated.failed {
-            Some(error) => self.target_failed(&error).await,
-            None if updated.written => self.target_works().await,
-            None => Ok(()),
-        }
-    }
-
-    pub(super) async fn target_failed(&mut self, error: &StoreError) -> store::Result<()> {
+    async fn target_failed(&mut self, error: &StoreError) -> store::Result<()> {
         self.breaker
             .failed(error.trouble, self.setup.clock.monotonic());
         if self.breaker.is_failing() {
@@ -147,7 +165,7 @@ impl Copier {
         Ok(())
     }
 
-    pub(super) async fn target_works(&mut self) -> store::Result<()> {
+    async fn target_works(&mut self) -> store::Result<()> {
         let (store, id) = (&self.setup.store, self.setup.id);
         if self.breaker.works() {
             tracing::info!(

@@ -1,19 +1,22 @@
 //! What a copy came to.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
 use super::{CopyRow, CopyState, TargetId};
 use crate::model::{RecordingId, time};
 use crate::store::outbox::copied_event;
 use crate::store::rows::statements;
-use crate::store::{Result, Store, during, exactly_one, on};
+use crate::store::{Result, Store, during, on};
 
 statements! {
     COPIED = "UPDATE copy SET state = 'copied', key = ?1, bytes = ?2, sha256 = ?3, etag = ?4, version = ?5,
             copied_at = ?6, verified_at = ?6, read_at = NULL, retries = 0, next_attempt_at = NULL,
             waits_for_target = 0, error = NULL
-         WHERE target = ?7 AND recording = ?8 AND state <> 'copied'";
-    SIDECAR_UNWRITTEN = "UPDATE sidecar SET due = due + 1 WHERE recording = ?1 AND place = ?2 AND bytes IS NULL";
+         WHERE target = ?7 AND recording = ?8 AND state <> 'copied'
+           AND EXISTS (SELECT 1 FROM recording WHERE row = ?8 AND sha256 = ?3)";
+    SIDECAR_DUE = "UPDATE sidecar SET due = due + 1 WHERE recording = ?1 AND place = ?2";
     TARGET_COPIED = "UPDATE copy_target SET copied_at = ? WHERE id = ?";
     FORGET_UPLOADS = "DELETE FROM upload WHERE target = ? AND recording = ? AND NOT abandoned";
     COPY_FAILED = "UPDATE copy SET state = ?1, retries = iif(?8, 0, retries + 1), next_attempt_at = ?2, waits_for_target = ?3,
@@ -52,15 +55,16 @@ pub struct CopyFailure {
 }
 
 impl Store {
-    /// Notes that recordings were copied, and forgets their uploads. Their sidecars are due then.
+    /// Notes that recordings were copied, and forgets their uploads. Their sidecars are due then. Returns which were
+    /// noted, by their rows: not those that have another file meanwhile.
     pub async fn copied(
         &self,
         (target, name): (TargetId, &str),
         all: &[Copied<'_>],
         now: DateTime<Utc>,
-    ) -> Result<()> {
+    ) -> Result<HashSet<i64>> {
         during("note copies", async {
-            let now = time::to_text(now);
+            let (now, mut noted) = (time::to_text(now), HashSet::new());
             let mut tx = self.write().await?;
             for Copied { row, etag, version } in all {
                 let done = sqlx::query(COPIED)
@@ -74,16 +78,20 @@ impl Store {
                     .bind(row.recording)
                     .execute(on(&mut tx))
                     .await?;
-                exactly_one(&done, row.id, "not copied yet")?;
+                if done.rows_affected() == 0 {
+                    continue;
+                }
+                noted.insert(row.recording);
                 let query = sqlx::query(FORGET_UPLOADS).bind(target.0);
                 query.bind(row.recording).execute(on(&mut tx)).await?;
-                let query = sqlx::query(SIDECAR_UNWRITTEN).bind(row.recording);
+                let query = sqlx::query(SIDECAR_DUE).bind(row.recording);
                 query.bind(name).execute(on(&mut tx)).await?;
                 copied_event(&mut tx, name, row.id, &now).await?;
             }
             let query = sqlx::query(TARGET_COPIED).bind(&now).bind(target.0);
             query.execute(on(&mut tx)).await?;
-            Ok(tx.commit().await?)
+            tx.commit().await?;
+            Ok(noted)
         })
         .await
     }

@@ -25,6 +25,8 @@ statements! {
               AND r.state IN ('archived', 'damaged', 'downloading', 'pending'))";
     ABANDONED = "SELECT id, key, upload_id, token, sha256, part_bytes FROM upload
          WHERE target = ? AND abandoned ORDER BY id";
+    IS_UPLOAD_BEGINNING = "SELECT EXISTS (SELECT 1 FROM upload INDEXED BY upload_copy
+         WHERE target = ? AND key = ? AND upload_id IS NULL AND NOT abandoned)";
     KNOWN_UPLOADS = "SELECT upload_id FROM upload WHERE target = ? AND upload_id IS NOT NULL";
 }
 
@@ -154,6 +156,15 @@ impl Store {
                 .iter()
                 .map(upload)
                 .collect()
+        })
+        .await
+    }
+
+    /// Whether the store was asked for an upload under this key, and has not answered.
+    pub async fn is_upload_beginning(&self, target: TargetId, key: &str) -> Result<bool> {
+        during("look whether an upload begins", async {
+            let query = sqlx::query_scalar(IS_UPLOAD_BEGINNING).bind(target.0);
+            Ok(query.bind(key).fetch_one(self.read()).await?)
         })
         .await
     }

@@ -28,7 +28,7 @@ statements! {
          WHERE s.place = ?1 AND s.due = 0 AND s.bytes IS NOT NULL AND coalesce(s.seen_at, '') < ?3 AND s.recording > ?4
            AND EXISTS (SELECT 1 FROM copy c WHERE c.target = ?2 AND c.recording = s.recording AND c.state = 'copied')
          ORDER BY s.recording LIMIT ?5";
-    SIDECAR_LOST = "UPDATE sidecar SET due = due + 1 WHERE place = ? AND recording = ?";
+    SIDECAR_LOST = "UPDATE sidecar SET due = due + 1, bytes = NULL WHERE place = ? AND recording = ? AND due = 0 AND sha256 = ?";
     UNVERIFIED = "SELECT c.recording, r.id, c.key, c.bytes, c.sha256, c.etag
          FROM copy c INDEXED BY copy_verified JOIN recording r ON r.row = c.recording
          WHERE c.target = ? AND c.state = 'copied' AND c.verified_at < ? ORDER BY c.verified_at LIMIT ?";
@@ -160,11 +160,12 @@ impl Store {
         .await
     }
 
-    /// Has the sidecar of a copy written again.
-    pub async fn sidecar_lost(&self, name: &str, recording: i64) -> Result<()> {
+    /// Has the sidecar of a copy written again, unless it was written meanwhile.
+    pub async fn sidecar_lost(&self, name: &str, lost: &UnseenSidecar) -> Result<()> {
         during("have a sidecar written again", async {
             let mut tx = self.write().await?;
-            let query = sqlx::query(SIDECAR_LOST).bind(name).bind(recording);
+            let query = sqlx::query(SIDECAR_LOST).bind(name);
+            let query = query.bind(lost.recording).bind(&lost.sha256);
             query.execute(on(&mut tx)).await?;
             Ok(tx.commit().await?)
         })

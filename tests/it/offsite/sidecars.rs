@@ -36,7 +36,10 @@ fn a_sidecar_follows_its_copy_and_without_it_no_file_leaves_the_disk() {
     );
     // What stands still is visible.
     let status = setting.run(&["status"]);
-    assert!(text(&status).contains("no sidecar for 3 d"), "{status:?}");
+    assert!(
+        text(&status).contains("copies without a sidecar for 3 d"),
+        "{status:?}"
+    );
     offsite.bucket.clear_faults();
     let puts = offsite.bucket.count("put") + offsite.bucket.count("part");
     setting.once(0);
@@ -107,4 +110,16 @@ fn a_sidecar_that_vanished_or_was_cut_is_written_again() {
         events.contains("another object is under the key"),
         "{events}"
     );
+}
+
+#[test]
+fn a_copy_that_vanished_with_its_sidecar_is_made_again_with_it() {
+    let mut offsite = Offsite::new(2, "");
+    let sidecar = offsite.stored(&offsite.sidecar(0)).body;
+    offsite.bucket.remove(&offsite.key(0));
+    offsite.bucket.remove(&offsite.sidecar(0));
+    offsite.verify();
+    offsite.setting.once(0);
+    assert!(offsite.stored(&offsite.key(0)).body.len() as u64 == crate::harness::MIB);
+    assert!(offsite.stored(&offsite.sidecar(0)).body == sidecar);
 }
