@@ -11,6 +11,7 @@
 
 mod answer;
 mod breaker;
+mod buffers;
 mod confirm;
 mod failed;
 mod first_look;

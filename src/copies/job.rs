@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Semaphore;
 
+use super::buffers::Buffers;
 use super::failed::Failed;
 use super::first_look::FirstLook;
 use super::look::{confirmed, read_back};
 use super::setup::{FILE_PERMITS, Setup, part_bytes};
-use super::source::Source;
+use super::source::{Source, SourceError};
 use super::upload::{Upload, abandon_known, new_token};
 use super::{Object, Receipt, StoreError, Trouble};
 use crate::store::{CopyFailure, CopyRow, CopyState};
@@ -24,6 +25,8 @@ pub(super) struct Job {
     pub row: CopyRow,
     /// For what is in memory.
     pub permits: Arc<Semaphore>,
+    /// For what is read.
+    pub buffers: Buffers,
     /// Whether a part arrived.
     pub progressed: Arc<AtomicBool>,
     /// Whether the key has to be looked at first.
@@ -68,7 +71,7 @@ impl Job {
             return Ok(placed);
         }
         let Self { setup, row, .. } = self;
-        let source = Source::open(setup.root.clone(), &row.path, row.bytes).await?;
+        let source = self.source().await?;
         let found = self.look(None).await?;
         let taken = !matches!(found, Found::Nothing);
         self.first_look.was_taken(taken);
@@ -88,6 +91,11 @@ impl Job {
         Ok(object.into())
     }
 
+    async fn source(&self) -> Result<Source, SourceError> {
+        let (root, row) = (self.setup.root.clone(), &self.row);
+        Source::open(root, &row.path, row.bytes, &self.buffers).await
+    }
+
     /// Uploads the file, if it is a small one that was not tried before; `None`: the key has to be looked at.
     async fn create_without_look(&self) -> Result<Option<Placed>, Failed> {
         let Self { setup, row, .. } = self;
@@ -96,7 +104,7 @@ impl Job {
             return Ok(None);
         }
         let _permit = self.permits.acquire_many(FILE_PERMITS).await.ok();
-        let source = Source::open(setup.root.clone(), &row.path, row.bytes).await?;
+        let source = self.source().await?;
         let (source, content) = source.part(row.bytes).await?;
         if !source.agrees(&row.sha256) {
             return Err(Failed::Damaged("altered"));

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::breaker::Breaker;
+use super::buffers::Buffers;
 use super::confirm::{self, Confirmed};
 use super::failed::Failed;
 use super::first_look::FirstLook;
@@ -37,6 +38,7 @@ pub struct Copier {
     breaker: Breaker,
     upkeep: upkeep::Turn,
     permits: Arc<Semaphore>,
+    buffers: Buffers,
     first_look: Arc<FirstLook>,
     tasks: JoinSet<Ended>,
     /// Permits of the copies under way.
@@ -84,6 +86,7 @@ impl Copier {
             setup: Arc::new(setup),
             breaker: Breaker::default(),
             upkeep: upkeep::Turn::default(),
+            buffers: Buffers::default(),
             first_look: Arc::default(),
             tasks: JoinSet::new(),
             used: 0,
@@ -154,6 +157,9 @@ impl Copier {
             self.store_cooldowns().await?;
             if drained && self.tasks.is_empty() && self.is_drained().await? {
                 return Ok(());
+            }
+            if self.is_idle() {
+                self.buffers.release();
             }
             let pause = self.pause(wait).await?;
             tokio::select! {
@@ -305,6 +311,7 @@ impl Copier {
             setup: self.setup.clone(),
             row,
             permits: self.permits.clone(),
+            buffers: self.buffers.clone(),
             progressed: Arc::default(),
             first_look: self.first_look.clone(),
             more: self.next.iter().any(|row| self.setup.is_small(row.bytes)),

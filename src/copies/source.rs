@@ -2,24 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::PutPayload;
+use rustix::fs::{Advice, fadvise};
 use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
+use super::buffers::{Buffers, READ};
 use crate::archive::paths::RelativePath;
 use crate::archive::root::Root;
-
-/// Bytes of one read, and of one write to the socket.
-const READ: usize = 256 << 10;
 
 /// A file of the archive that is being read.
 pub(super) struct Source {
     file: File,
     hash: Sha256,
+    read: u64,
     left: u64,
+    buffers: Buffers,
 }
 
 /// Why a file can't be copied.
@@ -43,7 +45,13 @@ impl From<io::Error> for SourceError {
 
 impl Source {
     /// Opens the file at `path`, which has this length.
-    pub(super) async fn open(root: Arc<Root>, path: &str, bytes: u64) -> Result<Self, SourceError> {
+    pub(super) async fn open(
+        root: Arc<Root>,
+        path: &str,
+        bytes: u64,
+        buffers: &Buffers,
+    ) -> Result<Self, SourceError> {
+        let buffers = buffers.clone();
         let path = path.to_owned();
         blocking(move || {
             let path = RelativePath::parse(&path).map_err(io::Error::other)?;
@@ -54,7 +62,9 @@ impl Source {
             Ok(Self {
                 file,
                 hash: Sha256::new(),
+                read: 0,
                 left: bytes,
+                buffers,
             })
         })
         .await
@@ -73,20 +83,28 @@ impl Source {
 
     async fn read(mut self, bytes: u64, keep: bool) -> Result<(Self, PutPayload), SourceError> {
         blocking(move || {
-            let mut left = bytes.min(self.left);
-            self.left -= left;
+            let all = bytes.min(self.left);
+            let mut left = all;
             let mut chunks: Vec<Bytes> = Vec::new();
-            let mut buffer = Vec::new();
             while left > 0 {
                 let length = usize::try_from(left).map_or(READ, |left| left.min(READ));
-                buffer.resize(length, 0);
-                self.file.read_exact(&mut buffer)?;
+                let mut buffer = self.buffers.take(length);
+                self.file.read_exact(buffer.bytes())?;
                 self.hash.update(&buffer);
                 left -= length as u64;
                 if keep {
-                    chunks.push(std::mem::take(&mut buffer).into());
+                    chunks.push(Bytes::from_owner(buffer));
                 }
             }
+            // It is not needed again, and the system has not to find other memory for what is read next.
+            _ = fadvise(
+                &self.file,
+                self.read,
+                NonZeroU64::new(all),
+                Advice::DontNeed,
+            );
+            self.read += all;
+            self.left -= all;
             Ok((self, chunks.into_iter().collect()))
         })
         .await
