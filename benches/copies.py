@@ -113,7 +113,6 @@ def ours(rig, store, place, env, number):
 [copies.{target}]
 url = "s3://bucket/{store.prefix()}"
 endpoint = "{store.endpoint}"
-concurrency = 4
 """
     return service(rig, place, {**env, **store.env}, target, section)
 

@@ -48,7 +48,7 @@ impl Default for CopyTarget {
             region: "us-east-1".to_owned(),
             path_style: true,
             credentials_file: None,
-            concurrency: 2,
+            concurrency: 4,
             bandwidth_limit: Size(0),
             verify_bytes_per_run: Size(0),
             part_size: Size(8 << 20),

@@ -19,7 +19,7 @@ fn each_section_is_a_target_with_defaults_of_its_own() {
     assert_eq!(first.bucket_and_prefix(), Ok(("bucket", "a/b")));
     assert_eq!((first.concurrency, first.region.as_str()), (3, "us-east-1"));
     assert_eq!(second.bucket_and_prefix(), Ok(("other", "")));
-    assert_eq!((second.concurrency, second.region.as_str()), (2, "eu-1"));
+    assert_eq!((second.concurrency, second.region.as_str()), (4, "eu-1"));
 }
 
 #[test]
