@@ -93,7 +93,8 @@ async fn by_list(
     let mut seen = Vec::new();
     let mut from = unseen.keys().next().cloned();
     while let Some(first) = from {
-        if unseen.range(first.clone()..).count() < WORTH_A_LIST {
+        let few = unseen.range(first.clone()..).count() < WORTH_A_LIST;
+        if few || setup.target.cools_until().is_some() {
             break;
         }
         let page = match setup.target.list_from(&first).await {

@@ -41,22 +41,25 @@ impl FirstLook {
     /// Finds out what the store does, if that is not known, by creating an object `again` that was created just now, with
     /// the same content: if the store takes it, nothing is lost.
     pub(super) async fn find_out(&self, again: impl Future<Output = Result<Receipt, StoreError>>) {
-        let known = self.refuses.get().is_some();
-        let tried = self.tries.load(Ordering::Relaxed) >= TRIES;
-        if known || tried || self.trying.swap(true, Ordering::Relaxed) {
+        if self.trying.swap(true, Ordering::Acquire) {
             return;
         }
-        self.tries.fetch_add(1, Ordering::Relaxed);
-        let refuses = match again.await.map_err(|error| error.trouble) {
-            Err(Trouble::Exists) => Some(true),
-            // Some stores limit how often one key is written.
-            Ok(_) | Err(Trouble::Unsupported | Trouble::SlowDown { .. }) => Some(false),
-            Err(_) => None,
-        };
-        if let Some(refuses) = refuses {
-            _ = self.refuses.set(refuses);
+        // Only now: another may just have found it out.
+        let known = self.refuses.get().is_some();
+        let tries = self.tries.load(Ordering::Relaxed);
+        if !known && tries < TRIES {
+            self.tries.store(tries + 1, Ordering::Relaxed);
+            let refuses = match again.await.map_err(|error| error.trouble) {
+                Err(Trouble::Exists) => Some(true),
+                // Some stores limit how often one key is written.
+                Ok(_) | Err(Trouble::Unsupported | Trouble::SlowDown { .. }) => Some(false),
+                Err(_) => None,
+            };
+            if let Some(refuses) = refuses {
+                _ = self.refuses.set(refuses);
+            }
         }
-        self.trying.store(false, Ordering::Relaxed);
+        self.trying.store(false, Ordering::Release);
     }
 }
 
