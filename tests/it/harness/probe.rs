@@ -14,16 +14,16 @@ pub fn listening(setting: &mut Setting) -> SocketAddr {
     port
 }
 
-/// What a daemon answers; nothing while it does not listen yet.
+/// What a daemon answers; nothing while it does not listen yet, or another that did is just ending.
 pub fn get(port: SocketAddr, path: &str) -> String {
-    let Ok(mut stream) = TcpStream::connect(port) else {
-        return String::new();
-    };
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+    let answered = TcpStream::connect(port).and_then(|mut stream| {
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    });
+    answered.unwrap_or_default()
 }
 
 /// Waits until `/healthz` has a line that begins so, with status 503.
