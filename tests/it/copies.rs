@@ -109,6 +109,8 @@ fn recordings_are_copied_in_one_request_or_in_parts_and_looked_at_before_it_is_s
     assert_eq!(archive, "1|1\n1|1");
     let url = format!("s3://bucket/{}", Copying::key(large));
     assert_eq!(copying.copy("key", large), url);
+    let sidecars = "SELECT sidecars_pending FROM copy_targets";
+    copying.setting.wait(|setting| setting.sql(sidecars) == "0");
     daemon.stop();
     // What is copied is not copied again.
     let before = copying.bucket.journal().len();

@@ -31,7 +31,9 @@ impl Copier {
             }
             Ended::Upkeep(done) => {
                 let (done, now) = (done?, self.setup.clock.monotonic());
-                self.upkeep.end(done.failed.is_some(), now);
+                // If the target fails, it is tried again as for copies.
+                let own = |error: &StoreError| !error.trouble.concerns_target();
+                self.upkeep.end(done.failed.as_ref().is_some_and(own), now);
                 if done.verified {
                     // Sidecars may have been found that are not as they should be.
                     self.sidecars.may_be_due(now);
