@@ -168,12 +168,15 @@ pub(super) async fn update(
             return (one, Err(Unwritten::Untried));
         }
         let written = write(setup, first_look, &one).await;
-        if let Err(Unwritten::Target(error)) = &written
-            && error.trouble.concerns_target()
-        {
-            _ = fails.set(error.clone());
-        }
         (setup.beat)();
+        let written = written.map_err(|why| match why {
+            Unwritten::Target(error) if error.trouble.concerns_target() => {
+                _ = fails.set(error);
+                Unwritten::Untried
+            }
+            Unwritten::Target(error) => Unwritten::Blocked(error.to_string()),
+            why => why,
+        });
         (one, written)
     });
     let uploads = futures::stream::iter(uploads).buffer_unordered(AT_ONCE);
@@ -181,12 +184,7 @@ pub(super) async fn update(
     for (one, result) in uploads.collect::<Vec<_>>().await {
         match result {
             Ok(note) => written.push(note),
-            Err(Unwritten::Untried) => untried = true,
-            Err(Unwritten::Target(error)) if error.trouble.concerns_target() => untried = true,
-            Err(Unwritten::Target(error)) => {
-                blocked(setup, &one, &error.to_string()).await?;
-                updated.blocked.push(one.row());
-            }
+            Err(Unwritten::Untried | Unwritten::Target(_)) => untried = true,
             Err(Unwritten::Blocked(text)) => {
                 blocked(setup, &one, &text).await?;
                 updated.blocked.push(one.row());

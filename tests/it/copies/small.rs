@@ -6,7 +6,7 @@ use super::{Copying, KIB};
 use crate::harness::bucket::{Fault, KEY, SECRET, is_sidecar};
 use crate::harness::{BY_ID, EVERY_SECOND};
 
-const MANY: usize = 40;
+const MANY: usize = 80;
 
 /// So many small recordings that were archived before there was a target.
 fn archived(many: usize) -> (Copying, Vec<Uuid>) {
@@ -20,10 +20,15 @@ fn archived(many: usize) -> (Copying, Vec<Uuid>) {
 
 const STATE: &str = "SELECT copied, pending, sidecars_pending FROM copy_targets";
 
+/// So many are copied, with their sidecars.
+fn all(copied: usize) -> String {
+    format!("{copied}|0|0")
+}
+
 /// Copies them with a service, until so many are copied.
 fn copy(copying: &Copying, copied: usize) {
     let mut daemon = copying.daemon();
-    let all = format!("{copied}|0|0");
+    let all = all(copied);
     copying.setting.wait(|setting| setting.sql(STATE) == all);
     daemon.stop();
 }
@@ -54,17 +59,7 @@ fn many_small_files_take_one_request_each_and_a_list_confirms_them_together() {
 fn a_store_that_ignores_conditions_is_looked_at_and_no_object_is_overwritten() {
     let (copying, ids) = archived(MANY);
     copying.bucket.ignore_conditions();
-    let other = Copying::key(ids[MANY - 1]);
-    copying.bucket.place(&other, b"somebody else's");
-    let mut daemon = copying.daemon();
-    copying
-        .setting
-        .wait(|setting| setting.sql(STATE) == "39|1|0");
-    copying
-        .setting
-        .wait(|_| copying.copy_is(ids[MANY - 1], "differs"));
-    daemon.stop();
-    assert_eq!(copying.bucket.objects()[&other].body, b"somebody else's");
+    copy_around(&copying, ids[MANY - 1]);
     assert!(count(&copying, "head") >= 2 * (MANY - 1));
     for id in &ids[..MANY - 1] {
         copying.is_sound(*id);
@@ -79,26 +74,25 @@ fn another_object_among_many_is_never_overwritten_but_reported() {
     for id in &ids[10..20] {
         copying.bucket.place(&Copying::key(*id), &content);
     }
-    let other = Copying::key(ids[30]);
-    copying.bucket.place(&other, b"somebody else's");
-    let mut daemon = copying.daemon();
-    copying
-        .setting
-        .wait(|setting| setting.sql(STATE) == "39|1|0");
-    copying
-        .setting
-        .wait(|_| copying.copy_is(ids[30], "differs"));
-    daemon.stop();
-    assert_eq!(copying.bucket.objects()[&other].body, b"somebody else's");
-    assert!(
-        copying
-            .copy("error", ids[30])
-            .contains("it is not overwritten")
-    );
+    copy_around(&copying, ids[30]);
+    let error = copying.copy("error", ids[30]);
+    assert!(error.contains("it is not overwritten"), "{error}");
     let objects = copying.bucket.objects();
     for id in ids.iter().filter(|id| **id != ids[30]) {
         assert!(objects[&Copying::key(*id)].body == content);
     }
+}
+
+/// Copies all but one, whose key has another object.
+fn copy_around(copying: &Copying, id: Uuid) {
+    let key = Copying::key(id);
+    copying.bucket.place(&key, b"somebody else's");
+    let mut daemon = copying.daemon();
+    let all = format!("{}|1|0", MANY - 1);
+    copying.setting.wait(|setting| setting.sql(STATE) == all);
+    copying.setting.wait(|_| copying.copy_is(id, "differs"));
+    daemon.stop();
+    assert_eq!(copying.bucket.objects()[&key].body, b"somebody else's");
 }
 
 #[test]
@@ -163,7 +157,7 @@ fn an_upload_that_was_answered_and_is_not_there_never_counts() {
     let mut daemon = copying.daemon();
     copying
         .setting
-        .wait(|setting| setting.sql(STATE) == "40|0|0");
+        .wait(|setting| setting.sql(STATE) == all(MANY));
     // From now on everything is taken and forgotten.
     let taken = "HTTP/1.1 200 OK\r\netag: \"1\"\r\ncontent-length: 0\r\n\r\n";
     copying
@@ -174,7 +168,7 @@ fn an_upload_that_was_answered_and_is_not_there_never_counts() {
     let lost = "SELECT count(*) > 0 FROM copies WHERE error LIKE '%not there after its upload%'";
     copying.setting.wait(|setting| setting.sql(lost) == "1");
     let copied = "SELECT copied FROM copy_targets";
-    assert_eq!(copying.setting.sql(copied), "40");
+    assert_eq!(copying.setting.sql(copied), MANY.to_string());
     copying.bucket.clear_faults();
     daemon.stop();
     copying
@@ -188,7 +182,7 @@ fn an_upload_that_was_answered_and_is_not_there_never_counts() {
 
 #[test]
 fn a_sidecar_that_cannot_be_written_holds_up_no_other() {
-    let (mut copying, ids) = archived(2 * MANY);
+    let (mut copying, ids) = archived(MANY);
     let blocked = format!("{}.json", Copying::key(ids[7]));
     copying.bucket.place(&blocked, b"somebody else's");
     copying.bucket.ignore_conditions();
@@ -215,7 +209,7 @@ fn killed_at_any_request_of_many_files_each_is_sent_again_at_most_once() {
             let mut daemon = copying.daemon();
             let held = copying
                 .bucket
-                .held(|| copying.setting.sql(STATE) == "40|0|0");
+                .held(|| copying.setting.sql(STATE) == all(MANY));
             if held.is_none() {
                 daemon.stop();
                 break;
